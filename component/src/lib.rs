@@ -1,0 +1,1 @@
+//! Personal access tokens as one WebAssembly component.

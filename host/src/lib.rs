@@ -1,0 +1,1 @@
+//! The native wasmtime host of Latchkey.
