@@ -1,1 +1,41 @@
-//! Personal access tokens as one WebAssembly component.
+//! Latchkey: personal access tokens as one WebAssembly component.
+//!
+//! A user signs in with HTTP Basic, names a token and how long it lives, gets a signed JWT once, lists what is alive, and
+//! revokes.
+//!
+//! | route | method | action |
+//! |---|---|---|
+//! | `/api/v1alpha/token` | `GET` | list the user's tokens |
+//! | `/api/v1alpha/token` | `POST` | issue a token |
+//! | `/api/v1alpha/token/{jwt_token_id}` | `GET` | show one token |
+//! | `/api/v1alpha/token/{jwt_token_id}` | `DELETE` | revoke one token |
+//!
+//! Without `/api` the routes are the same. `HEAD` goes with `GET`, `OPTIONS` with all.
+//!
+//! The modules, from the pure to the impure; each uses only those above it:
+//!
+//! | module | its one job |
+//! |---|---|
+//! | [`lifetime`] | human duration to seconds |
+//! | [`token`] | users, tokens, and what makes each valid |
+//! | [`ports`] | the clock and randomness, as arguments |
+//! | [`jwt`] | keys, claims, sign, verify |
+//! | [`ledger`] | all tokens of one user as one value |
+//! | [`store`] | load a ledger, change it by confirmed compare-and-swap |
+//! | [`auth`] | who is asking |
+//! | [`config`] | variables to a valid configuration |
+//! | [`service`] | the use cases |
+//! | [`api`] | HTTP |
+//! | [`wasm`] | the composition root, the only module that knows WIT |
+
+pub mod api;
+pub mod auth;
+pub mod config;
+pub mod jwt;
+pub mod ledger;
+pub mod lifetime;
+pub mod ports;
+pub mod service;
+pub mod store;
+pub mod token;
+pub mod wasm;

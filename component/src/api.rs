@@ -1,0 +1,113 @@
+//! The HTTP interface: requests in, responses out, nothing of Wasm.
+//!
+//! The order of checks is that of `handle`: route, method, configuration, authentication, media type, size, JSON,
+//! fields, and last the state of the ledger. Nobody learns anything about tokens without authenticating first.
+
+mod body;
+mod error;
+mod response;
+pub mod route;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+
+use crate::auth::Authentication;
+use crate::config::ConfigError;
+use crate::ports::{Clock, Random};
+use crate::service::Service;
+use crate::store::KeyValue;
+use crate::token::{TokenId, Username};
+
+pub use body::{BodyError, RequestBody};
+pub use response::LogLine;
+
+use error::ApiError;
+use response::{Deleted, Listed, Shown};
+use route::{Action, Route};
+
+/// Answers `request`.
+///
+/// `service` is the reason why there is none where the configuration cannot work. What the log should know and the client
+/// should not is in the response's extensions, as a [`LogLine`].
+pub async fn handle<K, C, R>(
+    service: Result<&Service<K, C, R>, &ConfigError>,
+    request: Request<impl RequestBody>,
+) -> Response<Bytes>
+where
+    K: KeyValue,
+    C: Clock + Clone,
+    R: Random + Clone,
+{
+    answer(service, request)
+        .await
+        .unwrap_or_else(|error| error.into_response())
+}
+
+async fn answer<K, C, R>(
+    service: Result<&Service<K, C, R>, &ConfigError>,
+    request: Request<impl RequestBody>,
+) -> Result<Response<Bytes>, ApiError>
+where
+    K: KeyValue,
+    C: Clock + Clone,
+    R: Random + Clone,
+{
+    let path = request.uri().path().to_owned();
+    let route = Route::parse(&path).ok_or(ApiError::NotFound)?;
+    if request.method() == Method::OPTIONS {
+        return Ok(response::options(route.allow()));
+    }
+    let action = route
+        .action(request.method())
+        .ok_or(ApiError::MethodNotAllowed(route.allow()))?;
+    let service = service.map_err(|error| ApiError::Configuration(error.clone()))?;
+    let user = match service.authenticate(request.headers()) {
+        Authentication::Valid(user) => user,
+        Authentication::Absent | Authentication::Failed => return Err(ApiError::Unauthorized),
+    };
+    perform(service, action, &user, request).await
+}
+
+async fn perform<K, C, R>(
+    service: &Service<K, C, R>,
+    action: Action<'_>,
+    user: &Username,
+    request: Request<impl RequestBody>,
+) -> Result<Response<Bytes>, ApiError>
+where
+    K: KeyValue,
+    C: Clock + Clone,
+    R: Random + Clone,
+{
+    match action {
+        Action::List => {
+            let tokens = service.list(user).await?;
+            Ok(response::json(StatusCode::OK, &Listed::new(&tokens)))
+        }
+        Action::Create => {
+            let (parts, body) = request.into_parts();
+            let wanted = body::read_creation(&parts.headers, body).await?;
+            let issued = service
+                .issue(user, wanted.description, wanted.lifetime)
+                .await?;
+            let mut created = response::json(StatusCode::CREATED, &response::Created::new(&issued));
+            let location = format!("{}/token/{}", route::BASE, issued.token.id);
+            let location = HeaderValue::try_from(location).expect("a path of ASCII letters");
+            created.headers_mut().insert(header::LOCATION, location);
+            Ok(created)
+        }
+        Action::Show(id) => {
+            let status = service.show(user, parse_id(id)?).await?;
+            Ok(response::json(StatusCode::OK, &Shown::new(&status)))
+        }
+        Action::Delete(id) => {
+            service.revoke(user, parse_id(id)?).await?;
+            Ok(response::json(StatusCode::OK, &Deleted::new()))
+        }
+    }
+}
+
+/// What is not an id is the id of no token.
+fn parse_id(id: &str) -> Result<TokenId, ApiError> {
+    id.parse().map_err(|_| ApiError::NoSuchToken)
+}

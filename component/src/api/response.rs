@@ -1,0 +1,165 @@
+//! Response bodies: the keys, their order and the messages of the source document.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde::ser::Serializer;
+use serde::{Serialize, ser::SerializeMap};
+
+use crate::service::{Issued, TokenStatus};
+use crate::token::{Description, TokenId};
+
+/// What the log should know of a response, and the client should not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine(pub String);
+
+/// A JSON response.
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
+    let body = serde_json::to_vec(body).expect("strings and finite numbers are always JSON");
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    let length = HeaderValue::from(response.body().len());
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    headers.insert(header::CONTENT_LENGTH, length);
+    // An error may stand where a token was, or will be.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
+/// The answer to `OPTIONS`.
+pub(super) fn options(allow: &'static str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
+/// An error: a message for people, a code for programs.
+pub(super) fn error(status: StatusCode, code: &'static str, message: &str) -> Response<Bytes> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        message: &'a str,
+        code: &'static str,
+    }
+    json(status, &Body { message, code })
+}
+
+const TOKENS_EXIST: &str = "Tokens exists";
+
+/// The answer to `GET /token`.
+#[derive(Serialize)]
+pub(super) struct Listed<'a> {
+    message: &'static str,
+    #[serde(serialize_with = "by_id")]
+    jwt_tokens: &'a [TokenStatus],
+}
+
+impl<'a> Listed<'a> {
+    pub(super) fn new(tokens: &'a [TokenStatus]) -> Self {
+        Self {
+            message: TOKENS_EXIST,
+            jwt_tokens: tokens,
+        }
+    }
+}
+
+/// An object in the order of the slice.
+fn by_id<S: Serializer>(tokens: &[TokenStatus], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Entry<'a> {
+        jwt_token_description: &'a Description,
+        jwt_token_life: u64,
+        jwt_token_remaining_life: f64,
+    }
+    let mut map = serializer.serialize_map(Some(tokens.len()))?;
+    for status in tokens {
+        let entry = Entry {
+            jwt_token_description: &status.token.description,
+            jwt_token_life: status.token.lifetime.as_secs(),
+            jwt_token_remaining_life: seconds(status.remaining),
+        };
+        map.serialize_entry(&status.token.id, &entry)?;
+    }
+    map.end()
+}
+
+/// The answer to `POST /token`.
+#[derive(Serialize)]
+pub(super) struct Created<'a> {
+    message: &'static str,
+    jwt_token_id: TokenId,
+    jwt_token: &'a str,
+    jwt_token_description: &'a Description,
+    jwt_token_life: u64,
+}
+
+impl<'a> Created<'a> {
+    pub(super) fn new(issued: &'a Issued) -> Self {
+        Self {
+            message: "Token generated",
+            jwt_token_id: issued.token.id,
+            jwt_token: issued.signed.expose(),
+            jwt_token_description: &issued.token.description,
+            jwt_token_life: issued.token.lifetime.as_secs(),
+        }
+    }
+}
+
+/// The answer to `GET /token/<id>`.
+#[derive(Serialize)]
+pub(super) struct Shown<'a> {
+    message: &'static str,
+    jwt_token_description: &'a Description,
+    jwt_token_life: u64,
+    jwt_token_life_remaining: f64,
+    expiry_status: &'static str,
+}
+
+impl<'a> Shown<'a> {
+    pub(super) fn new(status: &'a TokenStatus) -> Self {
+        Self {
+            message: TOKENS_EXIST,
+            jwt_token_description: &status.token.description,
+            jwt_token_life: status.token.lifetime.as_secs(),
+            jwt_token_life_remaining: seconds(status.remaining),
+            expiry_status: if status.is_expired() {
+                "Expired"
+            } else {
+                "Valid"
+            },
+        }
+    }
+}
+
+/// The answer to `DELETE /token/<id>`.
+#[derive(Serialize)]
+pub(super) struct Deleted {
+    message: &'static str,
+}
+
+impl Deleted {
+    pub(super) fn new() -> Self {
+        Self {
+            message: "Token deleted",
+        }
+    }
+}
+
+/// Seconds with their fraction: a remaining life.
+fn seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64()
+}

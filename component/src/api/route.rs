@@ -1,0 +1,150 @@
+//! Paths and methods: which route, which action, which methods are allowed.
+
+use http::Method;
+
+/// The path below which all routes are. `/v1alpha` is the same.
+pub const BASE: &str = "/api/v1alpha";
+
+/// Every method of every route, with the path as a template. A test holds that each has its line in the authorization
+/// matrix.
+pub const ROUTES: &[(&str, &str)] = &[
+    ("GET", "/api/v1alpha/token"),
+    ("POST", "/api/v1alpha/token"),
+    ("GET", "/api/v1alpha/token/{jwt_token_id}"),
+    ("DELETE", "/api/v1alpha/token/{jwt_token_id}"),
+];
+
+/// A resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route<'a> {
+    /// The tokens of the user.
+    Tokens,
+    /// One of them; the segment may be anything but empty.
+    Token(&'a str),
+}
+
+/// What a method asks of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action<'a> {
+    /// List the tokens.
+    List,
+    /// Issue a token.
+    Create,
+    /// Show one token.
+    Show(&'a str),
+    /// Revoke one token.
+    Delete(&'a str),
+}
+
+impl<'a> Route<'a> {
+    /// The route of `path`, taken literally: nothing is decoded, `.` and `..` are names like others, and an empty segment
+    /// belongs to no route but for one slash at the end.
+    pub fn parse(path: &'a str) -> Option<Self> {
+        let path = path.strip_prefix("/api").unwrap_or(path);
+        let path = path.strip_prefix("/v1alpha/")?;
+        let path = path.strip_suffix('/').unwrap_or(path);
+        match path.split_once('/') {
+            None if path == "token" => Some(Self::Tokens),
+            Some(("token", id)) if is_plain_segment(id) => Some(Self::Token(id)),
+            _ => None,
+        }
+    }
+
+    /// What `method` asks of this resource, if it may be asked.
+    pub fn action(self, method: &Method) -> Option<Action<'a>> {
+        match (self, method) {
+            (Self::Tokens, &Method::GET | &Method::HEAD) => Some(Action::List),
+            (Self::Tokens, &Method::POST) => Some(Action::Create),
+            (Self::Token(id), &Method::GET | &Method::HEAD) => Some(Action::Show(id)),
+            (Self::Token(id), &Method::DELETE) => Some(Action::Delete(id)),
+            _ => None,
+        }
+    }
+
+    /// The value of the `Allow` header (RFC 9110, section 10.2.1).
+    pub fn allow(self) -> &'static str {
+        match self {
+            Self::Tokens => "GET, HEAD, POST, OPTIONS",
+            Self::Token(_) => "GET, HEAD, DELETE, OPTIONS",
+        }
+    }
+}
+
+/// A segment that means itself to every proxy before us.
+fn is_plain_segment(segment: &str) -> bool {
+    let lower = segment.to_ascii_lowercase();
+    !matches!(segment, "" | "." | "..")
+        && !segment.contains('/')
+        && !["%2f", "%5c", "%2e"]
+            .iter()
+            .any(|encoded| lower.contains(encoded))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths() {
+        for (path, route) in [
+            ("/api/v1alpha/token", Some(Route::Tokens)),
+            ("/api/v1alpha/token/", Some(Route::Tokens)),
+            ("/v1alpha/token", Some(Route::Tokens)),
+            ("/v1alpha/token/", Some(Route::Tokens)),
+            ("/api/v1alpha/token/x", Some(Route::Token("x"))),
+            ("/v1alpha/token/x/", Some(Route::Token("x"))),
+            ("/v1alpha/token/%20", Some(Route::Token("%20"))),
+            ("", None),
+            ("/", None),
+            ("/api", None),
+            ("/api/v1alpha", None),
+            ("/api/v1alpha/", None),
+            ("/api/v1alpha/tokens", None),
+            ("/api/v1alpha/Token", None),
+            ("/api/api/v1alpha/token", None),
+            ("//api/v1alpha/token", None),
+            ("/api//v1alpha/token", None),
+            ("/api/v1alpha//token", None),
+            ("/api/v1alpha/token//", None),
+            ("/api/v1alpha/token//x", None),
+            ("/api/v1alpha/token/x//", None),
+            ("/api/v1alpha/token/x/y", None),
+            ("/api/v1alpha/token/..", None),
+            ("/api/v1alpha/token/.", None),
+            ("/api/v1alpha/token/../token", None),
+            ("/api/v1alpha/token/%2e%2E", None),
+            ("/api/v1alpha/token%2Fx", None),
+            ("/api/v1alpha/token/x%2fy", None),
+            ("/api%2Fv1alpha/token", None),
+        ] {
+            assert_eq!(Route::parse(path), route, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_table_is_what_the_routes_allow() {
+        for route in [Route::Tokens, Route::Token("{jwt_token_id}")] {
+            for name in route.allow().split(", ") {
+                let listed = ROUTES
+                    .iter()
+                    .any(|(method, path)| *method == name && Route::parse(path) == Some(route));
+                let method = Method::from_bytes(name.as_bytes()).unwrap();
+                match method {
+                    Method::OPTIONS => assert!(!listed),
+                    Method::HEAD => assert!(!listed && route.action(&method).is_some()),
+                    _ => assert!(
+                        listed && route.action(&method).is_some(),
+                        "{name} {route:?}"
+                    ),
+                }
+            }
+        }
+        for (method, path) in ROUTES {
+            let route = Route::parse(path).unwrap();
+            assert!(
+                route.allow().split(", ").any(|allowed| allowed == *method),
+                "{method} {path}"
+            );
+        }
+    }
+}

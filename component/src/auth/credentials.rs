@@ -1,0 +1,60 @@
+//! The credentials of HTTP Basic authentication (RFC 7617, section 2).
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+/// Base64 (RFC 4648, section 4); some clients leave out the padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// A password as its user typed it.
+pub struct Password(String);
+
+impl Password {
+    /// The bytes that are hashed.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl From<&str> for Password {
+    fn from(password: &str) -> Self {
+        Self(password.to_owned())
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(..)")
+    }
+}
+
+/// A name and a password, as they came.
+#[derive(Debug)]
+pub struct Credentials {
+    /// Everything before the first colon. Not a [`crate::token::Username`]: it need not be one.
+    pub name: String,
+    /// Everything behind it.
+    pub password: Password,
+}
+
+impl Credentials {
+    /// Parses the value of an `Authorization` header of the scheme `Basic`, in UTF-8.
+    pub fn parse(header: &[u8]) -> Option<Self> {
+        let (scheme, encoded) = std::str::from_utf8(header).ok()?.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return None;
+        }
+        let decoded = BASE64.decode(encoded.trim_matches(' ')).ok()?;
+        let (name, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+        Some(Self {
+            name: name.to_owned(),
+            password: password.into(),
+        })
+    }
+}

@@ -1,0 +1,111 @@
+//! Stored password hashes: argon2id (RFC 9106) and bcrypt.
+
+use std::fmt;
+use std::str::FromStr;
+
+use argon2::password_hash::PasswordVerifier;
+use argon2::password_hash::phc;
+use argon2::{Argon2, Params};
+
+use super::Password;
+
+/// The most memory that one argon2id verification may take, in KiB: an instance has to find it.
+const MAX_ARGON2_KIB: u32 = 128 * 1024;
+
+/// The most work that one argon2id verification may be, in KiB times passes: some two seconds in Wasm.
+const MAX_ARGON2_WORK: u64 = 1024 * 1024;
+
+/// The highest bcrypt cost: some four seconds in Wasm. A higher one would outlast requests.
+const MAX_BCRYPT_COST: u32 = 16;
+
+/// The hash of a password, as it stands in the configuration.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(Kind);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Kind {
+    Argon2id(String),
+    Bcrypt(String),
+}
+
+impl PasswordHash {
+    /// Whether `password` is the one that was hashed. Takes tens of milliseconds, on purpose.
+    pub fn verify(&self, password: &Password) -> bool {
+        match &self.0 {
+            Kind::Argon2id(hash) => phc::PasswordHash::new(hash).is_ok_and(|hash| {
+                Argon2::default()
+                    .verify_password(password.as_bytes(), &hash)
+                    .is_ok()
+            }),
+            Kind::Bcrypt(hash) => bcrypt::verify(password.as_bytes(), hash).unwrap_or(false),
+        }
+    }
+
+    /// The text of the hash: to be digested, not shown.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Kind::Argon2id(hash) | Kind::Bcrypt(hash) => hash.as_bytes(),
+        }
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.0 {
+            Kind::Argon2id(_) => "PasswordHash($argon2id$..)",
+            Kind::Bcrypt(_) => "PasswordHash($2..)",
+        })
+    }
+}
+
+/// Why a string is no [`PasswordHash`]. The messages never repeat it: it may be a password in plain text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum PasswordHashError {
+    #[error("is not a password hash; write `$argon2id$...` or `$2b$...`, never a plain password")]
+    Unknown,
+    #[error("is a malformed argon2id hash")]
+    MalformedArgon2,
+    #[error("asks for more memory or passes than one sign-in may take ({} MiB)", MAX_ARGON2_KIB / 1024)]
+    Argon2TooCostly,
+    #[error("is a malformed bcrypt hash")]
+    MalformedBcrypt,
+    #[error("has a bcrypt cost above {MAX_BCRYPT_COST}")]
+    BcryptTooCostly,
+}
+
+impl FromStr for PasswordHash {
+    type Err = PasswordHashError;
+
+    fn from_str(hash: &str) -> Result<Self, PasswordHashError> {
+        if hash.starts_with("$argon2id$") {
+            check_argon2id(hash)?;
+            Ok(Self(Kind::Argon2id(hash.to_owned())))
+        } else if hash.starts_with("$2b$") || hash.starts_with("$2y$") {
+            let parts: bcrypt::HashParts = hash
+                .parse()
+                .map_err(|_| PasswordHashError::MalformedBcrypt)?;
+            match parts.get_cost() {
+                4..=MAX_BCRYPT_COST => Ok(Self(Kind::Bcrypt(hash.to_owned()))),
+                0..4 => Err(PasswordHashError::MalformedBcrypt),
+                _ => Err(PasswordHashError::BcryptTooCostly),
+            }
+        } else {
+            Err(PasswordHashError::Unknown)
+        }
+    }
+}
+
+fn check_argon2id(hash: &str) -> Result<(), PasswordHashError> {
+    let parsed = phc::PasswordHash::new(hash).map_err(|_| PasswordHashError::MalformedArgon2)?;
+    let params = Params::try_from(&parsed).map_err(|_| PasswordHashError::MalformedArgon2)?;
+    let complete = parsed.salt.is_some() && parsed.hash.is_some();
+    let work = u64::from(params.m_cost()) * u64::from(params.t_cost());
+    if !complete {
+        Err(PasswordHashError::MalformedArgon2)
+    } else if params.m_cost() > MAX_ARGON2_KIB || work > MAX_ARGON2_WORK {
+        Err(PasswordHashError::Argon2TooCostly)
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,179 @@
+use std::time::Duration;
+
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
+
+use super::*;
+
+struct FixedRandom;
+
+impl Random for FixedRandom {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(7);
+    }
+}
+
+fn now() -> Timestamp {
+    Timestamp::new(Duration::from_secs(1_000_000))
+}
+
+fn authenticator() -> Authenticator {
+    Authenticator::new(
+        Users::new(vec![
+            (
+                "ada".parse().unwrap(),
+                argon2id("password").parse().unwrap(),
+            ),
+            (
+                "bob".parse().unwrap(),
+                bcrypt_hash("pässword:x").parse().unwrap(),
+            ),
+        ]),
+        &FixedRandom,
+    )
+}
+
+fn argon2id(password: &str) -> String {
+    use argon2::password_hash::PasswordHasher;
+    let params = argon2::Params::new(8, 1, 1, None).unwrap();
+    argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params)
+        .hash_password_with_salt(password.as_bytes(), b"saltsaltsalt")
+        .unwrap()
+        .to_string()
+}
+
+fn bcrypt_hash(password: &str) -> String {
+    bcrypt::hash_with_salt(password, 4, *b"saltsaltsaltsalt")
+        .unwrap()
+        .to_string()
+}
+
+fn ask(authenticator: &Authenticator, headers: &[&[u8]]) -> Authentication {
+    let mut map = HeaderMap::new();
+    for value in headers {
+        map.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
+    }
+    authenticator.authenticate(&map, now())
+}
+
+#[test]
+fn the_header_proves_its_user_or_nothing() {
+    use Authentication::{Absent, Failed};
+    let ada = Authentication::Valid("ada".parse().unwrap());
+    let bob = Authentication::Valid("bob".parse().unwrap());
+    let authenticator = authenticator();
+    for (headers, expected) in [
+        (&[][..], Absent),
+        // ada:password
+        (&[&b"Basic YWRhOnBhc3N3b3Jk"[..]], ada.clone()),
+        (&[b"bAsIc YWRhOnBhc3N3b3Jk"], ada.clone()),
+        (&[b"Basic   YWRhOnBhc3N3b3Jk "], ada),
+        // bob:pässword:x, with and without padding
+        (&["Basic Ym9iOnDDpHNzd29yZDp4".as_bytes()], bob),
+        // ada:Password
+        (&[b"Basic YWRhOlBhc3N3b3Jk"], Failed),
+        // eve:password
+        (&[b"Basic ZXZlOnBhc3N3b3Jk"], Failed),
+        // bob: in Latin-1
+        (&[b"Basic Ym9iOnDkc3N3b3JkOng="], Failed),
+        // no colon
+        (&[b"Basic YWRh"], Failed),
+        (&[b"Basic"], Failed),
+        (&[b"Basic "], Failed),
+        (&[b"Basic !!!!"], Failed),
+        (&[b"YWRhOnBhc3N3b3Jk"], Failed),
+        (&[b"Bearer YWRhOnBhc3N3b3Jk"], Failed),
+        (&["Basic ä".as_bytes()], Failed),
+        (
+            &[b"Basic YWRhOnBhc3N3b3Jk", b"Basic YWRhOnBhc3N3b3Jk"],
+            Failed,
+        ),
+    ] {
+        let shown: Vec<_> = headers.iter().map(|h| String::from_utf8_lossy(h)).collect();
+        assert_eq!(ask(&authenticator, headers), expected, "{shown:?}");
+    }
+}
+
+#[test]
+fn a_verified_password_is_remembered_for_minutes_and_for_its_hash_alone() {
+    let mut remembered = Remembered::new(&FixedRandom);
+    let user: Username = "ada".parse().unwrap();
+    let (hash, other): (PasswordHash, PasswordHash) = (
+        argon2id("password").parse().unwrap(),
+        bcrypt_hash("password").parse().unwrap(),
+    );
+    let digest = remembered.digest(&user, &"password".into(), &hash);
+    remembered.insert(&user, digest, now());
+
+    assert!(remembered.contains(&user, &digest, now()));
+    let later = |secs| Timestamp::new(Duration::from_secs(now().as_secs() + secs));
+    assert!(remembered.contains(&user, &digest, later(299)));
+    assert!(!remembered.contains(&user, &digest, later(300)));
+    for (password, hash) in [("passwore", &hash), ("", &hash), ("password", &other)] {
+        let digest = remembered.digest(&user, &password.into(), hash);
+        assert!(!remembered.contains(&user, &digest, now()), "{password}");
+    }
+    assert!(!remembered.contains(&"eve".parse().unwrap(), &digest, now()));
+}
+
+#[test]
+fn a_bounded_number_of_users_is_remembered() {
+    let mut remembered = Remembered::new(&FixedRandom);
+    for n in 0..=1_000 {
+        remembered.insert(&format!("user{n}").parse().unwrap(), [1; 32], now());
+    }
+    assert!(!remembered.contains(&"user0".parse().unwrap(), &[1; 32], now()));
+    assert!(remembered.contains(&"user1".parse().unwrap(), &[1; 32], now()));
+    assert!(remembered.contains(&"user1000".parse().unwrap(), &[1; 32], now()));
+}
+
+#[test]
+fn hashes_that_cannot_work_are_refused() {
+    use PasswordHashError::*;
+    let good = argon2id("x");
+    let short = &good[..good.len() - 40];
+    for (hash, error) in [
+        ("", Unknown),
+        ("password", Unknown),
+        (
+            "$2a$10$abcdefghijklmnopqrstuuKOfpmNcAcCvAHpoXFPQ1z3l6JKsDIt2",
+            Unknown,
+        ),
+        ("$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0$aGFzaA", Unknown),
+        ("$argon2id$", MalformedArgon2),
+        (
+            "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0",
+            MalformedArgon2,
+        ),
+        (short.trim_end_matches('$'), MalformedArgon2),
+        (&good.replace("m=8", "m=1048576"), Argon2TooCostly),
+        (&good.replace("m=8,t=1", "m=65536,t=100"), Argon2TooCostly),
+        (&good.replace("m=8", "m=7"), MalformedArgon2),
+        ("$2b$", MalformedBcrypt),
+        ("$2b$04$tooshort", MalformedBcrypt),
+        (&bcrypt_hash("x").replace("$04$", "$03$"), MalformedBcrypt),
+        (&bcrypt_hash("x").replace("$04$", "$17$"), BcryptTooCostly),
+    ] {
+        assert_eq!(hash.parse::<PasswordHash>(), Err(error), "{hash}");
+    }
+    assert!(
+        bcrypt_hash("x")
+            .replace("$2b$", "$2y$")
+            .parse::<PasswordHash>()
+            .is_ok()
+    );
+}
+
+#[test]
+fn nothing_secret_is_shown() {
+    let credentials = Credentials::parse(b"Basic YWRhOnBhc3N3b3Jk").unwrap();
+    assert_eq!(
+        format!("{credentials:?}"),
+        r#"Credentials { name: "ada", password: Password(..) }"#
+    );
+    let shown = format!("{:?}", authenticator());
+    assert!(
+        !shown.contains("c2FsdHNhbHRzYWx0") && !shown.contains("saltsalt"),
+        "{shown}"
+    );
+}

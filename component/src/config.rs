@@ -1,0 +1,167 @@
+//! The configuration: variables in, a valid [`Config`] or the reason why there is none out.
+
+use std::time::Duration;
+
+use crate::auth::{PasswordHash, Users};
+use crate::jwt::{Issuer, KeySet};
+use crate::lifetime::{Lifetime, LifetimeError};
+use crate::token::Username;
+
+/// The variables that the component reads.
+pub const VARIABLES: &[&str] = &[
+    USERS,
+    SIGNING_KEYS,
+    MAX_TOKEN_LIFE,
+    MAX_TOKENS_PER_USER,
+    EXPIRED_RETENTION,
+    ISSUER,
+    AUDIENCE,
+];
+
+const USERS: &str = "users";
+const SIGNING_KEYS: &str = "signing_keys";
+const MAX_TOKEN_LIFE: &str = "max_token_life";
+const MAX_TOKENS_PER_USER: &str = "max_tokens_per_user";
+const EXPIRED_RETENTION: &str = "expired_retention";
+const ISSUER: &str = "issuer";
+const AUDIENCE: &str = "audience";
+
+/// The highest `max_tokens_per_user`. With the longest descriptions, a ledger of so many is 1.2 MB, which Azure Cosmos DB
+/// takes (2 MB); DynamoDB (400 KB) takes one of 300.
+const TOKENS_CEILING: usize = 1_000;
+
+/// How Latchkey is to work.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Who may sign in.
+    pub users: Users,
+    /// The keys, or `None` for the one that the store keeps.
+    pub signing_keys: Option<KeySet>,
+    /// The longest life that a token may be given.
+    pub max_token_life: Lifetime,
+    /// How many listed tokens a user may have.
+    pub max_tokens_per_user: usize,
+    /// How long an expired token stays listed.
+    pub expired_retention: Duration,
+    /// What the registered claims say, if there are to be any.
+    pub issuer: Option<Issuer>,
+}
+
+/// Why there is no [`Config`]. The messages name the variable and the entry, never its value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Nobody could sign in.
+    #[error(
+        "no users are configured: set the variable `users` to entries `name:hash`, where `latchkey hash-password NAME` \
+         makes an entry"
+    )]
+    NoUsers,
+    /// A variable is not what it should be.
+    #[error("the variable `{variable}` cannot be used: {problem}")]
+    Invalid {
+        /// Which one.
+        variable: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The host did not tell the value of a variable.
+    #[error("the variable `{variable}` cannot be read")]
+    Unreadable {
+        /// Which one.
+        variable: &'static str,
+    },
+}
+
+impl Config {
+    /// The configuration that `variable` gives; a variable that is not set, or blank, has its default.
+    pub fn from_variables(
+        variable: impl Fn(&'static str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let get = |name| variable(name).filter(|value| !value.trim().is_empty());
+        Ok(Self {
+            users: parse_users(&get(USERS).ok_or(ConfigError::NoUsers)?)
+                .map_err(|problem| invalid(USERS, problem))?,
+            signing_keys: get(SIGNING_KEYS)
+                .map(|keys| keys.parse())
+                .transpose()
+                .map_err(|problem| invalid(SIGNING_KEYS, problem))?,
+            max_token_life: get(MAX_TOKEN_LIFE)
+                .map_or_else(|| Lifetime::from_secs(366 * DAY), |life| life.parse())
+                .map_err(|problem| invalid(MAX_TOKEN_LIFE, problem))?,
+            max_tokens_per_user: get(MAX_TOKENS_PER_USER)
+                .map_or(Ok(100), |count| parse_count(&count))
+                .map_err(|problem| invalid(MAX_TOKENS_PER_USER, problem))?,
+            expired_retention: get(EXPIRED_RETENTION)
+                .map_or(Ok(Duration::from_secs(30 * DAY)), |life| {
+                    parse_retention(&life)
+                })
+                .map_err(|problem| invalid(EXPIRED_RETENTION, problem))?,
+            issuer: parse_issuer(get(ISSUER), get(AUDIENCE))?,
+        })
+    }
+}
+
+const DAY: u64 = 24 * 60 * 60;
+
+fn invalid(variable: &'static str, problem: impl ToString) -> ConfigError {
+    ConfigError::Invalid {
+        variable,
+        problem: problem.to_string(),
+    }
+}
+
+/// Entries as in an htpasswd file, `name:hash`, separated by white space.
+fn parse_users(text: &str) -> Result<Users, String> {
+    let mut users: Vec<(Username, PasswordHash)> = Vec::new();
+    for (index, entry) in text.split_whitespace().enumerate() {
+        let number = index + 1;
+        // Without a colon it may be a password: it is not repeated.
+        let (name, hash) = entry
+            .split_once(':')
+            .ok_or_else(|| format!("entry {number} is not `name:hash`"))?;
+        let problem =
+            |problem: &dyn ToString| format!("entry {number} (`{name}`): {}", problem.to_string());
+        let user: Username = name.parse().map_err(|error| problem(&error))?;
+        let hash = match hash.rsplit_once(':') {
+            Some((_, rest)) if rest.parse::<PasswordHash>().is_ok() => {
+                Err(problem(&"a user name must not contain a colon"))
+            }
+            _ => hash.parse().map_err(|error| problem(&error)),
+        }?;
+        if users.iter().any(|(other, _)| *other == user) {
+            return Err(problem(&"the same name as an earlier entry"));
+        }
+        users.push((user, hash));
+    }
+    Ok(Users::new(users))
+}
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    match text.trim().parse() {
+        Ok(count @ 1..=TOKENS_CEILING) => Ok(count),
+        _ => Err(format!("write a whole number from 1 to {TOKENS_CEILING}")),
+    }
+}
+
+/// A duration, or zero: an expired token is gone at once.
+fn parse_retention(text: &str) -> Result<Duration, LifetimeError> {
+    match text.parse::<Lifetime>() {
+        Ok(life) => Ok(Duration::from_secs(life.as_secs())),
+        Err(LifetimeError::Zero) => Ok(Duration::ZERO),
+        Err(error) => Err(error),
+    }
+}
+
+fn parse_issuer(
+    issuer: Option<String>,
+    audience: Option<String>,
+) -> Result<Option<Issuer>, ConfigError> {
+    match (issuer, audience) {
+        (Some(name), audience) => Ok(Some(Issuer { name, audience })),
+        (None, Some(_)) => Err(invalid(
+            AUDIENCE,
+            "it needs the variable `issuer` beside it",
+        )),
+        (None, None) => Ok(None),
+    }
+}

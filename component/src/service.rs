@@ -1,0 +1,205 @@
+//! The use cases: issue, list, show and revoke tokens.
+
+use std::cell::OnceCell;
+use std::time::Duration;
+
+use http::HeaderMap;
+
+use crate::auth::{Authentication, Authenticator};
+use crate::config::Config;
+use crate::jwt::{Claims, KeySet, SignedToken};
+use crate::ledger::CreateError;
+use crate::lifetime::{Lifetime, LifetimeError};
+use crate::ports::{Clock, Random};
+use crate::store::{KeyValue, Store, StoreError};
+use crate::token::{Description, Timestamp, Token, TokenId, Username};
+
+/// The token service: one an instance, for all its requests.
+#[derive(Debug)]
+pub struct Service<K, C, R> {
+    config: Config,
+    authenticator: Authenticator,
+    store: Store<K, C, R>,
+    /// The key that the store keeps, where none is configured; read when first needed.
+    stored_keys: OnceCell<KeySet>,
+    clock: C,
+    random: R,
+}
+
+/// What a user learns of a token: its record and how long it has yet to live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenStatus {
+    /// The record.
+    pub token: Token,
+    /// Zero once it has expired.
+    pub remaining: Duration,
+}
+
+impl TokenStatus {
+    fn at(now: Timestamp, token: Token) -> Self {
+        Self {
+            remaining: token.remaining(now),
+            token,
+        }
+    }
+
+    /// Whether it is no longer good.
+    pub fn is_expired(&self) -> bool {
+        self.remaining.is_zero()
+    }
+}
+
+/// A new token: the only time that its signed form is seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issued {
+    /// The record.
+    pub token: Token,
+    /// The token itself.
+    pub signed: SignedToken,
+}
+
+/// Why the service did not do what it was asked.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ServiceError {
+    /// The user has no tokens to list.
+    #[error("the user has no tokens")]
+    NoTokens,
+    /// The user has no token of this id.
+    #[error("the user has no such token")]
+    NoSuchToken,
+    /// The user has a token of this description.
+    #[error("the description is taken")]
+    DescriptionTaken,
+    /// The user has as many tokens as a user may have.
+    #[error("the user has {limit} tokens, as many as a user may have")]
+    TokenLimitReached {
+        /// How many.
+        limit: usize,
+    },
+    /// The token would live longer than a token may.
+    #[error(transparent)]
+    Lifetime(#[from] LifetimeError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
+    /// The service of `config` over these ports.
+    pub fn new(config: Config, key_values: K, clock: C, random: R) -> Self {
+        Self {
+            authenticator: Authenticator::new(config.users.clone(), &random),
+            store: Store::new(key_values, clock.clone(), random.clone()),
+            stored_keys: OnceCell::new(),
+            config,
+            clock,
+            random,
+        }
+    }
+
+    /// Who sent a request with these headers.
+    pub fn authenticate(&self, headers: &HeaderMap) -> Authentication {
+        self.authenticator.authenticate(headers, self.clock.now())
+    }
+
+    /// Issues a token to `user`.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::Lifetime`], [`ServiceError::DescriptionTaken`], [`ServiceError::TokenLimitReached`];
+    /// [`ServiceError::Store`], after which there may be a record of a token that nobody has.
+    pub async fn issue(
+        &self,
+        user: &Username,
+        description: Description,
+        lifetime: Lifetime,
+    ) -> Result<Issued, ServiceError> {
+        let lifetime = lifetime.at_most(self.config.max_token_life)?;
+        // Before the ledger changes: a token that we cannot sign must not be listed.
+        let keys = self.keys().await?;
+        let now = self.clock.now();
+        let limit = self.config.max_tokens_per_user;
+        let mut id = [0; 16];
+        self.random.fill(&mut id);
+        let token = Token {
+            id: TokenId::from_random(id),
+            description,
+            lifetime,
+            issued_at: now.as_secs(),
+        };
+        self.store
+            .change(user, |ledger| {
+                ledger.expire(now, self.config.expired_retention);
+                ledger.create(token.clone(), limit)
+            })
+            .await?
+            .map_err(|error| match error {
+                CreateError::DescriptionTaken => ServiceError::DescriptionTaken,
+                CreateError::LimitReached => ServiceError::TokenLimitReached { limit },
+            })?;
+        let signed = keys.sign(&Claims::new(user, &token, self.config.issuer.as_ref()));
+        Ok(Issued { token, signed })
+    }
+
+    /// The tokens of `user`, newest first: at least one.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::NoTokens`], [`ServiceError::Store`].
+    pub async fn list(&self, user: &Username) -> Result<Vec<TokenStatus>, ServiceError> {
+        let mut ledger = self.store.load(user).await?;
+        let now = self.clock.now();
+        ledger.expire(now, self.config.expired_retention);
+        if ledger.tokens().is_empty() {
+            return Err(ServiceError::NoTokens);
+        }
+        Ok(ledger
+            .into_tokens()
+            .map(|token| TokenStatus::at(now, token))
+            .collect())
+    }
+
+    /// One token of `user`.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::NoSuchToken`], [`ServiceError::Store`].
+    pub async fn show(&self, user: &Username, id: TokenId) -> Result<TokenStatus, ServiceError> {
+        let mut ledger = self.store.load(user).await?;
+        let now = self.clock.now();
+        ledger.expire(now, self.config.expired_retention);
+        let token = ledger.find(id).ok_or(ServiceError::NoSuchToken)?;
+        Ok(TokenStatus::at(now, token.clone()))
+    }
+
+    /// Revokes one token of `user`: from now on it is listed nowhere, and good for nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::NoSuchToken`]; [`ServiceError::Store`], after which the token may be revoked.
+    pub async fn revoke(&self, user: &Username, id: TokenId) -> Result<(), ServiceError> {
+        let now = self.clock.now();
+        self.store
+            .change(user, |ledger| {
+                ledger.expire(now, self.config.expired_retention);
+                ledger.delete(id).map(drop).ok_or(ServiceError::NoSuchToken)
+            })
+            .await?
+    }
+
+    /// The keys that are configured, or else the one that the store keeps.
+    async fn keys(&self) -> Result<&KeySet, StoreError> {
+        if let Some(keys) = &self.config.signing_keys {
+            return Ok(keys);
+        }
+        if let Some(keys) = self.stored_keys.get() {
+            return Ok(keys);
+        }
+        let secret = self.store.signing_key().await?;
+        let keys = KeySet::from_secret(&secret).map_err(|_| StoreError::SigningKey)?;
+        Ok(self.stored_keys.get_or_init(|| keys))
+    }
+}
+
+#[cfg(test)]
+mod tests;

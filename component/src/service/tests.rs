@@ -1,0 +1,294 @@
+//! The use cases, natively: a fake clock, fake randomness, a store in memory.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::*;
+use crate::store::KeyValueError;
+
+/// A clock that stands still until it is told, or slept on.
+#[derive(Clone, Debug)]
+struct FakeClock(Rc<Cell<Duration>>);
+
+impl FakeClock {
+    fn advance(&self, by: Duration) {
+        self.0.set(self.0.get() + by);
+    }
+}
+
+impl Clock for FakeClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::new(self.0.get())
+    }
+
+    async fn sleep(&self, pause: Duration) {
+        self.advance(pause);
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Counts: no two draws are the same.
+#[derive(Clone, Debug, Default)]
+struct FakeRandom(Rc<Cell<u64>>);
+
+impl Random for FakeRandom {
+    fn fill(&self, bytes: &mut [u8]) {
+        self.0.set(self.0.get() + 1);
+        bytes.fill(0);
+        for (byte, digit) in bytes.iter_mut().zip(self.0.get().to_le_bytes()) {
+            *byte = digit;
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Memory {
+    documents: Rc<RefCell<HashMap<String, Vec<u8>>>>,
+    counters: Rc<RefCell<HashMap<String, i64>>>,
+    broken: Rc<Cell<bool>>,
+}
+
+impl Memory {
+    fn check(&self) -> Result<(), KeyValueError> {
+        if self.broken.get() {
+            Err(KeyValueError("broken".to_owned()))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl KeyValue for Memory {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
+        self.check()?;
+        Ok(self.documents.borrow().get(key).cloned())
+    }
+
+    async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), KeyValueError> {
+        self.check()?;
+        self.documents.borrow_mut().insert(key.to_owned(), value);
+        Ok(())
+    }
+
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        change: &mut dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>>,
+    ) -> Result<(), KeyValueError> {
+        self.check()?;
+        let current = self.documents.borrow().get(key).cloned();
+        if let Some(value) = change(current.as_deref()) {
+            self.documents.borrow_mut().insert(key.to_owned(), value);
+        }
+        Ok(())
+    }
+
+    async fn increment(&self, key: &str, delta: i64) -> Result<i64, KeyValueError> {
+        self.check()?;
+        let mut counters = self.counters.borrow_mut();
+        let counter = counters.entry(key.to_owned()).or_default();
+        *counter += delta;
+        Ok(*counter)
+    }
+}
+
+struct World {
+    clock: FakeClock,
+    memory: Memory,
+    service: Service<Memory, FakeClock, FakeRandom>,
+}
+
+const HASH: &str = "$2b$04$abcdefghijklmnopqrstuuJd6JxKs0FZ4jPVuKqPNsjwJ8BhHmXAe";
+
+fn world(variables: &[(&str, &str)]) -> World {
+    let users = format!("ada:{HASH} bob:{HASH}");
+    let config = Config::from_variables(|name| {
+        let set = variables
+            .iter()
+            .find(|(set, _)| *set == name)
+            .map(|(_, value)| *value);
+        if name == "users" {
+            Some(users.clone())
+        } else {
+            set.map(str::to_owned)
+        }
+    })
+    .unwrap();
+    let clock = FakeClock(Rc::new(Cell::new(Duration::from_millis(1_662_720_135_250))));
+    let memory = Memory::default();
+    let service = Service::new(config, memory.clone(), clock.clone(), FakeRandom::default());
+    World {
+        clock,
+        memory,
+        service,
+    }
+}
+
+impl World {
+    async fn issue(
+        &self,
+        user: &str,
+        description: &str,
+        life: &str,
+    ) -> Result<Issued, ServiceError> {
+        let (user, description) = (user.parse().unwrap(), description.parse().unwrap());
+        self.service
+            .issue(&user, description, life.parse().unwrap())
+            .await
+    }
+
+    async fn list(&self, user: &str) -> Result<Vec<String>, ServiceError> {
+        let tokens = self.service.list(&user.parse().unwrap()).await?;
+        Ok(tokens
+            .iter()
+            .map(|status| status.token.description.as_str().to_owned())
+            .collect())
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_life_of_a_token() {
+    let world = world(&[]);
+    let ada = "ada".parse().unwrap();
+    let Issued { token, signed } = world.issue("ada", "alpha", "6 hours").await.unwrap();
+    assert_eq!(
+        (token.lifetime.as_secs(), token.issued_at),
+        (21_600, 1_662_720_135)
+    );
+
+    let keys = world.service.keys().await.unwrap();
+    let claims = keys.verify(signed.expose(), world.clock.now()).unwrap();
+    assert_eq!(claims, Claims::new(&ada, &token, None));
+
+    let shown = world.service.show(&ada, token.id).await.unwrap();
+    assert_eq!(shown.remaining, Duration::from_millis(21_599_750));
+    assert!(!shown.is_expired());
+
+    world.service.revoke(&ada, token.id).await.unwrap();
+    assert_eq!(
+        world.service.revoke(&ada, token.id).await,
+        Err(ServiceError::NoSuchToken)
+    );
+    assert_eq!(
+        world.service.show(&ada, token.id).await,
+        Err(ServiceError::NoSuchToken)
+    );
+    assert_eq!(world.list("ada").await, Err(ServiceError::NoTokens));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn one_user_does_not_see_another() {
+    let world = world(&[]);
+    let token = world.issue("ada", "alpha", "1h").await.unwrap().token;
+    world.issue("bob", "alpha", "1h").await.unwrap();
+    let bob = "bob".parse().unwrap();
+    assert_eq!(
+        world.service.show(&bob, token.id).await,
+        Err(ServiceError::NoSuchToken)
+    );
+    assert_eq!(
+        world.service.revoke(&bob, token.id).await,
+        Err(ServiceError::NoSuchToken)
+    );
+    assert_eq!(world.list("ada").await.unwrap(), ["alpha"]);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn expired_tokens_are_listed_for_the_retention() {
+    let world = world(&[("expired_retention", "1 hour")]);
+    world.issue("ada", "short", "1m").await.unwrap();
+    world.issue("ada", "long", "1 day").await.unwrap();
+    world.clock.advance(Duration::from_secs(60));
+
+    assert_eq!(world.list("ada").await.unwrap(), ["long", "short"]);
+    let taken = world.issue("ada", "short", "1m").await;
+    assert_eq!(taken, Err(ServiceError::DescriptionTaken));
+
+    world.clock.advance(Duration::from_secs(3_601));
+    assert_eq!(world.list("ada").await.unwrap(), ["long"]);
+    world.issue("ada", "short", "1m").await.unwrap();
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_limits() {
+    let world = world(&[("max_tokens_per_user", "2"), ("max_token_life", "1 day")]);
+    let max: Lifetime = "1 day".parse().unwrap();
+    let long = world.issue("ada", "long", "86401").await;
+    assert_eq!(
+        long,
+        Err(ServiceError::Lifetime(LifetimeError::AboveMaximum(max)))
+    );
+    world.issue("ada", "one", "1 day").await.unwrap();
+    world.issue("ada", "two", "1s").await.unwrap();
+    let third = world.issue("ada", "three", "1s").await;
+    assert_eq!(third, Err(ServiceError::TokenLimitReached { limit: 2 }));
+    world.issue("bob", "one", "1s").await.unwrap();
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_signing_key_is_made_once() {
+    let world = world(&[]);
+    let token = world.issue("ada", "alpha", "1h").await.unwrap().signed;
+    // Another instance over the same store.
+    let config = world.service.config.clone();
+    let other = Service::new(
+        config,
+        world.memory.clone(),
+        world.clock.clone(),
+        FakeRandom::default(),
+    );
+    let keys = other.keys().await.unwrap();
+    assert!(keys.verify(token.expose(), world.clock.now()).is_ok());
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn nothing_secret_is_stored_with_the_tokens() {
+    let world = world(&[]);
+    let signed = world.issue("ada", "alpha", "1h").await.unwrap().signed;
+    let documents = world.memory.documents.borrow();
+    let ledger = String::from_utf8(documents["latchkey-ledger-ada"].clone()).unwrap();
+    for part in signed.expose().split('.') {
+        assert!(!ledger.contains(part), "{ledger}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_store_that_fails_is_an_error_and_recovers() {
+    let world = world(&[]);
+    world.issue("ada", "alpha", "1h").await.unwrap();
+    world.memory.broken.set(true);
+    let broken = || ServiceError::Store(StoreError::KeyValue(KeyValueError("broken".to_owned())));
+    assert_eq!(world.list("ada").await, Err(broken()));
+    assert_eq!(
+        world.issue("ada", "beta", "1h").await.map(|_| ()),
+        Err(broken())
+    );
+    world.memory.broken.set(false);
+    world.issue("ada", "beta", "1h").await.unwrap();
+    assert_eq!(world.list("ada").await.unwrap(), ["beta", "alpha"]);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_ledger_of_another_format_is_left_alone() {
+    let world = world(&[]);
+    let newer = br#"{"format":2}"#.to_vec();
+    world
+        .memory
+        .documents
+        .borrow_mut()
+        .insert("latchkey-ledger-ada".to_owned(), newer.clone());
+    assert!(matches!(
+        world.list("ada").await,
+        Err(ServiceError::Store(StoreError::Document(_)))
+    ));
+    let issued = world.issue("ada", "alpha", "1h").await;
+    assert!(matches!(
+        issued,
+        Err(ServiceError::Store(StoreError::Document(_)))
+    ));
+    assert_eq!(
+        world.memory.documents.borrow()["latchkey-ledger-ada"],
+        newer
+    );
+}

@@ -1,0 +1,185 @@
+//! The store: load a ledger, change it so that nothing is lost.
+//!
+//! [`KeyValue`] is the port to a key-value store. What Latchkey keeps there is two kinds of documents, a ledger for each
+//! user and one signing key, and what [`gate`] needs to create each of them once. All changes go through [`confirmed`].
+
+mod confirmed;
+mod gate;
+
+use std::time::Duration;
+
+use crate::ledger::{DocumentError, Ledger, WriteId};
+use crate::ports::{Clock, Random};
+use crate::token::Username;
+
+use confirmed::Step;
+
+/// A key-value store, as little of it as Latchkey needs.
+///
+/// Keys consist of `a-z`, `0-9`, `-` and `_`, and are at most 1,023 bytes long.
+#[allow(
+    async_fn_in_trait,
+    reason = "an instance is single-threaded: its futures need not be Send"
+)]
+pub trait KeyValue {
+    /// The value of `key`.
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeyValueError>;
+
+    /// Writes the value of `key`, whatever was there.
+    async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), KeyValueError>;
+
+    /// Reads the value of `key`, asks `change` for the new one, and writes that if the value is still the same. If
+    /// `change` returns `None`, nothing is written.
+    ///
+    /// There is no telling from the outcome whether the write took place: there are stores that deny a write that they
+    /// committed, and stores that confirm one that they did not. Read to find out.
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        change: &mut dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>>,
+    ) -> Result<(), KeyValueError>;
+
+    /// Adds `delta` to the counter at `key`, atomically, and returns the sum. Counters begin at 0.
+    async fn increment(&self, key: &str, delta: i64) -> Result<i64, KeyValueError>;
+}
+
+/// The store failed. The text is for the log: it may name hosts and files.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct KeyValueError(pub String);
+
+/// Why a ledger could not be read or changed.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The backend failed, again and again.
+    #[error("the key-value store failed: {0}")]
+    KeyValue(#[from] KeyValueError),
+    /// The stored document is not ours to change.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// The signing key in the store is none.
+    #[error("the signing key in the store is malformed")]
+    SigningKey,
+    /// Others changed the document for as long as we tried.
+    #[error("the document stayed contended")]
+    Contended,
+}
+
+/// The documents of Latchkey in a key-value store.
+#[derive(Debug)]
+pub struct Store<K, C, R> {
+    key_values: K,
+    clock: C,
+    random: R,
+}
+
+/// The key of the document that holds the signing key made by [`Store::signing_key`].
+const SIGNING_KEY: &str = "latchkey-signing-key";
+
+/// The bytes of a signing key made by us: 256 bits, as HS256 asks for (RFC 7518, section 3.2).
+pub const SIGNING_KEY_BYTES: usize = 32;
+
+impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
+    /// The documents in `key_values`.
+    pub const fn new(key_values: K, clock: C, random: R) -> Self {
+        Self {
+            key_values,
+            clock,
+            random,
+        }
+    }
+
+    /// The ledger of `user`: empty if there is none.
+    pub async fn load(&self, user: &Username) -> Result<Ledger, StoreError> {
+        read_ledger(self.key_values.get(&ledger_key(user)).await?.as_deref())
+    }
+
+    /// Changes the ledger of `user` by `apply`: atomically, once, and for good when this returns.
+    ///
+    /// `apply` is called for every version of the ledger that is tried, so it must do nothing but change the ledger that
+    /// it is given. What it returned for the version that counts is returned; its error leaves the ledger as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the store fails or stays contended. The change may have been made nevertheless.
+    pub async fn change<T, E>(
+        &self,
+        user: &Username,
+        mut apply: impl FnMut(&mut Ledger) -> Result<T, E>,
+    ) -> Result<Result<T, E>, StoreError> {
+        let write = WriteId::from_random(self.random.next_u64());
+        let mut outcome = None;
+        self.change_document(&ledger_key(user), &mut |current| {
+            let mut ledger = read_ledger(current)?;
+            if ledger.contains(write) {
+                return Ok(Step::Done);
+            }
+            let result = apply(&mut ledger);
+            let step = match result {
+                Ok(_) => {
+                    ledger.record(write);
+                    Step::Write(ledger.to_document())
+                }
+                Err(_) => Step::Done,
+            };
+            outcome = Some(result);
+            Ok(step)
+        })
+        .await?;
+        Ok(
+            outcome
+                .expect("only `apply` puts our write id into a ledger, and it leaves an outcome"),
+        )
+    }
+
+    /// The signing key of this store: made at random the first time, the same for all ever after.
+    pub async fn signing_key(&self) -> Result<Vec<u8>, StoreError> {
+        if let Some(key) = self.key_values.get(SIGNING_KEY).await? {
+            return Ok(key);
+        }
+        let mut new = vec![0; SIGNING_KEY_BYTES];
+        self.random.fill(&mut new);
+        let mut key = None;
+        self.change_document(SIGNING_KEY, &mut |current| {
+            key = current.map(<[u8]>::to_vec);
+            Ok(match current {
+                Some(_) => Step::Done,
+                None => Step::Write(new.clone()),
+            })
+        })
+        .await?;
+        Ok(key.expect("a change of this document is done once there is one"))
+    }
+
+    /// Waits a random time that grows with every attempt, so that those who met once do not meet again.
+    async fn back_off(&self, attempt: u32) {
+        let longest = Duration::from_millis(2 << attempt.min(6)).as_nanos() as u64;
+        self.clock
+            .sleep(Duration::from_nanos(self.random.next_u64() % longest))
+            .await;
+    }
+}
+
+fn read_ledger(document: Option<&[u8]>) -> Result<Ledger, StoreError> {
+    Ok(document
+        .map(Ledger::from_document)
+        .transpose()?
+        .unwrap_or_default())
+}
+
+/// The key of a user's ledger.
+///
+/// Unambiguous, and safe wherever a backend splices keys into a query, folds their case or forbids some characters: lower
+/// case letters and digits stand for themselves, every other byte is `_` and two hexadecimal digits. The prefix is there
+/// because some backends share one namespace among all stores.
+fn ledger_key(user: &Username) -> String {
+    let mut key = String::from("latchkey-ledger-");
+    for byte in user.as_str().bytes() {
+        if byte.is_ascii_lowercase() || byte.is_ascii_digit() {
+            key.push(char::from(byte));
+        } else {
+            key.push_str(&format!("_{byte:02x}"));
+        }
+    }
+    key
+}

@@ -1,0 +1,111 @@
+//! Confirmed compare-and-swap: a change that is made once, on stores that do not tell the truth about it.
+
+use std::time::Duration;
+
+use super::gate::{Entry, Gate};
+use super::{KeyValue, KeyValueError, Store, StoreError};
+use crate::ports::{Clock, Random};
+
+/// How long a change is tried. Below the request timeout of every host, so that the client gets our answer.
+const TRY_FOR: Duration = Duration::from_secs(8);
+
+/// How often a change is tried, should the clock stand still.
+const MAX_ATTEMPTS: u32 = 256;
+
+/// What is to be done, given what the document is now.
+pub(super) enum Step {
+    /// Nothing: it is as it should be.
+    Done,
+    /// Write this instead.
+    Write(Vec<u8>),
+}
+
+/// Decides what is to be done with a document. After its `Write` has been written, it must answer `Done`.
+pub(super) type Change<'a> = dyn FnMut(Option<&[u8]>) -> Result<Step, StoreError> + 'a;
+
+impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
+    /// Brings the document at `key` to where `change` says `Done`.
+    ///
+    /// 1. Compare and swap, with what `change` makes of the present value.
+    /// 2. Read the document again, whatever the swap answered, and ask `change` whether it is done.
+    /// 3. If it is not, someone else was faster: again from the start, after a pause.
+    ///
+    /// A document that does not exist is created only by the one whom [`Gate`] lets in: a store may take two first
+    /// writes for one each.
+    pub(super) async fn change_document(
+        &self,
+        key: &str,
+        change: &mut Change<'_>,
+    ) -> Result<(), StoreError> {
+        let begin = self.clock.now();
+        let mut gate = Gate::new(key);
+        let mut failure = None;
+        for attempt in 0..MAX_ATTEMPTS {
+            if self.clock.now().since(begin) >= TRY_FOR {
+                break;
+            }
+            let may_create = gate.is_open(self.clock.now());
+            match self.attempt(key, may_create, change).await? {
+                Attempt::Done => return Ok(()),
+                Attempt::Absent => match gate.enter(&self.key_values, &self.clock).await {
+                    // Whoever has just been let in loses no time.
+                    Ok(Entry::Granted) => continue,
+                    Ok(Entry::Refused) => {}
+                    Err(error) => failure = Some(error),
+                },
+                Attempt::Lost => failure = None,
+                Attempt::Failed(error) => failure = Some(error),
+            }
+            self.back_off(attempt).await;
+        }
+        Err(failure.map_or(StoreError::Contended, StoreError::KeyValue))
+    }
+
+    async fn attempt(
+        &self,
+        key: &str,
+        may_create: bool,
+        change: &mut Change<'_>,
+    ) -> Result<Attempt, StoreError> {
+        let mut seen = None;
+        let swapped = self
+            .key_values
+            .compare_and_swap(key, &mut |current| {
+                let (write, verdict) = match change(current) {
+                    Ok(Step::Write(_)) if current.is_none() && !may_create => {
+                        (None, Ok(Attempt::Absent))
+                    }
+                    Ok(Step::Write(value)) => (Some(value), Ok(Attempt::Lost)),
+                    Ok(Step::Done) => (None, Ok(Attempt::Done)),
+                    Err(error) => (None, Err(error)),
+                };
+                seen = Some(verdict);
+                write
+            })
+            .await;
+        match seen {
+            Some(Ok(Attempt::Lost)) => {}
+            Some(verdict) => return verdict,
+            None => return Ok(swapped.map_or_else(Attempt::Failed, |()| Attempt::Lost)),
+        }
+        match self.key_values.get(key).await {
+            Ok(current) => Ok(match change(current.as_deref())? {
+                Step::Done => Attempt::Done,
+                Step::Write(_) => swapped.map_or_else(Attempt::Failed, |()| Attempt::Lost),
+            }),
+            Err(error) => Ok(Attempt::Failed(error)),
+        }
+    }
+}
+
+/// How one attempt ended.
+enum Attempt {
+    /// The document is as it should be.
+    Done,
+    /// There is no document, and it is not for us to create it.
+    Absent,
+    /// Someone else changed the document first.
+    Lost,
+    /// The store failed; whether it wrote is for the next attempt to see.
+    Failed(KeyValueError),
+}

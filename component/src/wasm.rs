@@ -1,0 +1,73 @@
+//! The composition root: the Wasm component, wired from the modules above it.
+//!
+//! Compiles natively too, so that the lints see it; it runs in Wasm only. Natively the handler is not exported: its symbol
+//! is no name to a native linker.
+
+mod bindings;
+mod body;
+mod key_value;
+mod world;
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use spin_sdk::http::{FullBody, IntoResponse, Request};
+use spin_sdk::variables;
+
+use crate::api;
+use crate::config::{Config, ConfigError, VARIABLES};
+use crate::service::Service;
+
+use body::Incoming;
+use key_value::KeyValueStore;
+use world::{SecureRandom, SystemClock};
+
+type WasmService = Service<KeyValueStore, SystemClock, SecureRandom>;
+
+thread_local! {
+    /// The service of this instance. Configuration, keys and remembered passwords live in it; nothing about tokens does.
+    static SERVICE: OnceCell<Rc<WasmService>> = const { OnceCell::new() };
+}
+
+/// Handles one of the requests that this instance serves, several at a time.
+#[cfg_attr(target_family = "wasm", spin_sdk::http_service)]
+pub async fn handle(request: Request) -> impl IntoResponse {
+    let service = service().await;
+    let request = request.map(Incoming::new);
+    let response = api::handle(service.as_deref(), request).await;
+    if let Some(api::LogLine(line)) = response.extensions().get() {
+        eprintln!("latchkey: {line}");
+    }
+    response.map(FullBody::new)
+}
+
+/// The service of this instance, made at its first request. A configuration that cannot work is looked at again at every
+/// request: it may be mended.
+async fn service() -> Result<Rc<WasmService>, ConfigError> {
+    if let Some(service) = SERVICE.with(|cell| cell.get().cloned()) {
+        return Ok(service);
+    }
+    let config = read_config().await?;
+    // Another request may have been faster while this one waited.
+    Ok(SERVICE.with(|cell| {
+        cell.get_or_init(|| {
+            let key_values = KeyValueStore::default();
+            Rc::new(Service::new(config, key_values, SystemClock, SecureRandom))
+        })
+        .clone()
+    }))
+}
+
+async fn read_config() -> Result<Config, ConfigError> {
+    let mut values = HashMap::new();
+    for variable in VARIABLES {
+        match variables::get(variable).await {
+            Ok(value) => drop(values.insert(*variable, value)),
+            Err(variables::Error::Undefined(_)) => {}
+            // The text is the provider's: it may say more than the client should know.
+            Err(_) => return Err(ConfigError::Unreadable { variable }),
+        }
+    }
+    Config::from_variables(|variable| values.get(variable).cloned())
+}

@@ -1,0 +1,43 @@
+//! The clock and the randomness of WASI.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::ports::{Clock, Random};
+use crate::token::Timestamp;
+
+/// The wall clock of the host.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SystemClock;
+
+impl Clock for SystemClock {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is where the clock comes from"
+    )]
+    fn now(&self) -> Timestamp {
+        // A clock before 1970 is not set: whatever we issued would be long expired.
+        Timestamp::new(
+            SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default(),
+        )
+    }
+
+    async fn sleep(&self, pause: Duration) {
+        spin_sdk::time::sleep(pause).await;
+    }
+}
+
+/// The host's cryptographically secure random numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SecureRandom;
+
+impl Random for SecureRandom {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is where randomness comes from"
+    )]
+    fn fill(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("a host without randomness cannot run a token service");
+    }
+}
