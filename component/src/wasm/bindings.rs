@@ -3,11 +3,7 @@
 
 wit_bindgen::generate!({
     path: "../wit",
-    world: "latchkey",
+    world: "atomic-writes",
     runtime_path: "::spin_sdk::wit_bindgen::rt",
-    with: {
-        "spin:key-value/key-value@3.0.0": spin_sdk::key_value::wit::key_value,
-        "spin:variables/variables@3.0.0": spin_sdk::variables::wit::variables,
-    },
     generate_all,
 });
