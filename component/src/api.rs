@@ -5,6 +5,7 @@
 
 mod body;
 mod error;
+mod field;
 mod response;
 pub mod route;
 

@@ -26,7 +26,9 @@
 //! | [`config`] | variables to a valid configuration |
 //! | [`service`] | the use cases |
 //! | [`api`] | HTTP |
-//! | [`wasm`] | the composition root, the only module that knows WIT |
+//!
+//! The composition root is the crate in `component/wasm`, the only one that knows WIT. That it is a crate of its own keeps
+//! Wasm and Spin out of this one: the whole service runs natively, in tests and in the benchmark.
 
 pub mod api;
 pub mod auth;
@@ -38,4 +40,3 @@ pub mod ports;
 pub mod service;
 pub mod store;
 pub mod token;
-pub mod wasm;

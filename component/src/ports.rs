@@ -1,6 +1,6 @@
 //! What the service needs from the world besides a store: the time, a pause, randomness.
 //!
-//! The real ones are in [`crate::wasm`]; tests and the native benchmark bring their own. Nothing else in this crate reads
+//! The real ones are in `component/wasm`; tests and the native benchmark bring their own. Nothing else in this crate reads
 //! a clock or draws a random number.
 
 use std::time::Duration;

@@ -1,10 +1,15 @@
 //! Request bodies.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use bytes::Bytes;
 use http::{HeaderMap, header};
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::error::ApiError;
+use super::field::Field;
 use crate::lifetime::{Lifetime, LifetimeError};
 use crate::token::{Description, DescriptionError};
 
@@ -54,17 +59,53 @@ pub(super) async fn read_creation(
     headers: &HeaderMap,
     body: impl RequestBody,
 ) -> Result<Creation, ApiError> {
-    let fields = read_object(headers, body).await?;
+    let bytes = read_json(headers, body).await?;
+    let fields: Fields =
+        serde_json::from_slice(&bytes).map_err(|error| ApiError::malformed_json(&error))?;
     Ok(Creation {
-        description: parse_description(fields.get("jwt_token_description"))?,
-        lifetime: parse_lifetime(fields.get("jwt_token_life"))?,
+        description: parse_description(fields.jwt_token_description)?,
+        lifetime: parse_lifetime(fields.jwt_token_life)?,
     })
 }
 
-async fn read_object(
-    headers: &HeaderMap,
-    body: impl RequestBody,
-) -> Result<Map<String, Value>, ApiError> {
+/// The fields of the body, whatever their types. Others are ignored; of one that comes twice, the last counts.
+///
+/// Read by hand: what serde derives would take an array for an object.
+#[derive(Default)]
+struct Fields {
+    jwt_token_description: Field,
+    jwt_token_life: Field,
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Fields, A::Error> {
+        let mut fields = Fields::default();
+        while let Some(key) = object.next_key::<Cow<'_, str>>()? {
+            match &*key {
+                "jwt_token_description" => fields.jwt_token_description = object.next_value()?,
+                "jwt_token_life" => fields.jwt_token_life = object.next_value()?,
+                _ => _ = object.next_value::<IgnoredAny>()?,
+            }
+        }
+        Ok(fields)
+    }
+}
+
+async fn read_json(headers: &HeaderMap, body: impl RequestBody) -> Result<Bytes, ApiError> {
     if !is_json(headers) {
         return Err(ApiError::UnsupportedMediaType);
     }
@@ -74,11 +115,10 @@ async fn read_object(
     if declared.is_some_and(|length| length > MAX_BYTES as u64) {
         return Err(ApiError::BodyTooLarge);
     }
-    let bytes = body.read(MAX_BYTES).await.map_err(|error| match error {
+    body.read(MAX_BYTES).await.map_err(|error| match error {
         BodyError::TooLarge => ApiError::BodyTooLarge,
         BodyError::Incomplete => ApiError::IncompleteBody,
-    })?;
-    serde_json::from_slice(&bytes).map_err(|error| ApiError::malformed_json(&error))
+    })
 }
 
 /// Whether the headers say `application/json`, whatever the parameters, and no content coding.
@@ -102,10 +142,13 @@ fn is_json(headers: &HeaderMap) -> bool {
             .eq_ignore_ascii_case(b"application/json")
 }
 
-fn parse_description(value: Option<&Value>) -> Result<Description, ApiError> {
-    let text = value.and_then(Value::as_str).ok_or_else(|| {
-        ApiError::invalid_field("jwt_token_description", "must be a string and is required")
-    })?;
+fn parse_description(field: Field) -> Result<Description, ApiError> {
+    let Field::Text(text) = field else {
+        return Err(ApiError::invalid_field(
+            "jwt_token_description",
+            "must be a string and is required",
+        ));
+    };
     text.parse().map_err(|error| match error {
         DescriptionError::Blank => ApiError::DescriptionBlank,
         DescriptionError::TooLong | DescriptionError::Control => {
@@ -114,18 +157,16 @@ fn parse_description(value: Option<&Value>) -> Result<Description, ApiError> {
     })
 }
 
-fn parse_lifetime(value: Option<&Value>) -> Result<Lifetime, ApiError> {
-    let lifetime = match value {
-        Some(Value::String(text)) => text.parse(),
-        Some(Value::Number(number)) => match (number.as_u64(), number.as_f64()) {
-            (Some(secs), _) => Lifetime::from_secs(secs),
-            (None, Some(secs)) if secs < 0.0 => Err(LifetimeError::Negative),
-            (None, Some(secs)) if secs.fract() != 0.0 => Err(LifetimeError::NotWholeSeconds),
-            // 360.0 and 3.6e2 are integers too (RFC 8259, section 6), as far as they are exact.
-            (None, Some(secs)) if secs <= EXACT => Lifetime::from_secs(secs as u64),
-            _ => Err(LifetimeError::Overflow),
-        },
-        _ => {
+fn parse_lifetime(field: Field) -> Result<Lifetime, ApiError> {
+    let lifetime = match field {
+        Field::Text(text) => text.parse(),
+        Field::Integer(secs) => Lifetime::from_secs(secs),
+        Field::Number(secs) if secs < 0.0 => Err(LifetimeError::Negative),
+        Field::Number(secs) if secs.fract() != 0.0 => Err(LifetimeError::NotWholeSeconds),
+        // 360.0 and 3.6e2 are integers too (RFC 8259, section 6), as far as they are exact.
+        Field::Number(secs) if secs <= EXACT => Lifetime::from_secs(secs as u64),
+        Field::Number(_) => Err(LifetimeError::Overflow),
+        Field::Missing | Field::Other => {
             return Err(ApiError::invalid_field(
                 "jwt_token_life",
                 "must be a duration as a string, such as \"6 hours\", or a number of seconds, and is required",
@@ -137,3 +178,59 @@ fn parse_lifetime(value: Option<&Value>) -> Result<Lifetime, ApiError> {
 
 /// The largest number below which every integer is a double.
 const EXACT: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_of_every_type() {
+        let read = |json| {
+            let fields: Fields = serde_json::from_str(json).unwrap();
+            (fields.jwt_token_description, fields.jwt_token_life)
+        };
+        let text = |text: &str| Field::Text(text.to_owned());
+        for (json, expected) in [
+            ("{}", (Field::Missing, Field::Missing)),
+            (
+                r#"{"jwt_token_description":"a","jwt_token_life":1}"#,
+                (text("a"), Field::Integer(1)),
+            ),
+            (
+                r#"{"jwt_token_life":"\u0031h","x":[{"y":[]}],"jwt_token_d\u0065scription":"b"}"#,
+                (text("b"), text("1h")),
+            ),
+            (
+                r#"{"jwt_token_description":null,"jwt_token_life":-1}"#,
+                (Field::Other, Field::Number(-1.0)),
+            ),
+            (
+                r#"{"jwt_token_description":{"a":[1]},"jwt_token_life":1.5}"#,
+                (Field::Other, Field::Number(1.5)),
+            ),
+            (
+                r#"{"jwt_token_description":[{}],"jwt_token_life":1,"jwt_token_life":true}"#,
+                (Field::Other, Field::Other),
+            ),
+        ] {
+            assert_eq!(read(json), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn only_objects() {
+        for json in [
+            "",
+            "[]",
+            r#"["a","1h"]"#,
+            "null",
+            "\"{}\"",
+            "{",
+            "{}{}",
+            "{\"a\":01}",
+            "\u{feff}{}",
+        ] {
+            assert!(serde_json::from_str::<Fields>(json).is_err(), "{json}");
+        }
+    }
+}

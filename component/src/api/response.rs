@@ -17,6 +17,10 @@ pub struct LogLine(pub String);
 /// A JSON response.
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
     let body = serde_json::to_vec(body).expect("strings and finite numbers are always JSON");
+    json_bytes(status, body)
+}
+
+fn json_bytes(status: StatusCode, body: Vec<u8>) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = status;
     let length = HeaderValue::from(response.body().len());

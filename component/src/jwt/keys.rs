@@ -33,16 +33,24 @@ impl Key {
         }
     }
 
-    pub(super) fn algorithm(&self) -> Algorithm {
-        self.algorithm
+    /// The name of its algorithm (RFC 7518, section 3.1).
+    pub(super) fn algorithm_name(&self) -> &'static str {
+        match self.algorithm {
+            Algorithm::HS256 => "HS256",
+            _ => unreachable!("no key is made for another algorithm"),
+        }
     }
 
-    pub(super) fn encoding(&self) -> &EncodingKey {
-        &self.encoding
+    /// The signature of `message`, in base64url.
+    pub(super) fn sign(&self, message: &[u8]) -> String {
+        jsonwebtoken::crypto::sign(message, &self.encoding, self.algorithm)
+            .expect("a key fits its algorithm")
     }
 
-    pub(super) fn decoding(&self) -> &DecodingKey {
-        &self.decoding
+    /// Whether `signature`, in base64url, is that of `message`.
+    pub(super) fn verify(&self, message: &[u8], signature: &str) -> bool {
+        jsonwebtoken::crypto::verify(signature, message, &self.decoding, self.algorithm)
+            .unwrap_or(false)
     }
 }
 
@@ -65,9 +73,9 @@ impl KeySet {
     }
 
     /// The `kid` of the header: only where there is a choice of keys.
-    pub(super) fn header_key_id(&self) -> Option<String> {
+    pub(super) fn header_key_id(&self) -> Option<&str> {
         if self.0.len() > 1 {
-            self.signing_key().id.clone()
+            self.signing_key().id.as_deref()
         } else {
             None
         }
@@ -77,11 +85,11 @@ impl KeySet {
     /// key.
     pub(super) fn candidates(
         &self,
-        algorithm: Algorithm,
+        algorithm: &str,
         id: Option<&str>,
     ) -> impl Iterator<Item = &Key> {
         self.0.iter().filter(move |key| {
-            key.algorithm == algorithm && (id.is_none() || key.id.as_deref() == id)
+            key.algorithm_name() == algorithm && (id.is_none() || key.id.as_deref() == id)
         })
     }
 }

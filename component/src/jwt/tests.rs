@@ -111,26 +111,28 @@ fn what_we_did_not_sign_is_invalid() {
     }
 }
 
+fn kid(token: &SignedToken) -> Option<String> {
+    let header = token.expose().split('.').next().unwrap();
+    decode_segment::<Header>(header).unwrap().kid
+}
+
 #[test]
 fn the_first_key_signs_and_all_verify() {
     let now = at(1_662_720_135);
     let (one, both) = (set(&[OLD]), set(&[NEW, OLD]));
 
     let before = one.sign(&claims(None));
-    assert_eq!(decode_header(before.expose()).unwrap().kid, None);
+    assert_eq!(kid(&before), None);
     assert!(both.verify(before.expose(), now).is_ok());
 
     let after = both.sign(&claims(None));
     // SHA-256 of {"k":"c2Vj…","kty":"oct"}
-    let thumbprint = decode_header(after.expose()).unwrap().kid.unwrap();
+    let thumbprint = kid(&after).unwrap();
     assert_eq!(thumbprint.len(), 43);
     assert!(both.verify(after.expose(), now).is_ok());
     assert!(one.verify(after.expose(), now).is_err());
     assert_eq!(
-        decode_header(set(&[OLD, NEW]).sign(&claims(None)).expose())
-            .unwrap()
-            .kid
-            .as_deref(),
+        kid(&set(&[OLD, NEW]).sign(&claims(None))).as_deref(),
         Some("old")
     );
 }

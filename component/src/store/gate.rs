@@ -10,8 +10,6 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::{KeyValue, KeyValueError};
 use crate::ports::Clock;
 use crate::token::Timestamp;
@@ -47,8 +45,7 @@ pub(super) enum Entry {
     Refused,
 }
 
-/// The note: since when the document of this generation is missed.
-#[derive(Serialize, Deserialize)]
+/// The note: since when the document of this generation is missed. Stored as two decimal numbers.
 struct Missing {
     generation: u32,
     since: u64,
@@ -137,12 +134,8 @@ impl Gate {
             .await?
             .is_none_or(|noted| noted.generation < generation)
         {
-            let note = Missing {
-                generation,
-                since: clock.now().as_secs(),
-            };
-            let note = serde_json::to_vec(&note).expect("integers are always JSON");
-            key_values.set(&self.key, note).await?;
+            let note = format!("{generation} {}", clock.now().as_secs());
+            key_values.set(&self.key, note.into_bytes()).await?;
         }
         Ok(())
     }
@@ -151,8 +144,19 @@ impl Gate {
         let Some(note) = key_values.get(&self.key).await? else {
             return Ok(None);
         };
-        serde_json::from_slice(&note)
-            .map(Some)
-            .map_err(|_| KeyValueError(format!("the document {} is malformed", self.key)))
+        let parse = |note| {
+            let (generation, since) = std::str::from_utf8(note).ok()?.split_once(' ')?;
+            Some(Missing {
+                generation: generation.parse().ok()?,
+                since: since.parse().ok()?,
+            })
+        };
+        match parse(&note) {
+            Some(missing) => Ok(Some(missing)),
+            None => Err(KeyValueError(format!(
+                "the note at {} is malformed",
+                self.key
+            ))),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The composition root: the Wasm component, wired from the modules above it.
+//! The Wasm component: the composition root of `latchkey_component`, and the only code that knows WIT.
 //!
 //! Compiles natively too, so that the lints see it; it runs in Wasm only. Natively the handler is not exported: its symbol
 //! is no name to a native linker.
@@ -15,9 +15,9 @@ use std::rc::Rc;
 use spin_sdk::http::{FullBody, IntoResponse, Request};
 use spin_sdk::variables;
 
-use crate::api;
-use crate::config::{Config, ConfigError, VARIABLES};
-use crate::service::Service;
+use latchkey_component::api;
+use latchkey_component::config::{Config, ConfigError, VARIABLES};
+use latchkey_component::service::Service;
 
 use body::Incoming;
 use key_value::KeyValueStore;

@@ -2,7 +2,7 @@
 #![allow(missing_docs, reason = "generated; `wit/` has the documentation")]
 
 wit_bindgen::generate!({
-    path: "../wit",
+    path: "../../wit",
     world: "atomic-writes",
     runtime_path: "::spin_sdk::wit_bindgen::rt",
     generate_all,

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::ports::{Clock, Random};
-use crate::token::Timestamp;
+use latchkey_component::ports::{Clock, Random};
+use latchkey_component::token::Timestamp;
 
 /// The wall clock of the host.
 #[derive(Clone, Copy, Debug)]

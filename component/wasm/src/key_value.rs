@@ -7,7 +7,7 @@ use spin_sdk::key_value::Store;
 
 use super::bindings::wasi::keyvalue::atomics::{self, Cas, CasError};
 use super::bindings::wasi::keyvalue::store::{self as wasi_store, Bucket};
-use crate::store::{KeyValue, KeyValueError};
+use latchkey_component::store::{KeyValue, KeyValueError};
 
 /// The label of the store, which the manifest has to grant.
 const LABEL: &str = "default";

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use spin_sdk::wasip3::http_compat::IncomingRequestBody;
 
-use crate::api::{BodyError, RequestBody};
+use latchkey_component::api::{BodyError, RequestBody};
 
 /// A body of which nothing has been read.
 pub(super) struct Incoming(IncomingRequestBody);
