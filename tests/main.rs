@@ -1,1 +1,35 @@
+//! The contract of Latchkey, held black box over real HTTP: one file per resource.
+//!
+//! The suite starts the host, which builds the component where it must; or it is pointed at a server that runs already:
+//!
+//! ```text
+//! cargo test --package latchkey-host --test integration
+//! LATCHKEY_URL=http://127.0.0.1:3000 LATCHKEY_USER=admin:password cargo test --package latchkey-host --test integration
+//! ```
+//!
+//! On a given server the user's tokens are deleted, and tests that need a configuration, a command line or a second user
+//! of their own say on stderr that they are skipped.
 
+mod cases;
+mod client;
+mod process;
+mod raw;
+mod response;
+mod server;
+
+mod authentication;
+mod authorization;
+mod bodies;
+mod command_line;
+mod concurrency;
+mod configuration;
+mod conventions;
+mod create;
+mod delete;
+mod durations;
+mod list;
+mod manifest;
+mod restart;
+mod show;
+mod token_format;
+mod transport;

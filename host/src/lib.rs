@@ -1,1 +1,23 @@
-//! The native wasmtime host of Latchkey.
+//! The native host of Latchkey: serves the component on wasmtime, for people and for tests.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | [`cli`] | the command line |
+//! | [`manifest`] | reads `spin.toml` |
+//! | [`build`] | builds the component when it is missing or older than its sources |
+//! | [`variables`] | the component's configuration: manifest, environment, command line |
+//! | [`users`] | users of one run, password hashes |
+//! | [`keyvalue`] | the port for stores, and the backends |
+//! | [`server`] | a listener, a component, a store -> answers |
+//!
+//! The server knows no backend, and a backend knows no HTTP. The binary `latchkey` only parses and wires.
+
+pub mod bindings;
+pub mod build;
+pub mod cli;
+pub mod keyvalue;
+pub mod manifest;
+pub mod secret;
+pub mod server;
+pub mod users;
+pub mod variables;

@@ -1,1 +1,229 @@
-fn main() {}
+//! The binary `latchkey`: parses the command line, wires the parts of the library together, runs them.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+use clap::Parser;
+use latchkey_host::build::{BuildRequest, ensure_built};
+use latchkey_host::cli::{Cli, Command, Up};
+use latchkey_host::keyvalue::StoreUrl;
+use latchkey_host::manifest::Manifest;
+use latchkey_host::secret::Secret;
+use latchkey_host::server::{Application, Limits, Server};
+use latchkey_host::users::{self, Credentials};
+use latchkey_host::variables::{Assignment, Variables};
+use tokio::net::{TcpListener, TcpSocket};
+
+/// Where Spin keeps an application's key-value data, relative to its manifest.
+const SPIN_STORE: &str = ".spin/sqlite_key_value.db";
+
+/// Connections that the system keeps for us until we accept them.
+const BACKLOG: u32 = 1024;
+
+/// Why the program ends, and with which exit code.
+enum Failure {
+    /// An option is wrong: 2.
+    Usage(anyhow::Error),
+    /// Anything else: 1.
+    Run(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Run(error.into())
+    }
+}
+
+fn usage<E: Into<anyhow::Error>>(error: E) -> Failure {
+    Failure::Usage(error.into())
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_logging();
+    let result = match cli.command {
+        Command::Up(options) => up(&options),
+        Command::HashPassword { name } => hash_password(&name),
+    };
+    let (error, code) = match result {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Usage(error)) => (error, 2),
+        Err(Failure::Run(error)) => (error, 1),
+    };
+    say(&format!("error: {error:#}"));
+    ExitCode::from(code)
+}
+
+/// Writes a line to standard error, if anybody is there to read it.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+fn start_logging() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}
+
+fn up(options: &Up) -> Result<(), Failure> {
+    // What can be refused at once comes first, and what takes long last; nothing listens before all of it is good.
+    let given_users = parse_all(&options.users, Credentials::parse)?;
+    let given_variables = parse_all(&options.variables, |v| v.expose().parse::<Assignment>())?;
+    let store: Option<StoreUrl> = options
+        .store
+        .as_deref()
+        .map(str::parse)
+        .transpose()
+        .map_err(usage)?;
+
+    let manifest = Manifest::load(&options.manifest)?;
+    let variables = Variables::resolve(&manifest, &given_variables, |key| std::env::var(key));
+    let mut variables = variables.map_err(usage)?;
+    let generated = users::add_to(&mut variables, &given_users).map_err(usage)?;
+
+    let runtime = tokio::runtime::Runtime::new()?;
+    let guard = runtime.enter();
+    let socket = bind(options)?;
+    let component = component(options, &manifest)?;
+    let store = store.unwrap_or_else(|| StoreUrl::Sqlite(manifest.root.join(SPIN_STORE)));
+    let server = Server::new(
+        Application {
+            component: std::fs::read(&component)
+                .with_context(|| format!("cannot read the component {}", component.display()))?,
+            key_value_stores: manifest.key_value_stores,
+            backend: store.open()?,
+            variables,
+        },
+        Limits::default(),
+    )
+    .with_context(|| format!("cannot serve {}", component.display()))?;
+    drop(guard);
+
+    runtime.block_on(async {
+        server
+            .check()
+            .await
+            .with_context(|| format!("cannot serve {}", component.display()))?;
+        let shutdown = shutdown()?;
+        let listener = socket
+            .listen(BACKLOG)
+            .with_context(|| cannot_listen(options))?;
+        announce(&listener, generated.as_ref())?;
+        server.serve(listener, shutdown).await;
+        Ok(())
+    })
+}
+
+fn parse_all<T, E: Into<anyhow::Error>>(
+    arguments: &[Secret],
+    parse: impl Fn(&Secret) -> Result<T, E>,
+) -> Result<Vec<T>, Failure> {
+    arguments
+        .iter()
+        .map(|argument| parse(argument).map_err(usage))
+        .collect()
+}
+
+fn cannot_listen(options: &Up) -> String {
+    format!("cannot listen on {}", options.listen)
+}
+
+/// Takes the address, without listening yet: whether it is free is known before anything is built.
+fn bind(options: &Up) -> Result<TcpSocket, Failure> {
+    let socket = if options.listen.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // A server that has just ended must not keep its port from the next one.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket
+        .bind(options.listen)
+        .with_context(|| cannot_listen(options))?;
+    Ok(socket)
+}
+
+/// The component to serve, built if need be.
+fn component(options: &Up, manifest: &Manifest) -> Result<std::path::PathBuf, Failure> {
+    if let Some(component) = &options.component {
+        return Ok(component.clone());
+    }
+    if let Some(build) = &manifest.build {
+        ensure_built(&BuildRequest {
+            root: &manifest.root,
+            command: &build.command,
+            workdir: build.workdir.as_deref(),
+            source: &manifest.source,
+            watch: &build.watch,
+        })?;
+    }
+    Ok(manifest.root.join(&manifest.source))
+}
+
+/// Says that the server is ready, and the password that was made for this run.
+fn announce(listener: &TcpListener, password: Option<&Secret>) -> Result<(), Failure> {
+    let address = listener.local_addr()?;
+    if let Some(password) = password {
+        let user = users::DEFAULT_USER;
+        let password = password.expose();
+        say(&format!(
+            "No users are configured. For this run there is user {user} with password {password}"
+        ));
+    }
+    let mut out = std::io::stdout().lock();
+    // Nobody may be reading, as in `latchkey up | head -0`; that is no reason not to serve.
+    let _ = writeln!(out, "Listening on http://{address}").and_then(|()| out.flush());
+    Ok(())
+}
+
+/// Ready when the process is asked to end. A second time it ends at once.
+fn shutdown() -> std::io::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    let mut terminate = {
+        use tokio::signal::unix::{SignalKind, signal};
+        signal(SignalKind::terminate())?
+    };
+    let asked = async move {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    Ok(async {
+        asked.await;
+        tokio::spawn(async {
+            let _ = tokio::signal::ctrl_c().await;
+            std::process::exit(130);
+        });
+    })
+}
+
+fn hash_password(name: &str) -> Result<(), Failure> {
+    users::check_name(name).map_err(usage)?;
+    let password = if std::io::stdin().is_terminal() {
+        let password = rpassword::prompt_password(format!("Password of {name}: "))?;
+        if rpassword::prompt_password("Again: ")? != password {
+            return Err(anyhow!("the two passwords differ").into());
+        }
+        password
+    } else {
+        let mut line = String::new();
+        std::io::stdin()
+            .read_line(&mut line)
+            .context("cannot read the password")?;
+        let line = line.strip_suffix('\n').unwrap_or(&line);
+        line.strip_suffix('\r').unwrap_or(line).to_owned()
+    };
+    let entry = Credentials::new(name, password.into())?.entry()?;
+    writeln!(std::io::stdout(), "{entry}").context("cannot write the entry")?;
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! Bindings to the world in `wit/`: what the component imports beyond WASI.
+//!
+//! Only the calls that wait for a backend are asynchronous on the host's side; opening and dropping handles is not.
+
+#[expect(missing_docs, reason = "generated code")]
+mod generated {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "latchkey:component/latchkey",
+        imports: {
+            "wasi:keyvalue/store.[method]bucket.get": async | trappable,
+            "wasi:keyvalue/store.[method]bucket.set": async | trappable,
+            "wasi:keyvalue/store.[method]bucket.exists": async | trappable,
+            "wasi:keyvalue/atomics.[static]cas.new": async | trappable,
+            "wasi:keyvalue/atomics.[method]cas.current": async | trappable,
+            "wasi:keyvalue/atomics.increment": async | trappable,
+            "wasi:keyvalue/atomics.swap": async | trappable,
+            default: trappable,
+        },
+        with: {
+            "spin:key-value/key-value.store": crate::keyvalue::wit::Bucket,
+            "wasi:keyvalue/store.bucket": crate::keyvalue::wit::Bucket,
+            "wasi:keyvalue/atomics.cas": crate::keyvalue::wit::Cas,
+        },
+    });
+}
+
+pub use generated::{spin, wasi};

@@ -1,0 +1,118 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::secret::Secret;
+
+/// Personal access tokens over HTTP, served on this machine.
+#[derive(Debug, Parser)]
+#[command(
+    name = "latchkey",
+    version,
+    arg_required_else_help = true,
+    after_help = "\
+Exit codes: 0 after a shutdown by SIGINT or SIGTERM, 1 if the component cannot be built or
+served, 2 if an option is wrong.
+
+RUST_LOG sets what is logged on standard error, as in RUST_LOG=latchkey_host=debug."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build the component if need be, and serve it
+    #[command(long_about = "\
+Build the component if it is missing or older than its sources, and serve it.
+
+Reads spin.toml as `spin up` does, and prints one line on standard output when it is ready:
+Listening on http://127.0.0.1:25441")]
+    Up(Up),
+    /// Print the entry of a user for the variable `users`
+    #[command(long_about = "\
+Print the entry of a user for the variable `users`: NAME:$argon2id$...
+
+The password is asked for on a terminal, twice and without showing it, or else read from
+standard input, one line. Entries are separated by whitespace, so that they can be kept in a
+file and given as --variable users=@FILE, here and to `spin up`.")]
+    HashPassword {
+        /// The name of the user
+        name: String,
+    },
+}
+
+/// The options of `latchkey up`.
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Address to listen on; port 0 picks a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:25441")]
+    pub listen: SocketAddr,
+
+    /// Where the tokens are kept: sqlite:PATH or memory:
+    ///
+    /// The default is the file of `spin up`, .spin/sqlite_key_value.db beside the manifest. `memory:` is gone when the
+    /// server ends.
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
+
+    /// Add a user for this run; repeatable
+    ///
+    /// For a quick try: other users of this machine can see the password in the list of processes. To keep users, set the
+    /// variable `users` to what `latchkey hash-password` prints. If there is neither, the user `admin` is made with a
+    /// random password, which is printed once.
+    #[arg(long = "user", value_name = "NAME:PASSWORD", value_parser = secret)]
+    pub users: Vec<Secret>,
+
+    /// Set a variable of the application; repeatable
+    ///
+    /// NAME=VALUE, NAME=@FILE (the value is all of the file), or @FILE.json or @FILE.toml (names and values). Wins over
+    /// the environment variable SPIN_VARIABLE_<NAME>, which wins over the default in the manifest.
+    #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = secret)]
+    pub variables: Vec<Secret>,
+
+    /// The manifest
+    #[arg(long, value_name = "FILE", default_value = "spin.toml")]
+    pub manifest: PathBuf,
+
+    /// Serve this component, and build nothing
+    #[arg(long, value_name = "FILE")]
+    pub component: Option<PathBuf>,
+}
+
+/// Takes an argument that must not be repeated in an error message; it is parsed later.
+fn secret(argument: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(argument.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let arguments = [
+            "latchkey",
+            "up",
+            "--user",
+            "a:hunter2",
+            "--variable",
+            "x=hunter2",
+        ];
+        let cli = Cli::parse_from(arguments);
+        assert!(!format!("{cli:?}").contains("hunter2"));
+    }
+}

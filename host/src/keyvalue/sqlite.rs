@@ -1,0 +1,262 @@
+//! A store in an SQLite file: the very file and table that Spin uses, so that both can serve the same tokens.
+//!
+//! The file is in WAL mode, where readers never wait for a writer. Reads run on a few connections of their own. All
+//! writes go through one thread, which commits together what has piled up meanwhile (see [`writer`]); a write has
+//! returned only when it is on the disk (`synchronous = FULL`).
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+
+use super::{Backend, BackendError, DEFAULT_LABEL, Swap, incremented};
+
+mod writer;
+
+/// How long to wait for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Read connections. A read takes some microseconds, so a few serve many requests.
+const READERS: usize = 4;
+
+/// The table as Spin creates it (`crates/key-value-spin/src/store.rs`).
+const CREATE: &str = "CREATE TABLE IF NOT EXISTS spin_key_value (
+                           store TEXT NOT NULL,
+                           key   TEXT NOT NULL,
+                           value BLOB NOT NULL,
+
+                           PRIMARY KEY (store, key)
+                        )";
+
+const GET: &str = "SELECT value FROM spin_key_value WHERE store = ?1 AND key = ?2";
+const SET: &str = "INSERT INTO spin_key_value (store, key, value) VALUES (?1, ?2, ?3)
+                   ON CONFLICT (store, key) DO UPDATE SET value = ?3";
+const INSERT: &str = "INSERT INTO spin_key_value (store, key, value) VALUES (?1, ?2, ?3)
+                      ON CONFLICT (store, key) DO NOTHING";
+/// The cast: a value that was put in as text must be equal to its own bytes.
+const UPDATE: &str = "UPDATE spin_key_value SET value = ?3
+                      WHERE store = ?1 AND key = ?2 AND CAST(value AS BLOB) = ?4";
+
+/// Why a file cannot be the store.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory that the file is to be in cannot be made.
+    #[error("cannot create the directory {path} of the store: {source}")]
+    Directory {
+        /// The directory.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// SQLite cannot use the file.
+    #[error("cannot use the store {path}: {reason}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The store of `--store sqlite:PATH`.
+pub struct Sqlite {
+    readers: Arc<Vec<Mutex<Connection>>>,
+    writer: writer::Writer,
+}
+
+impl Sqlite {
+    /// Opens the file, and creates it and its directory if they are missing.
+    ///
+    /// A file that is damaged, not a database, read-only or of another shape is an error here rather than at the first
+    /// request.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory).map_err(|source| OpenError::Directory {
+                path: directory.display().to_string(),
+                source,
+            })?;
+        }
+        Self::connect(&path).map_err(|error| OpenError::File {
+            path: path.display().to_string(),
+            reason: match error.sqlite_error_code() {
+                Some(ErrorCode::NotADatabase) => "it is not an SQLite database".to_owned(),
+                Some(ErrorCode::DatabaseCorrupt) => "the database is damaged".to_owned(),
+                Some(ErrorCode::CannotOpen) => "it cannot be opened as a file".to_owned(),
+                Some(ErrorCode::ReadOnly) => "it cannot be written".to_owned(),
+                Some(ErrorCode::DatabaseBusy) => "another process keeps it locked".to_owned(),
+                _ => error.to_string(),
+            },
+        })
+    }
+
+    fn connect(path: &Path) -> rusqlite::Result<Self> {
+        let writer = connection(path)?;
+        writer.pragma_update(None, "journal_mode", "WAL")?;
+        writer.pragma_update(None, "synchronous", "FULL")?;
+        // Fails if the file can only be read, even where there is nothing to create.
+        writer.execute_batch(&format!("BEGIN IMMEDIATE; {CREATE}; COMMIT"))?;
+        for sql in [GET, SET, INSERT, UPDATE] {
+            writer.prepare_cached(sql)?;
+        }
+        let readers = (0..READERS)
+            .map(|_| {
+                let reader = connection(path)?;
+                reader.pragma_update(None, "query_only", true)?;
+                reader.prepare_cached(GET)?;
+                // The first attempt is made on a thread that must not wait, see `get`.
+                reader.busy_timeout(Duration::ZERO)?;
+                Ok(Mutex::new(reader))
+            })
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(Self {
+            readers: Arc::new(readers),
+            writer: writer::Writer::start(writer),
+        })
+    }
+}
+
+fn connection(path: &Path) -> rusqlite::Result<Connection> {
+    // Without the flag that reads a path as a URI, and without SQLite's own mutex: ours suffice.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(connection)
+}
+
+impl From<rusqlite::Error> for BackendError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+fn get(connection: &Connection, key: &str) -> Result<Option<Vec<u8>>, BackendError> {
+    let mut statement = connection.prepare_cached(GET)?;
+    let value = statement
+        .query_row([DEFAULT_LABEL, key], |row| {
+            // As bytes even if something else put it in as text.
+            Ok(row.get_ref(0)?.as_bytes().map(<[u8]>::to_vec))
+        })
+        .optional()?;
+    match value {
+        None => Ok(None),
+        Some(Ok(bytes)) => Ok(Some(bytes)),
+        Some(Err(_)) => Err(BackendError::Failed("a value is not a blob".into())),
+    }
+}
+
+fn set(connection: &Connection, key: &str, value: &[u8]) -> Result<(), BackendError> {
+    connection
+        .prepare_cached(SET)?
+        .execute(params![DEFAULT_LABEL, key, value])?;
+    Ok(())
+}
+
+fn swap(
+    connection: &Connection,
+    key: &str,
+    expected: Option<&[u8]>,
+    value: &[u8],
+) -> Result<Swap, BackendError> {
+    let changed = match expected {
+        None => connection
+            .prepare_cached(INSERT)?
+            .execute(params![DEFAULT_LABEL, key, value])?,
+        Some(expected) => connection.prepare_cached(UPDATE)?.execute(params![
+            DEFAULT_LABEL,
+            key,
+            value,
+            expected
+        ])?,
+    };
+    Ok(if changed == 1 {
+        Swap::Stored
+    } else {
+        Swap::Lost
+    })
+}
+
+fn increment(connection: &Connection, key: &str, delta: i64) -> Result<i64, BackendError> {
+    let sum = incremented(get(connection, key)?.as_deref(), delta)?;
+    set(connection, key, &sum.to_le_bytes())?;
+    Ok(sum)
+}
+
+/// Reads on a connection that is free at once, or not at all.
+fn try_get(
+    readers: &[Mutex<Connection>],
+    key: &str,
+) -> Option<Result<Option<Vec<u8>>, BackendError>> {
+    let reader = readers.iter().find_map(|reader| match reader.try_lock() {
+        Ok(reader) => Some(reader),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    })?;
+    match get(&reader, key) {
+        Err(BackendError::Busy) => None,
+        result => Some(result),
+    }
+}
+
+/// Reads, and waits for what it needs.
+fn patient_get(readers: &[Mutex<Connection>], key: &str) -> Result<Option<Vec<u8>>, BackendError> {
+    let Some(reader) = readers.last() else {
+        return Err(BackendError::Failed("it has no connection".into()));
+    };
+    let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+    reader.busy_timeout(BUSY_TIMEOUT)?;
+    let result = get(&reader, key);
+    reader.busy_timeout(Duration::ZERO)?;
+    result
+}
+
+#[async_trait]
+impl Backend for Sqlite {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackendError> {
+        // A read takes some microseconds and waits for nobody: done here it costs half of what handing it to another
+        // thread would. Only where it would have to wait does it go to a thread that may.
+        if let Some(result) = try_get(&self.readers, key) {
+            return result;
+        }
+        let (readers, key) = (self.readers.clone(), key.to_owned());
+        tokio::task::spawn_blocking(move || patient_get(&readers, &key))
+            .await
+            .unwrap_or_else(|_| Err(BackendError::Failed("a read broke off".into())))
+    }
+
+    async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), BackendError> {
+        let key = key.to_owned();
+        self.writer
+            .write(move |connection| set(connection, &key, &value))
+            .await
+    }
+
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        expected: Option<Vec<u8>>,
+        value: Vec<u8>,
+    ) -> Result<Swap, BackendError> {
+        let key = key.to_owned();
+        self.writer
+            .write(move |connection| swap(connection, &key, expected.as_deref(), &value))
+            .await
+    }
+
+    async fn increment(&self, key: &str, delta: i64) -> Result<i64, BackendError> {
+        let key = key.to_owned();
+        self.writer
+            .write(move |connection| increment(connection, &key, delta))
+            .await
+    }
+}
+
+#[cfg(test)]
+mod tests;

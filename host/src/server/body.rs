@@ -1,0 +1,81 @@
+//! Bodies on their way in and out.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use wasmtime_wasi_http::Error;
+
+/// How much of a body that the component has left unread is read nevertheless, and for how long.
+const DRAIN_BYTES: u64 = 8 << 20;
+const DRAIN_TIME: Duration = Duration::from_secs(2);
+
+/// The body of a request, which is read to its end even if the component drops it.
+///
+/// Many clients send all of a body before they look at the answer. Were the connection closed with a part of the body
+/// unread, the system would reset it, and the client would never see the 401 or 413 that explains why.
+pub(super) struct Drained {
+    body: Option<Incoming>,
+    /// Whether the client waits for "100 Continue", so that nothing is on its way that would have to be read.
+    expects_continue: bool,
+}
+
+impl Drained {
+    pub(super) fn new(body: Incoming, expects_continue: bool) -> Self {
+        Self {
+            body: Some(body),
+            expects_continue,
+        }
+    }
+}
+
+impl Body for Drained {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        self.expects_continue = false;
+        match &mut self.body {
+            Some(body) => Pin::new(body).poll_frame(cx).map_err(Error::from),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map(Body::size_hint).unwrap_or_default()
+    }
+}
+
+impl Drop for Drained {
+    fn drop(&mut self) {
+        if let Some(body) = self.body.take()
+            && !self.expects_continue
+            && !body.is_end_stream()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(tokio::time::timeout(DRAIN_TIME, drain(body)));
+        }
+    }
+}
+
+async fn drain(mut body: Incoming) {
+    let mut left = DRAIN_BYTES;
+    while let Some(Ok(frame)) = body.frame().await {
+        let read = frame.data_ref().map_or(0, Bytes::len) as u64;
+        match left.checked_sub(read) {
+            Some(rest) => left = rest,
+            None => break,
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The engine: how components are compiled, and what their instances may use.
+
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use wasmtime::component::Component;
+use wasmtime::{
+    Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
+};
+
+use super::{Limits, StartError, one_line};
+
+/// How often busy instances are interrupted to let others run, and to see whether their time is up.
+const TICK: Duration = Duration::from_millis(10);
+
+/// An engine with a pool of instances, or without one where the machine does not have the address space for it.
+pub(super) fn new(limits: &Limits) -> Result<Engine, StartError> {
+    let mut config = Config::new();
+    config.wasm_component_model(true);
+    config.wasm_component_model_async(true);
+    config.epoch_interruption(true);
+    // A new instance shares the pages of the component's memory image until it writes to them.
+    config.memory_init_cow(true);
+    config.cache(cache());
+
+    config.allocation_strategy(pool(limits));
+    Engine::new(&config)
+        .or_else(|error| {
+            tracing::warn!("instances are allocated one by one: {error:#}");
+            config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+            Engine::new(&config)
+        })
+        .map_err(|error| StartError::Engine(one_line(&error)))
+}
+
+fn pool(limits: &Limits) -> InstanceAllocationStrategy {
+    // Twice the requests: an instance that has answered its last request may take a moment to go.
+    let instances = u32::try_from(limits.requests).unwrap_or(u32::MAX / 32) * 2;
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances);
+    pool.total_stacks(instances * 2);
+    pool.total_memories(instances);
+    // A component is made of several core modules: the program, its adapters, and shims with a table each.
+    pool.total_core_instances(instances * 8);
+    pool.total_tables(instances * 4);
+    pool.max_memory_size(limits.instance_memory);
+    InstanceAllocationStrategy::Pooling(pool)
+}
+
+/// Where compiled components are kept between runs: the user's cache directory. Without one, or if it cannot be written,
+/// each start compiles.
+fn cache() -> Option<Cache> {
+    let absolute = |name: &str| {
+        let path = PathBuf::from(std::env::var_os(name)?);
+        path.is_absolute().then_some(path)
+    };
+    let directory =
+        absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+    let mut config = CacheConfig::new();
+    config.with_directory(directory.join("latchkey"));
+    Cache::new(config)
+        .inspect_err(|error| tracing::info!("compiled components are not kept: {error:#}"))
+        .ok()
+}
+
+pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, StartError> {
+    Component::from_binary(engine, bytes).map_err(|error| StartError::Component(one_line(&error)))
+}
+
+/// The thread that moves the engine's clock on; ends when this is dropped.
+pub(super) struct Ticker {
+    _stop: mpsc::Sender<()>,
+}
+
+impl Ticker {
+    pub(super) fn start(engine: &Engine) -> Self {
+        let (stop, stopped) = mpsc::channel();
+        let engine = engine.weak();
+        std::thread::spawn(move || {
+            while stopped.recv_timeout(TICK) == Err(mpsc::RecvTimeoutError::Timeout) {
+                match engine.upgrade() {
+                    Some(engine) => engine.increment_epoch(),
+                    None => break,
+                }
+            }
+        });
+        Self { _stop: stop }
+    }
+}

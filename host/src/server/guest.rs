@@ -1,0 +1,126 @@
+//! What an instance has: WASI without a world around it, and the stores and variables of the application.
+
+use std::sync::Arc;
+
+use http::Response;
+use wasmtime::component::{Component, Linker, ResourceTable};
+use wasmtime::{Engine, Store};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::p3::bindings::ServicePre;
+use wasmtime_wasi_http::{
+    Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+};
+
+use super::{StartError, one_line};
+use crate::bindings::{spin, wasi};
+use crate::keyvalue::wit::{KeyValue, Stores, View};
+use crate::variables::{Variables, VariablesData};
+
+/// The handles that an instance may hold at a time. It serves a few requests at a time, with a few handles each.
+const MAX_HANDLES: usize = 10_000;
+
+/// The host's side of an instance.
+pub(super) struct Guest {
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    outgoing: NoOutgoingRequests,
+    stores: Stores,
+    variables: Arc<Variables>,
+}
+
+impl Guest {
+    /// No environment, no arguments, no files, no network; what it prints goes to this process's standard error.
+    pub(super) fn new(stores: Stores, variables: Arc<Variables>) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_HANDLES);
+        Self {
+            table,
+            wasi: WasiCtx::builder()
+                .stdout(std::io::stderr())
+                .stderr(std::io::stderr())
+                .allow_tcp(false)
+                .allow_udp(false)
+                .build(),
+            http: WasiHttpCtx::new(),
+            outgoing: NoOutgoingRequests,
+            stores,
+            variables,
+        }
+    }
+
+    pub(super) fn key_value(&mut self) -> View<'_> {
+        View {
+            stores: &self.stores,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            hooks: &mut self.outgoing,
+            table: &mut self.table,
+            ctx: &mut self.http,
+        }
+    }
+}
+
+/// The component calls nobody.
+struct NoOutgoingRequests;
+
+/// Tells whether sending a request or receiving its response went well.
+type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
+
+impl WasiHttpHooks for NoOutgoingRequests {
+    fn send_request(
+        &mut self,
+        _: http::Request<WasiBody>,
+        _: Option<RequestOptions>,
+        _: Io,
+    ) -> Box<dyn Future<Output = Result<(Response<WasiBody>, Io), Error>> + Send> {
+        Box::new(async { Err(Error::HttpRequestDenied) })
+    }
+}
+
+/// Gives the component all that it imports, or says what it asks for in vain.
+pub(super) fn link(
+    engine: &Engine,
+    component: &Component,
+) -> Result<ServicePre<Guest>, StartError> {
+    let mut linker = Linker::new(engine);
+    add_imports(&mut linker).map_err(|error| StartError::Engine(one_line(&error)))?;
+    linker
+        .instantiate_pre(component)
+        .and_then(ServicePre::new)
+        .map_err(|error| StartError::Fit(one_line(&error)))
+}
+
+fn add_imports(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    // Rust's standard library still imports WASI 0.2.
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    wasmtime_wasi::p3::add_to_linker(linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(linker)?;
+    spin::key_value::key_value::add_to_linker::<_, KeyValue>(linker, Guest::key_value)?;
+    wasi::keyvalue::store::add_to_linker::<_, KeyValue>(linker, Guest::key_value)?;
+    wasi::keyvalue::atomics::add_to_linker::<_, KeyValue>(linker, Guest::key_value)?;
+    spin::variables::variables::add_to_linker::<_, VariablesData>(linker, |guest| &guest.variables)
+}
+
+/// A store for one instance, which lets others run at every tick of the engine's clock.
+pub(super) fn store(engine: &Engine, guest: Guest) -> Store<Guest> {
+    let mut store = Store::new(engine, guest);
+    store.epoch_deadline_async_yield_and_update(1);
+    store.set_epoch_deadline(1);
+    store
+}

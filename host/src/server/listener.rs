@@ -1,0 +1,68 @@
+//! Accepts connections, and ends with grace.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::{Shared, connection};
+
+/// How long to wait when no connection can be accepted, as when the process has no file descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+pub(super) async fn serve(
+    shared: &Arc<Shared>,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) {
+    let places = Arc::new(Semaphore::new(shared.limits.connections));
+    let (begin_shutdown, shutdown_begun) = watch::channel(false);
+    // Ends the connections that are still there when this function returns or is dropped.
+    let mut connections = JoinSet::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let (place, (stream, client)) = tokio::select! {
+            () = &mut shutdown => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let serving = connection::serve(shared.clone(), stream, client, shutdown_begun.clone());
+        connections.spawn(async move {
+            serving.await;
+            drop(place);
+        });
+    }
+
+    drop(listener);
+    begin_shutdown.send_replace(true);
+    let all = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(shared.limits.shutdown_time, all)
+        .await
+        .is_err()
+    {
+        tracing::warn!("{} connections are cut off", connections.len());
+    }
+}
+
+type Accepted = (
+    tokio::sync::OwnedSemaphorePermit,
+    (TcpStream, std::net::SocketAddr),
+);
+
+/// The next connection, once there is a place for it.
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Accepted {
+    loop {
+        let place = places.clone().acquire_owned().await;
+        match (place, listener.accept().await) {
+            (Ok(place), Ok(accepted)) => return (place, accepted),
+            (_, Err(error)) => {
+                tracing::warn!("cannot accept a connection: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+            // Nobody closes the semaphore.
+            (Err(_), Ok(_)) => {}
+        }
+    }
+}

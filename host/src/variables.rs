@@ -1,0 +1,236 @@
+//! The component's variables: resolved once at the start, and then `spin:variables` to the component.
+//!
+//! The sources and their order are Spin's: `--variable`, then `SPIN_VARIABLE_<NAME>` in the environment, then the default
+//! in the manifest. Any value may be secret, so every value is treated as one.
+
+use std::collections::{BTreeMap, HashMap};
+use std::env::VarError;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use wasmtime::component::{Accessor, HasData};
+
+use crate::bindings::spin::variables::variables as wit;
+use crate::manifest::Manifest;
+use crate::secret::Secret;
+
+/// The prefix of the environment variables that set variables.
+const ENVIRONMENT_PREFIX: &str = "SPIN_VARIABLE_";
+
+/// The values that the component may ask for.
+#[derive(Clone, Debug, Default)]
+pub struct Variables {
+    values: HashMap<String, Secret>,
+}
+
+/// Why the variables cannot be resolved. No text holds a value.
+#[derive(Debug, thiserror::Error)]
+pub enum VariableError {
+    /// An argument of `--variable` without `=`, or with a file of an unknown kind.
+    #[error("a variable is given as NAME=VALUE, NAME=@FILE, @FILE.json or @FILE.toml")]
+    Argument,
+    /// A file that a variable is to be read from.
+    #[error("cannot read the variables file {path}: {reason}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// A value for a variable that the manifest does not declare.
+    #[error("the manifest declares no variable `{0}`")]
+    Undeclared(String),
+    /// A name that a variable cannot have.
+    #[error("`{0}` cannot be the name of a variable: {1}")]
+    Name(String, &'static str),
+    /// A value in the environment that is not Unicode.
+    #[error("the environment variable {0} is not valid Unicode")]
+    Environment(String),
+    /// A required variable without a value.
+    #[error("the variable `{0}` is required: give it with --variable {0}=VALUE or as {ENVIRONMENT_PREFIX}{upper}", upper = .0.to_ascii_uppercase())]
+    Required(String),
+    /// A template that is not one, or over a variable that is not declared.
+    #[error("the component's variable `{0}` is not a valid template: {1}")]
+    Template(String, String),
+}
+
+/// One argument of `--variable`.
+#[derive(Clone, Debug)]
+pub enum Assignment {
+    /// `NAME=VALUE`
+    Value(String, Secret),
+    /// `NAME=@FILE`: all of the file is the value, a newline at its end included, as Spin has it.
+    File(String, PathBuf),
+    /// `@FILE.json` or `@FILE.toml`: names and values.
+    Map(PathBuf),
+}
+
+impl FromStr for Assignment {
+    type Err = VariableError;
+
+    fn from_str(argument: &str) -> Result<Self, VariableError> {
+        if let Some(path) = argument.strip_prefix('@') {
+            let path = PathBuf::from(path);
+            return match path.extension().and_then(|extension| extension.to_str()) {
+                Some("json" | "toml") => Ok(Self::Map(path)),
+                _ => Err(VariableError::Argument),
+            };
+        }
+        let (name, value) = argument.split_once('=').ok_or(VariableError::Argument)?;
+        Ok(match value.strip_prefix('@') {
+            Some(path) => Self::File(name.to_owned(), path.into()),
+            None => Self::Value(name.to_owned(), value.into()),
+        })
+    }
+}
+
+impl Assignment {
+    fn read(&self) -> Result<BTreeMap<String, Secret>, VariableError> {
+        match self {
+            Self::Value(name, value) => Ok([(name.clone(), value.clone())].into()),
+            Self::File(name, path) => Ok([(name.clone(), read(path)?.into())].into()),
+            Self::Map(path) => {
+                let text = read(path)?;
+                let json = path
+                    .extension()
+                    .is_some_and(|extension| extension == "json");
+                let map: Option<BTreeMap<String, String>> = if json {
+                    serde_json::from_str(&text).ok()
+                } else {
+                    toml::from_str(&text).ok()
+                };
+                // Not the parser's own message: it quotes from the file.
+                let map = map.ok_or_else(|| VariableError::File {
+                    path: path.display().to_string(),
+                    reason: "it must map names to strings and nothing else".into(),
+                })?;
+                Ok(map.into_iter().map(|(k, v)| (k, v.into())).collect())
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<String, VariableError> {
+    std::fs::read_to_string(path).map_err(|error| VariableError::File {
+        path: path.display().to_string(),
+        reason: error.to_string(),
+    })
+}
+
+/// Spin's rules for names.
+fn check_name(name: &str) -> Result<(), &'static str> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if name.is_empty() {
+        Err("it is empty")
+    } else if !name.chars().all(allowed) {
+        Err("only lower-case letters, digits and underscores are allowed")
+    } else if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
+        Err("it must begin with a letter")
+    } else if name.ends_with('_') || name.contains("__") {
+        Err("an underscore must stand alone between two letters or digits")
+    } else {
+        Ok(())
+    }
+}
+
+impl Variables {
+    /// The component's variables, from what the manifest declares, `given` on the command line (where the last one
+    /// counts) and the `environment` (in life [`std::env::var`]).
+    pub fn resolve(
+        manifest: &Manifest,
+        given: &[Assignment],
+        environment: impl Fn(&str) -> Result<String, VarError>,
+    ) -> Result<Self, VariableError> {
+        let mut overrides = BTreeMap::new();
+        for assignment in given {
+            overrides.append(&mut assignment.read()?);
+        }
+        if let Some(name) = overrides
+            .keys()
+            .find(|name| !manifest.variables.contains_key(*name))
+        {
+            return Err(VariableError::Undeclared(name.clone()));
+        }
+
+        let mut application = BTreeMap::new();
+        for (name, declaration) in &manifest.variables {
+            check_name(name).map_err(|why| VariableError::Name(name.clone(), why))?;
+            let key = format!("{ENVIRONMENT_PREFIX}{}", name.to_ascii_uppercase());
+            let value = match (overrides.remove(name), environment(&key)) {
+                (Some(value), _) => Some(value),
+                (None, Ok(value)) => Some(value.into()),
+                (None, Err(VarError::NotPresent)) => declaration.default.clone(),
+                (None, Err(VarError::NotUnicode(_))) => {
+                    return Err(VariableError::Environment(key));
+                }
+            };
+            let value = value.ok_or_else(|| VariableError::Required(name.clone()))?;
+            application.insert(name.as_str(), value);
+        }
+
+        let mut values = HashMap::new();
+        for (name, template) in &manifest.templates {
+            check_name(name).map_err(|why| VariableError::Name(name.clone(), why))?;
+            let value = expand(template, &application)
+                .map_err(|why| VariableError::Template(name.clone(), why))?;
+            values.insert(name.clone(), value);
+        }
+        Ok(Self { values })
+    }
+
+    /// The value of the component's variable `name`.
+    pub fn get(&self, name: &str) -> Option<&Secret> {
+        self.values.get(name)
+    }
+
+    /// Sets the component's variable `name`, whatever it was.
+    pub fn set(&mut self, name: &str, value: Secret) {
+        self.values.insert(name.to_owned(), value);
+    }
+}
+
+/// Replaces each `{{ name }}`.
+fn expand(template: &str, variables: &BTreeMap<&str, Secret>) -> Result<Secret, String> {
+    let mut expanded = String::new();
+    let mut rest = template;
+    while let Some((text, after)) = rest.split_once("{{") {
+        let (name, after) = after.split_once("}}").ok_or("a `{{` is never closed")?;
+        let name = name.trim();
+        let value = variables
+            .get(name)
+            .ok_or_else(|| format!("the manifest declares no variable `{name}`"))?;
+        expanded.push_str(text);
+        expanded.push_str(value.expose());
+        rest = after;
+    }
+    expanded.push_str(rest);
+    Ok(expanded.into())
+}
+
+/// Marks the part of the store's data that `spin:variables` needs: the variables.
+pub struct VariablesData;
+
+impl HasData for VariablesData {
+    type Data<'a> = &'a Arc<Variables>;
+}
+
+impl wit::Host for &Arc<Variables> {}
+
+impl<T: Send> wit::HostWithStore<T> for VariablesData {
+    async fn get(
+        accessor: &Accessor<T, Self>,
+        name: String,
+    ) -> wasmtime::Result<Result<String, wit::Error>> {
+        if let Err(why) = check_name(&name) {
+            return Ok(Err(wit::Error::InvalidName(why.into())));
+        }
+        let value = accessor.with(|mut access| access.get().get(&name).cloned());
+        Ok(value
+            .map(|value| value.expose().to_owned())
+            .ok_or_else(|| wit::Error::Undefined(format!("no variable `{name}`"))))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+use std::ffi::OsString;
+
+use super::*;
+use crate::manifest::Declaration;
+
+fn manifest(variables: &[(&str, Option<&str>)], templates: &[(&str, &str)]) -> Manifest {
+    let declaration = |default: Option<&str>| Declaration {
+        default: default.map(Secret::from),
+    };
+    Manifest {
+        root: ".".into(),
+        component: "web".into(),
+        source: "web.wasm".into(),
+        key_value_stores: Default::default(),
+        variables: variables
+            .iter()
+            .map(|(name, default)| (String::from(*name), declaration(*default)))
+            .collect(),
+        templates: templates
+            .iter()
+            .map(|(name, template)| (String::from(*name), String::from(*template)))
+            .collect(),
+        build: None,
+    }
+}
+
+fn nothing(_: &str) -> Result<String, VarError> {
+    Err(VarError::NotPresent)
+}
+
+#[test]
+fn templates() {
+    let manifest = manifest(
+        &[("a", Some("A{{ b }}")), ("b", Some("B"))],
+        &[
+            ("plain", "text }} { {"),
+            ("one", "{{a}}"),
+            ("around", "<{{ a }}|{{  b  }}>"),
+            ("empty", ""),
+        ],
+    );
+    let variables = Variables::resolve(&manifest, &[], nothing).unwrap();
+    let value = |name| variables.get(name).map(Secret::expose);
+    assert_eq!(value("plain"), Some("text }} { {"));
+    // A value is not a template in its turn.
+    assert_eq!(value("one"), Some("A{{ b }}"));
+    assert_eq!(value("around"), Some("<A{{ b }}|B>"));
+    assert_eq!(value("empty"), Some(""));
+    assert_eq!(value("a"), None);
+}
+
+#[test]
+fn the_command_line_wins_over_the_environment_and_that_over_the_default() {
+    let names = ["both", "environment", "neither"];
+    let declared = names.map(|name| (name, Some("default")));
+    let templates = names.map(|name| (name, format!("{{{{ {name} }}}}")));
+    let templates = templates.each_ref().map(|(name, t)| (*name, t.as_str()));
+    let environment = |key: &str| match key {
+        "SPIN_VARIABLE_BOTH" | "SPIN_VARIABLE_ENVIRONMENT" => Ok("environment".to_owned()),
+        _ => Err(VarError::NotPresent),
+    };
+    let given = ["both=first", "both=a=b"].map(|argument| argument.parse().unwrap());
+    let variables =
+        Variables::resolve(&manifest(&declared, &templates), &given, environment).unwrap();
+    let values = names.map(|name| variables.get(name).unwrap().expose());
+    assert_eq!(values, ["a=b", "environment", "default"]);
+}
+
+#[test]
+fn files() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.display().to_string()
+    };
+    let given = [
+        format!("a=@{}", file("a.txt", "from a file\n")),
+        format!("@{}", file("b.json", r#"{"b": "from JSON"}"#)),
+        format!("@{}", file("c.toml", "c = 'from TOML'")),
+    ]
+    .map(|argument| argument.parse().unwrap());
+    let manifest = manifest(
+        &[("a", None), ("b", None), ("c", None)],
+        &[("all", "{{ a }}{{ b }}{{ c }}")],
+    );
+    let variables = Variables::resolve(&manifest, &given, nothing).unwrap();
+    let all = variables.get("all").unwrap().expose();
+    assert_eq!(all, "from a file\nfrom JSONfrom TOML");
+
+    for content in ["hunter2", "{\"b\": {\"hunter2\": 1}}", "[\"hunter2\"]"] {
+        let given = [Assignment::Map(file("bad.json", content).into())];
+        let error = Variables::resolve(&manifest, &given, nothing).unwrap_err();
+        assert!(error.to_string().contains("bad.json"), "{error}");
+        assert!(!format!("{error}{error:?}").contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn says_what_is_wrong() {
+    let not_unicode = |_: &str| Err(VarError::NotUnicode(OsString::from("hunter2")));
+    type Environment = fn(&str) -> Result<String, VarError>;
+    let cases: [(Manifest, &[&str], Environment, &str); 7] = [
+        (
+            manifest(&[], &[]),
+            &["a=hunter2"],
+            nothing,
+            "declares no variable `a`",
+        ),
+        (
+            manifest(&[("a", None)], &[]),
+            &["a=@/nowhere"],
+            nothing,
+            "/nowhere",
+        ),
+        (
+            manifest(&[("a_b", None)], &[]),
+            &[],
+            nothing,
+            "`a_b` is required: give it with --variable a_b=VALUE or as SPIN_VARIABLE_A_B",
+        ),
+        (
+            manifest(&[("a", None)], &[]),
+            &[],
+            not_unicode,
+            "SPIN_VARIABLE_A is not valid Unicode",
+        ),
+        (
+            manifest(&[("a", Some(""))], &[("x", "{{ b }}")]),
+            &[],
+            nothing,
+            "`x` is not a valid template: the manifest declares no variable `b`",
+        ),
+        (
+            manifest(&[], &[("x", "{{ b")]),
+            &[],
+            nothing,
+            "a `{{` is never closed",
+        ),
+        (
+            manifest(&[("A", Some(""))], &[]),
+            &[],
+            nothing,
+            "only lower-case letters",
+        ),
+    ];
+    for (manifest, given, environment, reason) in cases {
+        let given: Vec<Assignment> = given.iter().map(|a| a.parse().unwrap()).collect();
+        let error = Variables::resolve(&manifest, &given, environment).unwrap_err();
+        assert!(error.to_string().contains(reason), "{error}");
+        assert!(!format!("{error}{error:?}{given:?}").contains("hunter2"));
+    }
+    for argument in ["hunter2", "@hunter2", "@a.yaml", ""] {
+        let error = argument.parse::<Assignment>().unwrap_err();
+        assert!(!format!("{error}{error:?}").contains("hunter2"));
+    }
+}
+
+#[test]
+fn names() {
+    for name in ["a", "a1", "a_b", "users", "max_token_life"] {
+        assert_eq!(check_name(name), Ok(()), "{name}");
+    }
+    for name in ["", "A", "1a", "_a", "a_", "a__b", "a-b", "a b", "\u{e9}"] {
+        assert!(check_name(name).is_err(), "{name}");
+    }
+}

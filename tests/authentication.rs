@@ -1,0 +1,148 @@
+//! HTTP Basic (RFC 7617): who is let in. That every route asks is in `authorization.rs`.
+
+use insta::assert_snapshot;
+
+use crate::cases::Cases;
+use crate::client::basic;
+use crate::raw::ask;
+use crate::response::Response;
+use crate::server::{HASH, Server, TOKENS, host_only};
+
+#[test]
+fn no_credentials() {
+    assert_snapshot!(Server::shared().request("GET", TOKENS).send().snapshot(), @r#"
+    401
+    content-type: application/json
+    www-authenticate: Basic realm="latchkey", charset="UTF-8"
+
+    {"message":"The server could not verify that you are authorized to access the URL requested.","code":"unauthorized"}
+    "#);
+}
+
+#[test]
+fn the_scheme_is_case_insensitive() {
+    let user = Server::shared().user();
+    let good = basic(&user.name, &user.password);
+    let credentials = good.strip_prefix("Basic ").expect("the scheme");
+    let mut cases = Cases::default();
+    for scheme in ["Basic", "basic", "BASIC", "bAsIc"] {
+        let header = format!("Authorization: {scheme} {credentials}");
+        cases.check(
+            scheme,
+            ask(user.server, &format!("GET {TOKENS}"), &[&header]).status,
+            404,
+        );
+    }
+    let header = format!("aUTHORIZATION: {good}");
+    cases.check(
+        &header,
+        ask(user.server, &format!("GET {TOKENS}"), &[&header]).status,
+        404,
+    );
+}
+
+#[test]
+fn an_unknown_user_and_a_wrong_password_look_the_same() {
+    let user = Server::shared().user();
+    let absent = user.server.request("GET", TOKENS).send();
+    let unknown = user.server.named("nobody", &user.password).list();
+    let wrong = user.server.named(&user.name, "wrong").list();
+    assert_eq!(unknown.snapshot(), wrong.snapshot());
+    assert_eq!(unknown.snapshot(), absent.snapshot());
+    let names = |response: &Response| {
+        let mut names: Vec<_> = response
+            .headers
+            .keys()
+            .map(|name| name.as_str().to_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&unknown), names(&wrong));
+}
+
+#[test]
+fn almost_the_right_credentials() {
+    let user = Server::shared().user();
+    assert!(user.signs_in());
+    let (name, password) = (&user.name, &user.password);
+    let wrong = [
+        (name.clone(), String::new()),
+        (name.clone(), format!("{password} ")),
+        (name.clone(), format!(" {password}")),
+        (name.clone(), format!("{password}\0")),
+        (name.clone(), format!("{password}{password}")),
+        (name.clone(), password[..password.len() - 1].to_owned()),
+        (name.clone(), password.to_uppercase()),
+        (name.clone(), format!(":{password}")),
+        (name.clone(), "p".repeat(5000)),
+        (name.to_uppercase(), password.clone()),
+        (format!("{name} "), password.clone()),
+        (format!(" {name}"), password.clone()),
+        (format!("{name}\0"), password.clone()),
+        (name[..name.len() - 1].to_owned(), password.clone()),
+        (String::new(), password.clone()),
+        (String::new(), String::new()),
+        (password.clone(), name.clone()),
+        ("n".repeat(5000), password.clone()),
+    ];
+    let mut cases = Cases::default();
+    for (name, password) in wrong {
+        let case = format!("{name:.40}:{password:.40}");
+        cases.check(
+            &case,
+            user.server.named(&name, &password).list().outcome(),
+            (401, "unauthorized".to_owned()),
+        );
+    }
+    drop(cases);
+    // Many failures, but they lock out no client that works.
+    assert!(user.signs_in());
+}
+
+#[test]
+fn the_hash_is_no_password() {
+    if !host_only("users of its own") {
+        return;
+    }
+    let user = Server::shared().user();
+    assert!(!user.server.named(&user.name, HASH).signs_in());
+}
+
+#[test]
+fn passwords_may_hold_colons_and_names_and_passwords_are_utf_8() {
+    if !host_only("users of its own") {
+        return;
+    }
+    let server = Server::shared();
+    let mut cases = Cases::default();
+    for (name, password, accepted) in [
+        ("colon", "pass:word::", true),
+        ("colon", "pass:word:", false),
+        ("colon", "pass", false),
+        ("colon:pass", "word::", true),
+        ("zoë", "pässwörd ☃", true),
+        ("zoë", "password ☃", false),
+        ("zoe", "pässwörd ☃", false),
+        // The same text to the eye, other bytes: nothing is normalised.
+        ("zoe\u{308}", "pässwörd ☃", false),
+    ] {
+        cases.check(
+            (name, password),
+            server.named(name, password).signs_in(),
+            accepted,
+        );
+    }
+}
+
+#[test]
+fn a_user_never_sees_another_ones_tokens() {
+    if !host_only("two users") {
+        return;
+    }
+    let [one, other] = [Server::shared().user(), Server::shared().user()];
+    one.issue("Token", 360);
+    other.list().refused(404, "no_tokens");
+    let issued = other.issue("Other", 360);
+    assert_eq!(other.ids(), [issued.id]);
+}

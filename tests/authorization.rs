@@ -1,0 +1,172 @@
+//! Every route asks for credentials: a route without a line here fails.
+
+use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, Engine};
+use latchkey_component::api::route::ROUTES;
+
+use crate::cases::Cases;
+use crate::client::basic;
+use crate::raw::{Raw, head};
+use crate::response::Response;
+use crate::server::{Server, User};
+use crate::show::UNKNOWN;
+
+/// Every route, and the body that would make a request to it succeed.
+const LINES: &[(&str, &str, &str)] = &[
+    ("GET", "/api/v1alpha/token", ""),
+    (
+        "POST",
+        "/api/v1alpha/token",
+        r#"{"jwt_token_description":"made by an intruder","jwt_token_life":360}"#,
+    ),
+    ("GET", "/api/v1alpha/token/{jwt_token_id}", ""),
+    ("DELETE", "/api/v1alpha/token/{jwt_token_id}", ""),
+];
+
+#[test]
+fn every_route_has_a_line() {
+    let mut routes = ROUTES.to_vec();
+    let mut lines: Vec<_> = LINES
+        .iter()
+        .map(|(method, path, _)| (*method, *path))
+        .collect();
+    routes.sort_unstable();
+    lines.sort_unstable();
+    assert_eq!(
+        routes, lines,
+        "a route without a line, or a line without a route"
+    );
+}
+
+#[test]
+fn every_route_refuses_whoever_is_not_the_user() {
+    let user = Server::shared().user();
+    let issued = user.issue("Token", 360);
+    let headers = intruders(&user, &issued.token);
+    let line = |method: &str, path: &str, id: &str| {
+        format!("{method} {}", path.replace("{jwt_token_id}", id))
+    };
+
+    let mut cases = Cases::default();
+    for (method, path, body) in LINES {
+        for path in [path, path.strip_prefix("/api").expect("the base path")] {
+            for headers in &headers {
+                let line = line(method, path, &issued.id);
+                let response = request(&user, &line, headers, body);
+                cases.check(
+                    (&line, headers),
+                    response.outcome(),
+                    (401, "unauthorized".to_owned()),
+                );
+            }
+            // Whether a token exists is nobody's business.
+            for id in [UNKNOWN, "abc"] {
+                let line = line(method, path, id);
+                cases.check(
+                    &line,
+                    request(&user, &line, &[], body).outcome(),
+                    (401, "unauthorized".to_owned()),
+                );
+            }
+        }
+    }
+    drop(cases);
+    assert_eq!(
+        user.ids(),
+        [issued.id.as_str()],
+        "a refused request has changed something"
+    );
+
+    // The same requests, with the credentials: each line is a request that succeeds.
+    for (method, path, body) in LINES {
+        let response = request(
+            &user,
+            &line(method, path, &issued.id),
+            &[user.authorization()],
+            body,
+        );
+        assert!(matches!(response.status, 200 | 201), "{response:?}");
+    }
+}
+
+/// Header lines that must not let anybody in.
+fn intruders(user: &User<'_>, token: &str) -> Vec<Vec<String>> {
+    let good = basic(&user.name, &user.password);
+    let credentials = good.strip_prefix("Basic ").expect("the scheme");
+    let encode = |bytes: &[u8]| format!("Basic {}", BASE64_STANDARD.encode(bytes));
+    let name = user.name.as_bytes();
+    let single = [
+        basic(&user.name, "wrong"),
+        basic(&user.name, ""),
+        basic("nobody", &user.password),
+        basic("", &user.password),
+        // A token can neither make nor delete tokens, however it is presented.
+        format!("Bearer {token}"),
+        format!("Basic {token}"),
+        format!("JWT {token}"),
+        token.to_owned(),
+        basic(&user.name, token),
+        basic(token, ""),
+        basic(token, "x-oauth-basic"),
+        basic("", token),
+        // Not the header that RFC 7617 describes.
+        String::new(),
+        "Basic".to_owned(),
+        "Basic ".to_owned(),
+        "Basic =".to_owned(),
+        "Basic !!!!".to_owned(),
+        "Basic ====".to_owned(),
+        format!("Basic{credentials}"),
+        format!("Basic:{credentials}"),
+        format!("Basic,{credentials}"),
+        format!("Basic {credentials} {credentials}"),
+        format!("Basic {credentials},Basic {credentials}"),
+        format!("Basic {credentials}!"),
+        format!("Basic {credentials}=="),
+        format!("Basic \"{credentials}\""),
+        format!("Basic {}:{}", user.name, user.password),
+        format!("Digest {credentials}"),
+        format!("Bearer {credentials}"),
+        format!("Basic realm=\"latchkey\", {credentials}"),
+        credentials.to_owned(),
+        encode(name),
+        encode(b""),
+        encode(b":"),
+        encode(&[name, b":\xFF\xFE"].concat()),
+        encode(&[b"\xFF\xFE:", user.password.as_bytes()].concat()),
+        encode(format!("{}\0:{}", user.name, user.password).as_bytes()),
+        format!(
+            "Basic {}",
+            BASE64_STANDARD_NO_PAD.encode([name, b":wrong"].concat())
+        ),
+    ];
+    let mut headers: Vec<_> = single
+        .iter()
+        .map(|value| vec![format!("Authorization: {value}")])
+        .collect();
+    headers.push(Vec::new());
+    headers.push(vec![format!("Proxy-Authorization: {good}")]);
+    headers.push(vec![format!("X-Authorization: {good}")]);
+    headers.push(vec![format!("Cookie: token={token}")]);
+    // Which of two would count is anybody's guess, and two proxies guess differently.
+    let wrong = basic(&user.name, "wrong");
+    headers.push(vec![
+        format!("Authorization: {good}"),
+        format!("Authorization: {wrong}"),
+    ]);
+    headers.push(vec![
+        format!("Authorization: {wrong}"),
+        format!("Authorization: {good}"),
+    ]);
+    headers
+}
+
+fn request(user: &User<'_>, line: &str, headers: &[String], body: &str) -> Response {
+    let mut lines: Vec<&str> = headers.iter().map(String::as_str).collect();
+    let length = format!("Content-Length: {}", body.len());
+    if !body.is_empty() {
+        lines.extend(["Content-Type: application/json", length.as_str()]);
+    }
+    let mut raw = Raw::connect(user.server);
+    raw.send(head(user.server, line, &lines) + body);
+    raw.response(line)
+}

@@ -1,0 +1,358 @@
+//! Spin variables: what each does, and what happens when one cannot work.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::cases::Cases;
+use crate::process::PATIENCE;
+use crate::server::{HASH, Launch, PASSWORD, Server, TOKENS, host_only};
+use crate::token_format::{jwk, verifies};
+
+/// `correct horse`, hashed by libxcrypt.
+const BCRYPT_2Y: &str = "$2y$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e";
+const BCRYPT_2B: &str = "$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e";
+
+/// A secret that no message may show.
+const SECRET: &str = "hunter2-hunter2-hunter2-hunter2-hunter2";
+
+#[test]
+fn users_with_hashes_of_every_kind_separated_by_any_white_space() {
+    if !host_only("users of its own") {
+        return;
+    }
+    let users =
+        format!(" argon2:{HASH}\n2y:{BCRYPT_2Y}\t2b:{BCRYPT_2B}  \r\nzoë@example.org:{HASH}\n");
+    let server = Server::start(Launch::new().users(Some(&users)));
+    let mut cases = Cases::default();
+    for (name, password, accepted) in [
+        ("argon2", PASSWORD, true),
+        ("argon2", "correct horse", false),
+        ("2y", "correct horse", true),
+        ("2y", PASSWORD, false),
+        ("2b", "correct horse", true),
+        ("2b", "correct", false),
+        ("zoë@example.org", PASSWORD, true),
+        ("user-0", PASSWORD, false),
+        ("admin", "admin", false),
+    ] {
+        cases.check(
+            (name, password),
+            server.named(name, password).signs_in(),
+            accepted,
+        );
+    }
+}
+
+#[test]
+fn users_of_the_command_line_are_added() {
+    if !host_only("users of its own") {
+        return;
+    }
+    let launch = Launch::new().users(Some(&format!("ada:{HASH}")));
+    let server = Server::start(
+        launch
+            .arg("--user")
+            .arg("grace:hopper")
+            .arg("--user=alan: tu:ring "),
+    );
+    let mut cases = Cases::default();
+    for (name, password, accepted) in [
+        ("ada", PASSWORD, true),
+        ("grace", "hopper", true),
+        ("alan", " tu:ring ", true),
+        ("alan", "tu:ring", false),
+        ("grace", PASSWORD, false),
+        ("ada", "hopper", false),
+    ] {
+        cases.check(
+            (name, password),
+            server.named(name, password).signs_in(),
+            accepted,
+        );
+    }
+}
+
+#[test]
+fn no_users() {
+    if !host_only("a configuration of its own") {
+        return;
+    }
+    // The host itself sees to it that there are users; a manifest that does not pass them on is another matter.
+    let manifest = tempfile::tempdir().expect("a directory");
+    let path = manifest.path().join("spin.toml");
+    let component = Component::of_the_repository();
+    std::fs::write(
+        &path,
+        format!(
+            r#"spin_manifest_version = 2
+[application]
+name = "no-users"
+version = "0.1.0"
+[[trigger.http]]
+route = "/..."
+component = "latchkey"
+[component.latchkey]
+source = "{}"
+key_value_stores = ["default"]
+"#,
+            component.0.display()
+        ),
+    )
+    .expect("a manifest");
+    let launch = Launch::new()
+        .users(None)
+        .arg("--manifest")
+        .arg(path.to_str().expect("UTF-8"));
+    let server = Server::start(
+        launch
+            .arg("--component")
+            .arg(component.0.to_str().expect("UTF-8")),
+    );
+    for user in [server.named("admin", "admin"), server.named("", "")] {
+        let refused = user.list().refused(503, "not_configured");
+        assert!(refused.message().contains("`users`"), "{refused:?}");
+        user.create("Token", 360).refused(503, "not_configured");
+    }
+    server
+        .request("GET", TOKENS)
+        .send()
+        .refused(503, "not_configured");
+}
+
+#[test]
+fn from_the_environment() {
+    if !host_only("a configuration of its own") {
+        return;
+    }
+    let launch = Launch::new()
+        .users(None)
+        .env("SPIN_VARIABLE_USERS", &format!("ada:{HASH}"));
+    let server = Server::start(launch.env("SPIN_VARIABLE_MAX_TOKENS_PER_USER", "1"));
+    let user = server.named("ada", PASSWORD);
+    user.issue("first", 360);
+    user.create("second", 360)
+        .refused(403, "token_limit_reached");
+    assert!(!server.named("admin", "admin").signs_in());
+}
+
+#[test]
+fn from_a_file() {
+    if !host_only("a configuration of its own") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let keys = directory.path().join("keys.json");
+    std::fs::write(
+        &keys,
+        json!({ "keys": [jwk("1", SECRET)] }).to_string() + "\n",
+    )
+    .expect("a file");
+    let users = directory.path().join("htpasswd");
+    std::fs::write(&users, format!("ada:{HASH}\ngrace:{BCRYPT_2Y}\n")).expect("a file");
+
+    let launch = Launch::new().users(Some(&format!("@{}", users.display())));
+    let server = Server::start(launch.variable("signing_keys", &format!("@{}", keys.display())));
+    let token = server.named("ada", PASSWORD).issue("Token", 360).token;
+    assert!(verifies(&token, SECRET.as_bytes()));
+    assert!(server.named("grace", "correct horse").signs_in());
+}
+
+#[test]
+fn max_token_life() {
+    if !host_only("a configuration of its own") {
+        return;
+    }
+    let mut cases = Cases::default();
+    for (max, accepted, refused) in [
+        ("1 hour", 3_600, 3_601),
+        ("90", 90, 91),
+        ("2 years", 63_115_200, 63_115_201),
+    ] {
+        let server = Server::start(Launch::new().variable("max_token_life", max));
+        let user = server.user();
+        cases.check(
+            max,
+            user.create("accepted", accepted).outcome(),
+            (201, String::new()),
+        );
+        cases.check(
+            max,
+            user.create("refused", refused).outcome(),
+            (400, "invalid_lifetime".to_owned()),
+        );
+    }
+}
+
+#[test]
+fn max_tokens_per_user() {
+    if !host_only("a configuration of its own") {
+        return;
+    }
+    let server = Server::start(Launch::new().variable("max_tokens_per_user", "2"));
+    let user = server.user();
+    let first = user.issue("first", 360);
+    let short = user.issue("short", 1);
+    let refused = user
+        .create("third", 360)
+        .refused(403, "token_limit_reached");
+    assert!(refused.message().contains('2'), "{refused:?}");
+    assert_eq!(user.ids(), [short.id.as_str(), &first.id]);
+
+    // It is a limit of each user's, and an expired token counts until it is deleted.
+    server.user().issue("third", 360);
+    until("it expires", || {
+        user.show(&short.id).text("expiry_status") == "Expired"
+    });
+    user.create("third", 360)
+        .refused(403, "token_limit_reached");
+    user.delete(&short.id).expect(200);
+    user.issue("third", 360);
+    user.create("fourth", 360)
+        .refused(403, "token_limit_reached");
+}
+
+#[test]
+fn a_hundred_tokens_by_default() {
+    if !host_only("a configuration of its own") {
+        return;
+    }
+    let user = Server::shared().user();
+    for number in 0..100 {
+        user.issue(&format!("{number} {}", "🔑".repeat(250)), 360);
+    }
+    user.create("one more", 360)
+        .refused(403, "token_limit_reached");
+    assert_eq!(user.ids().len(), 100);
+}
+
+#[test]
+fn expired_retention() {
+    if !host_only("a configuration of its own") {
+        return;
+    }
+    let server = Server::start(Launch::new().variable("expired_retention", "2 seconds"));
+    let user = server.user();
+    let kept = user.issue("kept", "1 day");
+    let issued = user.issue("Token", 1);
+    until("it expires", || {
+        user.show(&issued.id).text("expiry_status") == "Expired"
+    });
+    until("it is forgotten", || user.show(&issued.id).status == 404);
+    user.show(&issued.id).refused(404, "no_such_token");
+    assert_eq!(user.ids(), [kept.id.as_str()]);
+    user.delete(&issued.id).refused(404, "no_such_token");
+    // Its description is free again.
+    user.issue("Token", 360);
+    user.delete(&kept.id).expect(200);
+}
+
+/// A configuration that cannot work: its message names the variable and the entry, and nothing is half used.
+#[test]
+fn what_cannot_work_is_refused() {
+    if !host_only("configurations of its own") {
+        return;
+    }
+    let good = format!("ada:{HASH}");
+    let with_good = |entry: &str| format!("{good} {entry}");
+    let set = |keys: serde_json::Value| json!({ "keys": keys }).to_string();
+    let no_secret = json!({ "kty": "oct", "alg": "HS256", "kid": "1" });
+    let no_base64 = json!({ "kty": "oct", "alg": "HS256", "kid": "1", "k": format!("{SECRET}!") });
+    let unknown_kind = json!({ "kty": "hunter", "kid": "1", "k": SECRET });
+    #[rustfmt::skip]
+    let table: Vec<(&str, String, &str)> = vec![
+        ("users", with_good(&format!("bob:{SECRET}")), "bob"),
+        ("users", with_good(&format!("bob:$1$salt${SECRET}")), "bob"),
+        ("users", with_good(&format!("bob:$apr1$salt${SECRET}")), "bob"),
+        ("users", with_good(&format!("bob:{{SHA}}{SECRET}")), "bob"),
+        ("users", with_good(&format!("bob:$argon2id${SECRET}")), "bob"),
+        ("users", with_good(&format!("bob:$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ${SECRET}!")), "bob"),
+        ("users", with_good(&format!("bob:$2y$04${SECRET}")), "bob"),
+        ("users", with_good("bob:"), "bob"),
+        ("users", with_good(SECRET), "entry 2"),
+        ("users", with_good(&format!(":{HASH}")), "entry 2"),
+        ("users", with_good(&format!("bob:by:{HASH}")), "colon"),
+        ("users", with_good(&format!("ada:{BCRYPT_2Y}")), "ada"),
+        ("signing_keys", SECRET[..31].to_owned(), "32"),
+        ("signing_keys", format!("{{\"keys\": {SECRET}"), "JWK"),
+        ("signing_keys", json!({ "key": SECRET }).to_string(), "JWK"),
+        ("signing_keys", set(json!([])), "key"),
+        ("signing_keys", set(json!([no_secret])), "key 1"),
+        ("signing_keys", set(json!([jwk("1", SECRET), jwk("2", &SECRET[..31])])), "key 2"),
+        ("signing_keys", set(json!([jwk("1", SECRET), no_base64])), "key 2"),
+        ("signing_keys", set(json!([jwk("1", SECRET), unknown_kind])), "key 2"),
+        ("signing_keys", set(json!([jwk("1", SECRET), jwk("1", &SECRET.to_uppercase())])), "key 2"),
+        ("max_token_life", "forever".to_owned(), "forever"),
+        ("max_token_life", "0".to_owned(), "zero"),
+        ("max_token_life", "-1 day".to_owned(), "negative"),
+        ("max_token_life", "1M".to_owned(), "month"),
+        ("max_tokens_per_user", "many".to_owned(), "number"),
+        ("max_tokens_per_user", "0".to_owned(), "number"),
+        ("max_tokens_per_user", "-1".to_owned(), "number"),
+        ("max_tokens_per_user", "1.5".to_owned(), "number"),
+        ("max_tokens_per_user", "99999999999999999999".to_owned(), "number"),
+        ("expired_retention", "a while".to_owned(), "while"),
+        ("expired_retention", "-1 day".to_owned(), "negative"),
+    ];
+    let mut cases = Cases::default();
+    for (variable, value, detail) in table {
+        let case = (variable, value.as_str());
+        let launch = Launch::new().users(Some(&good));
+        let launch = match variable {
+            "users" => launch.users(Some(&value)),
+            other => launch.variable(other, &value),
+        };
+        let server = Server::start(launch);
+        let user = server.named("ada", PASSWORD);
+        let mut messages = String::new();
+        for response in [
+            user.list(),
+            user.create("Token", 360),
+            server.request("GET", TOKENS).send(),
+        ] {
+            cases.check(case, response.outcome(), (503, "misconfigured".to_owned()));
+            messages += &response.message();
+        }
+        cases.check(case, messages.contains(&format!("`{variable}`")), true);
+        if !messages.contains(detail) {
+            cases.check(case, messages.clone(), format!("… {detail} …"));
+        }
+        let said = messages + &server.kill();
+        for secret in [
+            SECRET,
+            &SECRET[..31],
+            &SECRET.to_uppercase(),
+            HASH,
+            BCRYPT_2Y,
+        ] {
+            cases.check((case, "shows a secret"), said.contains(secret), false);
+        }
+    }
+}
+
+/// The component that the manifest of the repository names.
+struct Component(std::path::PathBuf);
+
+impl Component {
+    fn of_the_repository() -> Self {
+        // Which builds it.
+        Server::shared();
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let manifest = std::fs::read_to_string(root.join("spin.toml")).expect("a manifest");
+        let manifest: toml::Value = toml::from_str(&manifest).expect("TOML");
+        let source = manifest["component"]["latchkey"]["source"]
+            .as_str()
+            .expect("a source");
+        Self(root.join(source).canonicalize().expect("a component"))
+    }
+}
+
+/// Waits for what time brings about.
+fn until(what: &str, happened: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !happened() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}

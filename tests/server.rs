@@ -1,0 +1,277 @@
+//! The server under test.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use crate::client::{self, Request};
+use crate::process::{Finished, PATIENCE, Process, Stderr, latchkey};
+
+/// The collection of tokens.
+pub const TOKENS: &str = "/api/v1alpha/token";
+
+/// The password of every user of a server that the suite starts.
+pub const PASSWORD: &str = "password";
+
+/// Its hash: a vector of the argon2 reference implementation's own tests (`src/test.c`), two passes over 256 KiB, so that
+/// signing in costs nothing to speak of.
+pub const HASH: &str =
+    "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+
+/// More than there are calls of [`Server::user`] on one server.
+const USERS: usize = 250;
+
+/// The first start may have to build the component.
+const PATIENCE_FOR_A_BUILD: Duration = Duration::from_secs(1800);
+
+pub struct Server {
+    /// `http://127.0.0.1:25441`, without a path.
+    pub url: String,
+    pub agent: ureq::Agent,
+    users: Users,
+    process: Option<Mutex<Process>>,
+    /// What it printed before it was ready.
+    pub greeting: Vec<String>,
+}
+
+enum Users {
+    /// Each caller gets one of its own.
+    Many { next: AtomicUsize },
+    /// The one user of a server that was given: its tests take turns.
+    One {
+        name: String,
+        password: String,
+        turn: Mutex<()>,
+    },
+}
+
+/// A user without tokens.
+pub struct User<'a> {
+    pub server: &'a Server,
+    pub name: String,
+    pub password: String,
+    _turn: Option<MutexGuard<'a, ()>>,
+}
+
+/// How to start a host of one's own.
+pub struct Launch {
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    store: String,
+    users: Option<String>,
+}
+
+impl Launch {
+    /// A store in memory, users for [`Server::user`], everything else as the manifest has it.
+    pub fn new() -> Self {
+        let names = (0..USERS).map(user_name);
+        let users = names
+            .map(|name| format!("{name}:{HASH}"))
+            .collect::<Vec<_>>()
+            .join(" ");
+        Self {
+            args: Vec::new(),
+            env: Vec::new(),
+            store: "memory:".to_owned(),
+            users: Some(users),
+        }
+    }
+
+    pub fn arg(mut self, arg: &str) -> Self {
+        self.args.push(arg.to_owned());
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn variable(self, name: &str, value: &str) -> Self {
+        self.arg("--variable").arg(&format!("{name}={value}"))
+    }
+
+    pub fn store(mut self, url: &str) -> Self {
+        self.store = url.to_owned();
+        self
+    }
+
+    /// These users instead of those for [`Server::user`]; with `None` the variable is not set at all.
+    pub fn users(mut self, users: Option<&str>) -> Self {
+        self.users = users.map(str::to_owned);
+        self
+    }
+
+    /// Starts the host without waiting for anything.
+    pub fn spawn(self, stderr: Stderr) -> Process {
+        let mut command = latchkey(["up", "--listen", "127.0.0.1:0", "--store", &self.store]);
+        command.args(&self.args).envs(self.env);
+        if let Some(users) = &self.users {
+            command.arg("--variable").arg(format!("users={users}"));
+        }
+        Process::start(command, stderr)
+    }
+}
+
+impl Server {
+    /// The server that most tests share: the given one, or a host that is started once.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Server> = OnceLock::new();
+        SHARED.get_or_init(|| match Self::given() {
+            Some(given) => given,
+            None => {
+                let launch = Launch::new();
+                let launch = launch
+                    .arg("--user")
+                    .arg("colon:pass:word::")
+                    .arg("--user")
+                    .arg("zoë:pässwörd ☃");
+                Self::ready(launch.spawn(Stderr::Through), PATIENCE_FOR_A_BUILD)
+            }
+        })
+    }
+
+    /// Starts a host of the test's own; only where [`host_only`] allowed it.
+    pub fn start(launch: Launch) -> Self {
+        // Which builds the component, once.
+        Self::shared();
+        Self::ready(launch.spawn(Stderr::Kept), PATIENCE)
+    }
+
+    fn given() -> Option<Self> {
+        let url = std::env::var("LATCHKEY_URL").ok()?;
+        let user = std::env::var("LATCHKEY_USER")
+            .expect("LATCHKEY_URL needs LATCHKEY_USER=name:password beside it");
+        let (name, password) = user
+            .split_once(':')
+            .expect("LATCHKEY_USER is name:password");
+        let users = Users::One {
+            name: name.to_owned(),
+            password: password.to_owned(),
+            turn: Mutex::new(()),
+        };
+        Some(Self {
+            url: url.trim_end_matches('/').to_owned(),
+            agent: client::agent(),
+            users,
+            process: None,
+            greeting: Vec::new(),
+        })
+    }
+
+    fn ready(mut process: Process, patience: Duration) -> Self {
+        let mut greeting = Vec::new();
+        loop {
+            let Some(line) = process.line(patience) else {
+                panic!(
+                    "the host ended before it was ready: {greeting:?} {:?}",
+                    process.finish()
+                );
+            };
+            if let Some(url) = line.strip_prefix("Listening on ") {
+                return Self {
+                    url: url.trim_end().to_owned(),
+                    agent: client::agent(),
+                    users: Users::Many {
+                        next: AtomicUsize::new(0),
+                    },
+                    process: Some(Mutex::new(process)),
+                    greeting,
+                };
+            }
+            greeting.push(line);
+        }
+    }
+
+    /// Host and port.
+    pub fn authority(&self) -> &str {
+        self.url
+            .strip_prefix("http://")
+            .expect("the suite speaks plain HTTP")
+    }
+
+    /// A user who has no tokens, and whom no other test uses meanwhile.
+    pub fn user(&self) -> User<'_> {
+        match &self.users {
+            Users::Many { next } => {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                assert!(number < USERS, "more tests than users: raise USERS");
+                self.named(&user_name(number), PASSWORD)
+            }
+            Users::One {
+                name,
+                password,
+                turn,
+            } => {
+                let turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+                let user = User {
+                    _turn: Some(turn),
+                    ..self.named(name, password)
+                };
+                user.delete_all();
+                user
+            }
+        }
+    }
+
+    /// The user of that name, known to the server or not.
+    pub fn named(&self, name: &str, password: &str) -> User<'_> {
+        User {
+            server: self,
+            name: name.to_owned(),
+            password: password.to_owned(),
+            _turn: None,
+        }
+    }
+
+    /// A request without credentials.
+    pub fn request(&self, method: &str, path: &str) -> Request<'_> {
+        Request::new(self, method, path)
+    }
+
+    /// The next line that the host wrote to standard error.
+    pub fn stderr_line(&self) -> String {
+        self.process().stderr_line()
+    }
+
+    /// Sends a signal to the host.
+    pub fn signal(&self, name: &str) {
+        self.process().signal(name);
+    }
+
+    /// Waits until the host has ended by itself.
+    pub fn finish(&self) -> Finished {
+        self.process().finish()
+    }
+
+    /// Ends the host as a power cut would; answers what it wrote to standard error.
+    pub fn kill(&self) -> String {
+        self.process().kill()
+    }
+
+    fn process(&self) -> MutexGuard<'_, Process> {
+        let process = self.process.as_ref().expect("a host of the suite's own");
+        process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn user_name(number: usize) -> String {
+    format!("user-{number}")
+}
+
+/// Whether the suite starts its own hosts; says on stderr that this test is skipped where it does not.
+#[must_use]
+pub fn host_only(needs: &str) -> bool {
+    if std::env::var_os("LATCHKEY_URL").is_none() {
+        return true;
+    }
+    let thread = std::thread::current();
+    // Past the capture of `eprintln!`: a skipped test passes, and its output would be swallowed.
+    let _ = writeln!(
+        std::io::stderr(),
+        "SKIPPED {}: it needs {needs}",
+        thread.name().unwrap_or("a test")
+    );
+    false
+}
