@@ -14,6 +14,9 @@ use crate::token::Username;
 
 use confirmed::Step;
 
+/// Makes the new value of a key of the present one, or `None` to leave it.
+pub type Change<'a> = dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>> + 'a;
+
 /// A key-value store, as little of it as Latchkey needs.
 ///
 /// Keys consist of `a-z`, `0-9`, `-` and `_`, and are at most 1,023 bytes long.
@@ -36,7 +39,7 @@ pub trait KeyValue {
     async fn compare_and_swap(
         &self,
         key: &str,
-        change: &mut dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>>,
+        change: &mut Change<'_>,
     ) -> Result<(), KeyValueError>;
 
     /// Adds `delta` to the counter at `key`, atomically, and returns the sum. Counters begin at 0.

@@ -107,6 +107,7 @@ pub enum StartError {
 /// A component that is ready to be served.
 pub struct Server {
     shared: Arc<Shared>,
+    _ending: instances::Ending,
     /// Keeps the clock of the engine running.
     _ticker: engine::Ticker,
 }
@@ -131,6 +132,7 @@ impl Server {
         let ticker = engine::Ticker::start(&engine);
         let instances = instances::Instances::new(pre, stores, variables, limits.clone());
         Ok(Self {
+            _ending: instances.ending(),
             shared: Arc::new(Shared {
                 handler: ProxyHandler::new(instances),
                 requests: Arc::new(Semaphore::new(limits.requests)),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::*;
-use crate::store::KeyValueError;
+use crate::store::{Change, KeyValueError};
 
 /// A clock that stands still until it is told, or slept on.
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ impl KeyValue for Memory {
     async fn compare_and_swap(
         &self,
         key: &str,
-        change: &mut dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>>,
+        change: &mut Change<'_>,
     ) -> Result<(), KeyValueError> {
         self.check()?;
         let current = self.documents.borrow().get(key).cloned();

@@ -21,13 +21,13 @@ pub(super) enum Step {
 }
 
 /// Decides what is to be done with a document. After its `Write` has been written, it must answer `Done`.
-pub(super) type Change<'a> = dyn FnMut(Option<&[u8]>) -> Result<Step, StoreError> + 'a;
+pub(super) type Decision<'a> = dyn FnMut(Option<&[u8]>) -> Result<Step, StoreError> + 'a;
 
 impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
-    /// Brings the document at `key` to where `change` says `Done`.
+    /// Brings the document at `key` to where `decide` says `Done`.
     ///
-    /// 1. Compare and swap, with what `change` makes of the present value.
-    /// 2. Read the document again, whatever the swap answered, and ask `change` whether it is done.
+    /// 1. Compare and swap, with what `decide` makes of the present value.
+    /// 2. Read the document again, whatever the swap answered, and ask `decide` whether it is done.
     /// 3. If it is not, someone else was faster: again from the start, after a pause.
     ///
     /// A document that does not exist is created only by the one whom [`Gate`] lets in: a store may take two first
@@ -35,7 +35,7 @@ impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
     pub(super) async fn change_document(
         &self,
         key: &str,
-        change: &mut Change<'_>,
+        decide: &mut Decision<'_>,
     ) -> Result<(), StoreError> {
         let begin = self.clock.now();
         let mut gate = Gate::new(key);
@@ -45,7 +45,7 @@ impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
                 break;
             }
             let may_create = gate.is_open(self.clock.now());
-            match self.attempt(key, may_create, change).await? {
+            match self.attempt(key, may_create, decide).await? {
                 Attempt::Done => return Ok(()),
                 Attempt::Absent => match gate.enter(&self.key_values, &self.clock).await {
                     // Whoever has just been let in loses no time.
@@ -65,13 +65,13 @@ impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
         &self,
         key: &str,
         may_create: bool,
-        change: &mut Change<'_>,
+        decide: &mut Decision<'_>,
     ) -> Result<Attempt, StoreError> {
         let mut seen = None;
         let swapped = self
             .key_values
             .compare_and_swap(key, &mut |current| {
-                let (write, verdict) = match change(current) {
+                let (write, verdict) = match decide(current) {
                     Ok(Step::Write(_)) if current.is_none() && !may_create => {
                         (None, Ok(Attempt::Absent))
                     }
@@ -89,7 +89,7 @@ impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
             None => return Ok(swapped.map_or_else(Attempt::Failed, |()| Attempt::Lost)),
         }
         match self.key_values.get(key).await {
-            Ok(current) => Ok(match change(current.as_deref())? {
+            Ok(current) => Ok(match decide(current.as_deref())? {
                 Step::Done => Attempt::Done,
                 Step::Write(_) => swapped.map_or_else(Attempt::Failed, |()| Attempt::Lost),
             }),

@@ -7,7 +7,7 @@ use spin_sdk::key_value::Store;
 
 use super::bindings::wasi::keyvalue::atomics::{self, Cas, CasError};
 use super::bindings::wasi::keyvalue::store::{self as wasi_store, Bucket};
-use latchkey_component::store::{KeyValue, KeyValueError};
+use latchkey_component::store::{Change, KeyValue, KeyValueError};
 
 /// The label of the store, which the manifest has to grant.
 const LABEL: &str = "default";
@@ -44,7 +44,7 @@ impl KeyValueStore {
     fn compare_and_swap_now(
         &self,
         key: &str,
-        change: &mut dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>>,
+        change: &mut Change<'_>,
     ) -> Result<(), KeyValueError> {
         let bucket = self.bucket()?;
         let cas = Cas::new(&bucket, key).map_err(failed)?;
@@ -80,7 +80,7 @@ impl KeyValue for KeyValueStore {
     async fn compare_and_swap(
         &self,
         key: &str,
-        change: &mut dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>>,
+        change: &mut Change<'_>,
     ) -> Result<(), KeyValueError> {
         let result = self.compare_and_swap_now(key, change);
         if result.is_err() {

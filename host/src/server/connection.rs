@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::header::{CONTENT_LENGTH, EXPECT, HOST};
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -161,14 +161,15 @@ async fn whole(response: Response<WasiBody>, head: bool) -> Result<Response<Wasi
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
-    match body.collect().await {
-        Ok(body) => {
-            let body = Full::from(body.to_bytes()).map_err(|never| match never {});
-            Ok(Response::from_parts(parts, body.boxed_unsync()))
-        }
-        Err(error) => {
-            tracing::error!("the component broke its answer off: {error}");
-            Err(Failure::Trap)
-        }
+    let body = body.collect().await.map_err(|error| {
+        tracing::error!("the component broke its answer off: {error}");
+        Failure::Trap
+    })?;
+    let body = body.to_bytes();
+    if length != Some(body.len() as u64) {
+        tracing::error!("the component's answer is not as long as it says");
+        return Err(Failure::Trap);
     }
+    let body = Full::from(body).map_err(|never| match never {});
+    Ok(Response::from_parts(parts, body.boxed_unsync()))
 }

@@ -12,7 +12,7 @@ use wasmtime::{
 use super::{Limits, StartError, one_line};
 
 /// How often busy instances are interrupted to let others run, and to see whether their time is up.
-const TICK: Duration = Duration::from_millis(10);
+const TICK: Duration = Duration::from_millis(4);
 
 /// An engine with a pool of instances, or without one where the machine does not have the address space for it.
 pub(super) fn new(limits: &Limits) -> Result<Engine, StartError> {

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,17 @@ pub(super) struct Instances {
     limits: Limits,
     /// One permit per instance that is kept although it has no work.
     kept: Arc<Semaphore>,
+    /// Whether instances are ended because the server is.
+    ending: Arc<AtomicBool>,
+}
+
+/// Tells, when it is dropped, that instances now end for no fault of theirs.
+pub(super) struct Ending(Arc<AtomicBool>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Instances {
@@ -45,7 +57,12 @@ impl Instances {
             variables,
             kept: Arc::new(Semaphore::new(limits.instances_kept)),
             limits,
+            ending: Arc::default(),
         }
+    }
+
+    pub(super) fn ending(&self) -> Ending {
+        Ending(self.ending.clone())
     }
 }
 
@@ -78,6 +95,7 @@ impl HandlerState for Instances {
                 at_a_time: self.limits.requests_per_instance,
                 life: self.limits.instance_life,
                 request_time: self.limits.request_time,
+                ending: self.ending.clone(),
             },
         })
     }
@@ -88,6 +106,7 @@ pub(super) struct Worker {
     at_a_time: usize,
     life: usize,
     request_time: Duration,
+    ending: Arc<AtomicBool>,
 }
 
 impl WorkerState for Worker {
@@ -121,7 +140,9 @@ impl WorkerState for Worker {
     }
 
     fn drop(&self, store: Store<Guest>, result: wasmtime::Result<()>) {
-        if let Err(error) = result {
+        if let Err(error) = result
+            && !self.ending.load(Ordering::Relaxed)
+        {
             tracing::error!("an instance of the component has ended: {error:?}");
         }
         drop(store);
