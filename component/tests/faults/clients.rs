@@ -1,0 +1,269 @@
+//! Clients that create and delete tokens of one user, and what must hold of what they were told.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+use latchkey_component::config::Config;
+use latchkey_component::ledger::Ledger;
+use latchkey_component::service::{Service, ServiceError};
+use latchkey_component::token::{TokenId, Username};
+
+use crate::simulation::{Log, Simulation, World};
+use crate::store::{Data, Faults, FaultyStore};
+
+/// A bcrypt hash of cost 4; nobody signs in here.
+const USERS: &str = "ada:$2b$04$abcdefghijklmnopqrstuuJd6JxKs0FZ4jPVuKqPNsjwJ8BhHmXAe";
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+/// Clients, each an instance of its own, on one store.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    pub faults: Faults,
+    /// Whether instances are killed.
+    pub kills: bool,
+    pub clients: u64,
+    pub operations: u64,
+}
+
+impl Default for Scenario {
+    fn default() -> Self {
+        Self {
+            faults: crate::CORRECT,
+            kills: false,
+            clients: 6,
+            operations: 5,
+        }
+    }
+}
+
+/// What a client did and was told. An operation that was begun and never answered has no entry but `Begun`.
+#[derive(Clone, Debug)]
+enum Event {
+    /// A creation under this description was begun.
+    Begun(String),
+    Created(String, TokenId),
+    /// Refused for the description's or the limit's sake.
+    Refused(String),
+    /// A deletion was begun.
+    Deleting(TokenId),
+    Deleted(TokenId),
+    /// It was not there.
+    Missed(TokenId),
+}
+
+type Instance = Service<FaultyStore, World, World>;
+
+fn instance(data: &Rc<Data>, simulation: &Rc<Simulation>, faults: Faults) -> Instance {
+    let config = Config::from_variables(|name| match name {
+        "users" => Some(USERS.to_owned()),
+        "signing_keys" => Some(KEY.to_owned()),
+        _ => None,
+    })
+    .unwrap();
+    let store = FaultyStore::new(data.clone(), simulation.clone(), faults);
+    Service::new(
+        config,
+        store,
+        World(simulation.clone()),
+        World(simulation.clone()),
+    )
+}
+
+fn ada() -> Username {
+    "ada".parse().unwrap()
+}
+
+impl Scenario {
+    /// Runs it. The error says what was lost, doubled or resurrected.
+    pub fn run(&self, seed: u64) -> Result<(), String> {
+        let simulation = Simulation::new(seed);
+        let data = Rc::new(Data::default());
+        let log: Log<Event> = Rc::new(RefCell::new(Vec::new()));
+        let tasks = (0..self.clients)
+            .map(|client| {
+                let instance = instance(&data, &simulation, self.faults);
+                let work = work(
+                    client,
+                    self.operations,
+                    instance,
+                    simulation.clone(),
+                    log.clone(),
+                );
+                Box::pin(work) as _
+            })
+            .collect();
+        simulation.run(tasks, self.kills);
+        let documents = data.documents.borrow();
+        let ledger = match documents.get("latchkey-ledger-ada") {
+            Some(document) => Ledger::from_document(document).map_err(|error| error.to_string())?,
+            None => Ledger::default(),
+        };
+        check(&log.borrow(), &ledger)
+    }
+}
+
+/// One client: creates, under descriptions of its own and one that all want, and deletes what anyone created.
+async fn work(
+    client: u64,
+    operations: u64,
+    instance: Instance,
+    simulation: Rc<Simulation>,
+    log: Log<Event>,
+) {
+    for operation in 0..operations {
+        let alive: Vec<TokenId> = log
+            .borrow()
+            .iter()
+            .filter_map(|event| match event {
+                Event::Created(_, id) => Some(*id),
+                _ => None,
+            })
+            .collect();
+        if alive.is_empty() || simulation.chance(60) {
+            let description = if simulation.chance(20) {
+                "wanted by all".to_owned()
+            } else {
+                format!("client {client}, operation {operation}")
+            };
+            create(&instance, description, &log).await;
+        } else {
+            let id = alive[simulation.below(alive.len() as u64) as usize];
+            delete(&instance, id, &log).await;
+        }
+    }
+}
+
+async fn create(instance: &Instance, description: String, log: &Log<Event>) {
+    log.borrow_mut().push(Event::Begun(description.clone()));
+    let (parsed, life) = (description.parse().unwrap(), "1h".parse().unwrap());
+    match instance.issue(&ada(), parsed, life).await {
+        Ok(issued) => log
+            .borrow_mut()
+            .push(Event::Created(description, issued.token.id)),
+        Err(ServiceError::DescriptionTaken | ServiceError::TokenLimitReached { .. }) => {
+            log.borrow_mut().push(Event::Refused(description));
+        }
+        Err(ServiceError::Store(_)) => {}
+        Err(error) => panic!("{error}"),
+    }
+}
+
+async fn delete(instance: &Instance, id: TokenId, log: &Log<Event>) {
+    log.borrow_mut().push(Event::Deleting(id));
+    match instance.revoke(&ada(), id).await {
+        Ok(()) => log.borrow_mut().push(Event::Deleted(id)),
+        Err(ServiceError::NoSuchToken) => log.borrow_mut().push(Event::Missed(id)),
+        Err(ServiceError::Store(_)) => {}
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn check(log: &[Event], ledger: &Ledger) -> Result<(), String> {
+    let mut deleting = HashSet::new();
+    let mut deleted = HashSet::new();
+    let mut created = HashMap::new();
+    let mut begun: HashMap<&str, usize> = HashMap::new();
+    let mut refused: HashMap<&str, usize> = HashMap::new();
+    let mut missed = Vec::new();
+    for event in log {
+        match event {
+            Event::Begun(description) => *begun.entry(description).or_default() += 1,
+            Event::Refused(description) => *refused.entry(description).or_default() += 1,
+            Event::Created(description, id) => {
+                if created.insert(*id, description.as_str()).is_some() {
+                    return Err(format!("{id} was created twice"));
+                }
+            }
+            Event::Deleting(id) => drop(deleting.insert(*id)),
+            Event::Missed(id) => missed.push(*id),
+            Event::Deleted(id) => {
+                if !deleted.insert(*id) {
+                    return Err(format!("{id} was deleted twice"));
+                }
+            }
+        }
+    }
+    let mut listed = HashSet::new();
+    let mut descriptions = HashSet::new();
+    for token in ledger.tokens() {
+        let description = token.description.as_str();
+        if !listed.insert(token.id) || !descriptions.insert(description) {
+            return Err(format!("{description:?} is listed twice"));
+        }
+        if deleted.contains(&token.id) {
+            return Err(format!("{description:?} was deleted and is listed"));
+        }
+        // Whatever is listed and was not acknowledged must come from a creation without an answer.
+        let answered = created
+            .values()
+            .filter(|other| **other == description)
+            .count()
+            + refused.get(description).copied().unwrap_or_default();
+        let begun = begun.get(description).copied().unwrap_or_default();
+        if !created.contains_key(&token.id) && begun <= answered {
+            return Err(format!("{description:?} was refused and is listed"));
+        }
+    }
+    for (id, description) in &created {
+        if !listed.contains(id) && !deleting.contains(id) {
+            return Err(format!("{description:?} was acknowledged and is lost"));
+        }
+    }
+    for id in missed {
+        // It had been acknowledged, so someone must have deleted it.
+        if listed.contains(&id) {
+            return Err(format!("{id} was said not to exist and is listed"));
+        }
+    }
+    Ok(())
+}
+
+/// Kills the first client the moment it has drawn its number, whatever that moment is, and lets others try until one
+/// succeeds.
+pub fn replace_a_killed_creator(faults: Faults, seed: u64) {
+    let simulation = Simulation::new(seed);
+    let data = Rc::new(Data::default());
+    let log: Log<Event> = Rc::new(RefCell::new(Vec::new()));
+    // The number is drawn and the drawer is dead.
+    let drawn = {
+        let (simulation, data) = (simulation.clone(), data.clone());
+        async move {
+            use latchkey_component::store::KeyValue;
+            let store = FaultyStore::new(data, simulation, faults);
+            let number = store
+                .increment("latchkey-gate-ledger-ada-0", 1)
+                .await
+                .unwrap();
+            assert_eq!(number, 1);
+        }
+    };
+    simulation.run(vec![Box::pin(drawn)], false);
+
+    let tasks = (0..4)
+        .map(|client| {
+            let instance = instance(&data, &simulation, faults);
+            let (simulation, log) = (simulation.clone(), log.clone());
+            let work = async move {
+                for _ in 0..30 {
+                    let description = format!("client {client}");
+                    create(&instance, description.clone(), &log).await;
+                    let done = |event: &Event| {
+                        matches!(event, Event::Created(created, _) if *created == description)
+                    };
+                    if log.borrow().iter().any(done) {
+                        return;
+                    }
+                    simulation.sleep(Duration::from_secs(simulation.below(10))).await;
+                }
+                panic!("client {client} never gets its token");
+            };
+            Box::pin(work) as _
+        })
+        .collect();
+    simulation.run(tasks, false);
+    let ledger = Ledger::from_document(&data.documents.borrow()["latchkey-ledger-ada"]).unwrap();
+    check(&log.borrow(), &ledger).unwrap();
+    assert_eq!(ledger.tokens().len(), 4);
+}

@@ -1,0 +1,148 @@
+//! Nothing acknowledged is ever lost: many clients on stores that fail in every way we know of, in a simulation that a
+//! seed replays.
+//!
+//! ```text
+//! cargo test --package latchkey-component --test faults
+//! LATCHKEY_SEEDS=100000 cargo test --release --package latchkey-component --test faults
+//! LATCHKEY_SEED=42 cargo test --package latchkey-component --test faults spin_sqlite
+//! ```
+
+mod clients;
+mod simulation;
+mod store;
+
+use clients::Scenario;
+use store::Faults;
+
+/// What a store does right: delays, and nothing else.
+const CORRECT: Faults = Faults {
+    upserts_absent: false,
+    fails_before: 0,
+    fails_after: 0,
+    handles: None,
+};
+
+/// Runs the scenario for each seed; says which seed failed.
+fn hold(name: &str, scenario: &Scenario) {
+    let number = |name| {
+        std::env::var(name)
+            .ok()
+            .map(|text: String| text.parse().unwrap())
+    };
+    let seeds = match number("LATCHKEY_SEED") {
+        Some(seed) => seed..=seed,
+        None => 1..=number("LATCHKEY_SEEDS").unwrap_or(400),
+    };
+    for seed in seeds {
+        if let Err(violation) = scenario.run(seed) {
+            panic!("{name}, LATCHKEY_SEED={seed}: {violation}");
+        }
+    }
+}
+
+#[test]
+fn a_correct_store() {
+    hold(
+        "a_correct_store",
+        &Scenario {
+            faults: CORRECT,
+            ..Scenario::default()
+        },
+    );
+}
+
+/// Spin's SQLite: a swap on an absent key is an unconditional write.
+#[test]
+fn spin_sqlite() {
+    let faults = Faults {
+        upserts_absent: true,
+        ..CORRECT
+    };
+    hold(
+        "spin_sqlite",
+        &Scenario {
+            faults,
+            ..Scenario::default()
+        },
+    );
+}
+
+/// Operations fail, before they have an effect and after it.
+#[test]
+fn a_failing_store() {
+    let faults = Faults {
+        fails_before: 10,
+        fails_after: 10,
+        ..CORRECT
+    };
+    hold(
+        "a_failing_store",
+        &Scenario {
+            faults,
+            ..Scenario::default()
+        },
+    );
+}
+
+/// All of it at once.
+#[test]
+fn a_failing_store_that_upserts() {
+    let faults = Faults {
+        upserts_absent: true,
+        fails_before: 5,
+        fails_after: 5,
+        ..CORRECT
+    };
+    hold(
+        "a_failing_store_that_upserts",
+        &Scenario {
+            faults,
+            ..Scenario::default()
+        },
+    );
+}
+
+/// Spin never frees the handle of a swap: an instance has a few, and then none.
+#[test]
+fn a_handle_limit() {
+    let faults = Faults {
+        handles: Some(4),
+        ..CORRECT
+    };
+    hold(
+        "a_handle_limit",
+        &Scenario {
+            faults,
+            ..Scenario::default()
+        },
+    );
+}
+
+/// Instances are killed in the middle of whatever they do.
+#[test]
+fn killed_instances() {
+    let faults = Faults {
+        upserts_absent: true,
+        ..CORRECT
+    };
+    hold(
+        "killed_instances",
+        &Scenario {
+            faults,
+            kills: true,
+            ..Scenario::default()
+        },
+    );
+}
+
+/// The one who may create the ledger is killed before it does: another may, after a while.
+#[test]
+fn a_killed_creator_is_replaced() {
+    let faults = Faults {
+        upserts_absent: true,
+        ..CORRECT
+    };
+    for seed in 1..=100 {
+        clients::replace_a_killed_creator(faults, seed);
+    }
+}
