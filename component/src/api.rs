@@ -89,7 +89,7 @@ where
             let (parts, body) = request.into_parts();
             let wanted = body::read_creation(&parts.headers, body).await?;
             let issued = service
-                .issue(user, wanted.description, wanted.lifetime)
+                .issue(user, wanted.description, wanted.lifetime, wanted.key)
                 .await?;
             let mut created = response::json(StatusCode::CREATED, &response::Created::new(&issued));
             let location = format!("{}/token/{}", route::BASE, issued.token.id);

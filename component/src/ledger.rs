@@ -5,14 +5,19 @@
 //! ```json
 //! {"format":1,
 //!  "tokens":[{"id":"2bc0160d-edf4-4ab6-9801-52d185f65b59","description":"Token alpha","life":360,"iat":1662720135}],
-//!  "writes":["9f86d081884c7d65"]}
+//!  "writes":["9f86d081884c7d65"],
+//!  "repeatable":[{"key":"ba7816bf8f01cfea414140de5dae2223","content":"cb8379ac2098aa165029e3938a51da0b",
+//!                 "id":"2bc0160d-edf4-4ab6-9801-52d185f65b59","iat":1662720135}]}
 //! ```
+//!
+//! `repeatable` is left out where it is empty.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::idempotency::Digest;
 use crate::lifetime::Lifetime;
 use crate::token::{Description, Timestamp, Token, TokenId};
 
@@ -25,6 +30,12 @@ const FORMAT: u32 = 1;
 /// and the read that follows it at once. The number is far above the number of requests that can be under way for one
 /// user in that moment.
 const REMEMBERED_WRITES: usize = 64;
+
+/// How long a creation with an idempotency key may be repeated.
+const REPEATABLE_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How many such creations the document remembers: 150 KB of it.
+const MAX_REPEATABLE: usize = 1_000;
 
 /// Identifies one change of a ledger, however often it is tried.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +74,23 @@ impl From<WriteId> for String {
 pub struct Ledger {
     tokens: Vec<Token>,
     writes: Vec<WriteId>,
+    repeatable: Vec<Repeatable>,
+}
+
+/// A creation that its client may repeat: a write id of the client's own, and what it takes to answer again.
+///
+/// Kept for a day even when the token is deleted meanwhile: the repetition must not create another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeatable {
+    /// Of the client's key.
+    pub key: Digest,
+    /// Of what was asked for: the repetition must ask for the same.
+    pub content: Digest,
+    /// The token that was created.
+    pub id: TokenId,
+    /// When, in seconds since the Unix epoch.
+    #[serde(rename = "iat")]
+    pub issued_at: u64,
 }
 
 /// Why a token was not added.
@@ -74,6 +102,9 @@ pub enum CreateError {
     /// The user has as many listed tokens as a user may have.
     #[error("the user has as many tokens as a user may have")]
     LimitReached,
+    /// The user has used as many idempotency keys in a day as a ledger remembers.
+    #[error("the user has used too many idempotency keys")]
+    TooManyRepeatable,
 }
 
 impl Ledger {
@@ -108,18 +139,39 @@ impl Ledger {
         }
     }
 
+    /// The creation that had the idempotency key of this digest.
+    pub fn repeatable(&self, key: Digest) -> Option<&Repeatable> {
+        self.repeatable.iter().find(|creation| creation.key == key)
+    }
+
+    /// Adds a token as [`Self::create`] does, and remembers that the creation may be repeated.
+    pub fn create_repeatable(
+        &mut self,
+        token: Token,
+        limit: usize,
+        creation: Repeatable,
+    ) -> Result<(), CreateError> {
+        if self.repeatable.len() >= MAX_REPEATABLE {
+            return Err(CreateError::TooManyRepeatable);
+        }
+        self.create(token, limit)?;
+        self.repeatable.push(creation);
+        Ok(())
+    }
+
     /// Removes the token of this id and returns it, if there is one.
     pub fn delete(&mut self, id: TokenId) -> Option<Token> {
         let index = self.tokens.iter().position(|token| token.id == id)?;
         Some(self.tokens.remove(index))
     }
 
-    /// Forgets the tokens that expired more than `retention` before `now`.
+    /// Forgets the tokens that expired more than `retention` before `now`, and the creations of more than a day ago.
     pub fn expire(&mut self, now: Timestamp, retention: Duration) {
-        self.tokens.retain(|token| {
-            let expired_for = now.since(Timestamp::new(Duration::from_secs(token.expires_at())));
-            expired_for <= retention
-        });
+        let since = |secs| now.since(Timestamp::new(Duration::from_secs(secs)));
+        self.tokens
+            .retain(|token| since(token.expires_at()) <= retention);
+        self.repeatable
+            .retain(|creation| since(creation.issued_at) <= REPEATABLE_FOR);
     }
 
     /// Notes that `write` is in this ledger.
@@ -139,6 +191,7 @@ impl Ledger {
             format: FORMAT,
             tokens: self.tokens.iter().map(Entry::from).collect(),
             writes: self.writes.clone(),
+            repeatable: self.repeatable.clone(),
         };
         serde_json::to_vec(&document).expect("strings and integers are always JSON")
     }
@@ -149,6 +202,7 @@ impl Ledger {
             Ok(document) if document.format == FORMAT => Ok(Self {
                 tokens: document.tokens.into_iter().map(Token::from).collect(),
                 writes: document.writes,
+                repeatable: document.repeatable,
             }),
             Ok(document) => Err(DocumentError::Format(document.format)),
             Err(error) => match serde_json::from_slice(bytes) {
@@ -189,6 +243,8 @@ struct Document {
     format: u32,
     tokens: Vec<Entry>,
     writes: Vec<WriteId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    repeatable: Vec<Repeatable>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -20,6 +20,7 @@
 //! | [`token`] | users, tokens, and what makes each valid |
 //! | [`ports`] | the clock and randomness, as arguments |
 //! | [`jwt`] | keys, claims, sign, verify |
+//! | [`idempotency`] | requests that may be repeated |
 //! | [`ledger`] | all tokens of one user as one value |
 //! | [`store`] | load a ledger, change it by confirmed compare-and-swap |
 //! | [`auth`] | who is asking |
@@ -33,6 +34,7 @@
 pub mod api;
 pub mod auth;
 pub mod config;
+pub mod idempotency;
 pub mod jwt;
 pub mod ledger;
 pub mod lifetime;

@@ -7,8 +7,9 @@ use http::HeaderMap;
 
 use crate::auth::{Authentication, Authenticator};
 use crate::config::Config;
+use crate::idempotency::{Digest, IdempotencyKey};
 use crate::jwt::{Claims, KeySet, SignedToken};
-use crate::ledger::CreateError;
+use crate::ledger::{CreateError, Ledger, Repeatable};
 use crate::lifetime::{Lifetime, LifetimeError};
 use crate::ports::{Clock, Random};
 use crate::store::{KeyValue, Store, StoreError};
@@ -76,12 +77,28 @@ pub enum ServiceError {
         /// How many.
         limit: usize,
     },
+    /// The idempotency key was that of another creation.
+    #[error("the idempotency key was used for another request")]
+    IdempotencyKeyReused,
+    /// The user has used more idempotency keys in a day than are remembered.
+    #[error("too many idempotency keys")]
+    TooManyIdempotencyKeys,
     /// The token would live longer than a token may.
     #[error(transparent)]
     Lifetime(#[from] LifetimeError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Why a ledger was left as it is.
+enum NotCreated {
+    /// The creation was made before, under the same idempotency key.
+    Repeated {
+        id: TokenId,
+        issued_at: u64,
+    },
+    Refused(ServiceError),
 }
 
 impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
@@ -102,23 +119,24 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
         self.authenticator.authenticate(headers, self.clock.now())
     }
 
-    /// Issues a token to `user`.
+    /// Issues a token to `user`; with `key`, once only, however often it is asked for within a day.
     ///
     /// # Errors
     ///
     /// [`ServiceError::Lifetime`], [`ServiceError::DescriptionTaken`], [`ServiceError::TokenLimitReached`];
-    /// [`ServiceError::Store`], after which there may be a record of a token that nobody has.
+    /// [`ServiceError::IdempotencyKeyReused`], [`ServiceError::TooManyIdempotencyKeys`]; [`ServiceError::Store`], after
+    /// which there may be a record of a token that nobody has.
     pub async fn issue(
         &self,
         user: &Username,
         description: Description,
         lifetime: Lifetime,
+        key: Option<IdempotencyKey>,
     ) -> Result<Issued, ServiceError> {
         let lifetime = lifetime.at_most(self.config.max_token_life)?;
         // Before the ledger changes: a token that we cannot sign must not be listed.
         let keys = self.keys().await?;
         let now = self.clock.now();
-        let limit = self.config.max_tokens_per_user;
         let mut id = [0; 16];
         self.random.fill(&mut id);
         let token = Token {
@@ -127,18 +145,60 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
             lifetime,
             issued_at: now.as_secs(),
         };
-        self.store
-            .change(user, |ledger| {
-                ledger.expire(now, self.config.expired_retention);
-                ledger.create(token.clone(), limit)
-            })
-            .await?
-            .map_err(|error| match error {
-                CreateError::DescriptionTaken => ServiceError::DescriptionTaken,
-                CreateError::LimitReached => ServiceError::TokenLimitReached { limit },
-            })?;
+        let created = self
+            .store
+            .change(user, |ledger| self.create(ledger, &token, key, now))
+            .await?;
+        let token = match created {
+            Ok(()) => token,
+            Err(NotCreated::Repeated { id, issued_at }) => Token {
+                id,
+                issued_at,
+                ..token
+            },
+            Err(NotCreated::Refused(error)) => return Err(error),
+        };
         let signed = keys.sign(&Claims::new(user, &token, self.config.issuer.as_ref()));
         Ok(Issued { token, signed })
+    }
+
+    fn create(
+        &self,
+        ledger: &mut Ledger,
+        token: &Token,
+        key: Option<IdempotencyKey>,
+        now: Timestamp,
+    ) -> Result<(), NotCreated> {
+        let limit = self.config.max_tokens_per_user;
+        ledger.expire(now, self.config.expired_retention);
+        let result = match key {
+            None => ledger.create(token.clone(), limit),
+            Some(key) => {
+                let creation = Repeatable {
+                    key: key.digest(),
+                    content: Digest::of_creation(&token.description, token.lifetime),
+                    id: token.id,
+                    issued_at: token.issued_at,
+                };
+                match ledger.repeatable(creation.key) {
+                    Some(earlier) if earlier.content == creation.content => {
+                        let Repeatable { id, issued_at, .. } = *earlier;
+                        return Err(NotCreated::Repeated { id, issued_at });
+                    }
+                    Some(_) => {
+                        return Err(NotCreated::Refused(ServiceError::IdempotencyKeyReused));
+                    }
+                    None => ledger.create_repeatable(token.clone(), limit, creation),
+                }
+            }
+        };
+        result.map_err(|error| {
+            NotCreated::Refused(match error {
+                CreateError::DescriptionTaken => ServiceError::DescriptionTaken,
+                CreateError::LimitReached => ServiceError::TokenLimitReached { limit },
+                CreateError::TooManyRepeatable => ServiceError::TooManyIdempotencyKeys,
+            })
+        })
     }
 
     /// The tokens of `user`, newest first: at least one.

@@ -10,6 +10,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::error::ApiError;
 use super::field::Field;
+use crate::idempotency::IdempotencyKey;
 use crate::lifetime::{Lifetime, LifetimeError};
 use crate::token::{Description, DescriptionError};
 
@@ -52,6 +53,7 @@ impl RequestBody for Bytes {
 pub(super) struct Creation {
     pub(super) description: Description,
     pub(super) lifetime: Lifetime,
+    pub(super) key: Option<IdempotencyKey>,
 }
 
 /// Reads the body of `POST /token`.
@@ -65,6 +67,7 @@ pub(super) async fn read_creation(
     Ok(Creation {
         description: parse_description(fields.jwt_token_description)?,
         lifetime: parse_lifetime(fields.jwt_token_life)?,
+        key: parse_key(headers)?,
     })
 }
 
@@ -140,6 +143,20 @@ fn is_json(headers: &HeaderMap) -> bool {
         && essence
             .trim_ascii()
             .eq_ignore_ascii_case(b"application/json")
+}
+
+/// The header `Idempotency-Key`, at most once.
+fn parse_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ApiError> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => std::str::from_utf8(value.as_bytes())
+            .ok()
+            .and_then(|key| key.parse().ok())
+            .map(Some)
+            .ok_or(ApiError::InvalidIdempotencyKey),
+        (Some(_), Some(_)) => Err(ApiError::InvalidIdempotencyKey),
+    }
 }
 
 fn parse_description(field: Field) -> Result<Description, ApiError> {

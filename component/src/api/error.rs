@@ -6,6 +6,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use super::body::MAX_BYTES;
 use super::response::{self, LogLine};
 use crate::config::ConfigError;
+use crate::idempotency::InvalidIdempotencyKey;
 use crate::lifetime::LifetimeError;
 use crate::service::ServiceError;
 use crate::store::StoreError;
@@ -26,6 +27,9 @@ pub(super) enum ApiError {
     DescriptionTaken,
     InvalidLifetime(LifetimeError),
     TokenLimitReached { limit: usize },
+    InvalidIdempotencyKey,
+    IdempotencyKeyReused,
+    TooManyIdempotencyKeys,
     NoTokens,
     NoSuchToken,
     StorageUnavailable(StoreError),
@@ -38,6 +42,8 @@ impl From<ServiceError> for ApiError {
             ServiceError::NoSuchToken => Self::NoSuchToken,
             ServiceError::DescriptionTaken => Self::DescriptionTaken,
             ServiceError::TokenLimitReached { limit } => Self::TokenLimitReached { limit },
+            ServiceError::IdempotencyKeyReused => Self::IdempotencyKeyReused,
+            ServiceError::TooManyIdempotencyKeys => Self::TooManyIdempotencyKeys,
             ServiceError::Lifetime(error) => Self::InvalidLifetime(error),
             ServiceError::Store(error) => Self::StorageUnavailable(error),
         }
@@ -71,7 +77,10 @@ impl ApiError {
             | Self::InvalidField { .. }
             | Self::DescriptionBlank
             | Self::DescriptionTaken
-            | Self::InvalidLifetime(_) => StatusCode::BAD_REQUEST,
+            | Self::InvalidLifetime(_)
+            | Self::InvalidIdempotencyKey => StatusCode::BAD_REQUEST,
+            Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooManyIdempotencyKeys => StatusCode::TOO_MANY_REQUESTS,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::TokenLimitReached { .. } => StatusCode::FORBIDDEN,
             Self::NotFound | Self::NoTokens | Self::NoSuchToken => StatusCode::NOT_FOUND,
@@ -100,6 +109,9 @@ impl ApiError {
             Self::DescriptionTaken => "description_taken",
             Self::InvalidLifetime(_) => "invalid_lifetime",
             Self::TokenLimitReached { .. } => "token_limit_reached",
+            Self::InvalidIdempotencyKey => "invalid_idempotency_key",
+            Self::IdempotencyKeyReused => "idempotency_key_reused",
+            Self::TooManyIdempotencyKeys => "too_many_idempotency_keys",
             Self::NoTokens => "no_tokens",
             Self::NoSuchToken => "no_such_token",
             Self::StorageUnavailable(_) => "storage_unavailable",
@@ -134,6 +146,16 @@ impl ApiError {
             Self::TokenLimitReached { limit } => {
                 format!("You have {limit} tokens, as many as a user may have: delete one first")
             }
+            Self::InvalidIdempotencyKey => {
+                format!("The header Idempotency-Key {InvalidIdempotencyKey}")
+            }
+            Self::IdempotencyKeyReused => {
+                "The Idempotency-Key was used for another request within the last 24 hours"
+                    .to_owned()
+            }
+            Self::TooManyIdempotencyKeys => {
+                "Too many Idempotency-Keys were used within the last 24 hours".to_owned()
+            }
             Self::NoTokens => "Tokens does not exist".to_owned(),
             Self::NoSuchToken => {
                 "Token does not exist, make sure to enter correct token id".to_owned()
@@ -162,6 +184,9 @@ impl ApiError {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
                 let line = LogLine(format!("storage unavailable: {error}"));
                 response.extensions_mut().insert(line);
+            }
+            Self::TooManyIdempotencyKeys => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("3600"));
             }
             Self::Configuration(error) => {
                 response.extensions_mut().insert(LogLine(error.to_string()));

@@ -134,7 +134,7 @@ impl World {
     ) -> Result<Issued, ServiceError> {
         let (user, description) = (user.parse().unwrap(), description.parse().unwrap());
         self.service
-            .issue(&user, description, life.parse().unwrap())
+            .issue(&user, description, life.parse().unwrap(), None)
             .await
     }
 
@@ -291,4 +291,37 @@ async fn a_ledger_of_another_format_is_left_alone() {
         world.memory.documents.borrow()["latchkey-ledger-ada"],
         newer
     );
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_creation_is_repeated_for_a_day_and_not_doubled() {
+    let world = world(&[("max_tokens_per_user", "1")]);
+    let ada = "ada".parse().unwrap();
+    let create = async |description: &str, life: &str, key: &str| {
+        let (description, life) = (description.parse().unwrap(), life.parse().unwrap());
+        let key = Some(key.parse().unwrap());
+        world.service.issue(&ada, description, life, key).await
+    };
+    let first = create("alpha", "1h", "k").await.unwrap();
+    world.clock.advance(Duration::from_secs(100));
+    assert_eq!(create(" alpha ", "3600", "k").await.as_ref(), Ok(&first));
+    assert_eq!(world.list("ada").await.unwrap(), ["alpha"]);
+    for (description, life) in [("alpha", "2h"), ("beta", "1h")] {
+        let other = create(description, life, "k").await;
+        assert_eq!(other, Err(ServiceError::IdempotencyKeyReused));
+    }
+    assert_eq!(
+        create("alpha", "1h", "l").await,
+        Err(ServiceError::DescriptionTaken)
+    );
+
+    // Neither is it created again once it has been deleted, or has expired.
+    world.service.revoke(&ada, first.token.id).await.unwrap();
+    world.clock.advance(Duration::from_secs(24 * 60 * 60 - 101));
+    assert_eq!(create("alpha", "1h", "k").await.as_ref(), Ok(&first));
+    assert_eq!(world.list("ada").await, Err(ServiceError::NoTokens));
+
+    world.clock.advance(Duration::from_secs(2));
+    let second = create("alpha", "1h", "k").await.unwrap();
+    assert_ne!(second.token.id, first.token.id);
 }

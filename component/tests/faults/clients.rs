@@ -138,7 +138,7 @@ async fn work(
 async fn create(instance: &Instance, description: String, log: &Log<Event>) {
     log.borrow_mut().push(Event::Begun(description.clone()));
     let (parsed, life) = (description.parse().unwrap(), "1h".parse().unwrap());
-    match instance.issue(&ada(), parsed, life).await {
+    match instance.issue(&ada(), parsed, life, None).await {
         Ok(issued) => log
             .borrow_mut()
             .push(Event::Created(description, issued.token.id)),
@@ -266,4 +266,39 @@ pub fn replace_a_killed_creator(faults: Faults, seed: u64) {
     let ledger = Ledger::from_document(&data.documents.borrow()["latchkey-ledger-ada"]).unwrap();
     check(&log.borrow(), &ledger).unwrap();
     assert_eq!(ledger.tokens().len(), 4);
+}
+
+/// Clients that repeat one creation, all with the same idempotency key, until they are answered: one token.
+pub fn repeat_one_creation(faults: Faults, seed: u64) {
+    let simulation = Simulation::new(seed);
+    let data = Rc::new(Data::default());
+    let ids = Rc::new(RefCell::new(Vec::new()));
+    let tasks = (0..5)
+        .map(|_| {
+            let (data, simulation, ids) = (data.clone(), simulation.clone(), ids.clone());
+            let work = async move {
+                for _ in 0..100 {
+                    let instance = instance(&data, &simulation, faults);
+                    let (description, life) = ("t".parse().unwrap(), "1h".parse().unwrap());
+                    let key = Some("the same".parse().unwrap());
+                    match instance.issue(&ada(), description, life, key).await {
+                        Ok(issued) => return ids.borrow_mut().push(issued.signed),
+                        Err(ServiceError::Store(_)) => {
+                            simulation
+                                .sleep(Duration::from_secs(simulation.below(20)))
+                                .await;
+                        }
+                        Err(error) => panic!("LATCHKEY_SEED={seed}: {error}"),
+                    }
+                }
+                panic!("LATCHKEY_SEED={seed}: no answer");
+            };
+            Box::pin(work) as _
+        })
+        .collect();
+    simulation.run(tasks, false);
+    let ids = ids.borrow();
+    assert!(ids.iter().all(|id| *id == ids[0]), "LATCHKEY_SEED={seed}");
+    let ledger = Ledger::from_document(&data.documents.borrow()["latchkey-ledger-ada"]).unwrap();
+    assert_eq!(ledger.tokens().len(), 1, "LATCHKEY_SEED={seed}");
 }

@@ -146,3 +146,17 @@ fn a_killed_creator_is_replaced() {
         clients::replace_a_killed_creator(faults, seed);
     }
 }
+
+/// A creation that is repeated until it is acknowledged is made once.
+#[test]
+fn a_repeated_creation() {
+    let faults = Faults {
+        upserts_absent: true,
+        fails_before: 15,
+        fails_after: 15,
+        ..CORRECT
+    };
+    for seed in 1..=200 {
+        clients::repeat_one_creation(faults, seed);
+    }
+}

@@ -1,0 +1,119 @@
+//! Requests that a client may repeat without doubling what they do: the header `Idempotency-Key`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::lifetime::Lifetime;
+use crate::token::Description;
+
+/// What a client calls a request that it may repeat: 1 to 128 printable ASCII characters.
+///
+/// Kept as a digest: a client may have put something into it that is nobody's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey(Digest);
+
+impl IdempotencyKey {
+    /// The most characters that a key may have.
+    pub const MAX_CHARS: usize = 128;
+
+    /// The digest that stands for the key.
+    pub const fn digest(self) -> Digest {
+        self.0
+    }
+}
+
+impl FromStr for IdempotencyKey {
+    type Err = InvalidIdempotencyKey;
+
+    fn from_str(key: &str) -> Result<Self, InvalidIdempotencyKey> {
+        let printable = key.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        if printable && (1..=Self::MAX_CHARS).contains(&key.len()) {
+            Ok(Self(Digest::of(&[key.as_bytes()])))
+        } else {
+            Err(InvalidIdempotencyKey)
+        }
+    }
+}
+
+/// The string is no [`IdempotencyKey`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "must be 1 to {} printable ASCII characters",
+    IdempotencyKey::MAX_CHARS
+)]
+pub struct InvalidIdempotencyKey;
+
+/// The first 128 bits of a SHA-256 digest (FIPS 180-4).
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest(u128);
+
+impl Digest {
+    /// The digest of what a creation asks for.
+    pub fn of_creation(description: &Description, lifetime: Lifetime) -> Self {
+        Self::of(&[
+            &lifetime.as_secs().to_le_bytes(),
+            description.as_str().as_bytes(),
+        ])
+    }
+
+    fn of(parts: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update(part);
+        }
+        let first = hash.finalize().into_iter().take(16);
+        Self(first.fold(0, |bits, byte| bits << 8 | u128::from(byte)))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({:032x})", self.0)
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(hex: String) -> Result<Self, Self::Error> {
+        u128::from_str_radix(&hex, 16).map(Self)
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        format!("{:032x}", digest.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys() {
+        let longest = "k".repeat(128);
+        for good in [" ", "~", "a b", "9c0b-…".trim_end_matches('…'), &longest] {
+            assert!(good.parse::<IdempotencyKey>().is_ok(), "{good:?}");
+        }
+        for bad in ["", "\t", "ü", "a\u{7f}", &(longest + "k")] {
+            assert_eq!(
+                bad.parse::<IdempotencyKey>(),
+                Err(InvalidIdempotencyKey),
+                "{bad:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn digests_are_those_of_sha256() {
+        // echo -n abc | sha256sum
+        let digest = "abc".parse::<IdempotencyKey>().unwrap().digest();
+        assert_eq!(String::from(digest), "ba7816bf8f01cfea414140de5dae2223");
+        assert_eq!(Digest::try_from(String::from(digest)), Ok(digest));
+    }
+}
