@@ -7,6 +7,12 @@
 //! LATCHKEY_SEED=42 cargo test --package latchkey-component --test faults spin_sqlite
 //! ```
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "all of this crate is a test, and seeds come from the environment"
+)]
+
 mod clients;
 mod simulation;
 mod store;

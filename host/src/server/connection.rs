@@ -100,12 +100,15 @@ pub(super) async fn handle(
     let Ok(Ok(permit)) = permit.await else {
         return Err(Failure::Overload);
     };
+    let begun = Instant::now();
     shared
         .handler
         .handle(permit, request)
         .await
         .map_err(|error| {
-            if error.is::<ExpirationError>() {
+            // An instance that computed all the time is ended as a whole, which looks like a trap.
+            let late = begun.elapsed() >= shared.limits.request_time;
+            if late || error.is::<ExpirationError>() {
                 tracing::error!("the component did not answer in time");
                 Failure::Timeout
             } else if error.is::<InstantiationError<tokio::sync::OwnedSemaphorePermit>>() {
