@@ -5,6 +5,7 @@ mod password;
 mod remembered;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use http::HeaderMap;
 use sha2::{Digest, Sha256};
@@ -27,31 +28,31 @@ pub enum Authentication {
     Failed,
 }
 
-/// The users and the hashes of their passwords.
+/// The users and the hashes of their passwords. There is at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Users(Vec<(Username, PasswordHash)>);
+pub struct Users(BTreeMap<Username, PasswordHash>);
 
 impl Users {
-    /// These users. There must be at least one, and none twice: [`crate::config`] sees to it.
-    pub(crate) fn new(users: Vec<(Username, PasswordHash)>) -> Self {
+    /// These users; [`crate::config`] sees to it that there are any.
+    pub(crate) fn new(users: BTreeMap<Username, PasswordHash>) -> Self {
         debug_assert!(!users.is_empty());
         Self(users)
     }
 
-    fn find(&self, name: &str) -> Option<&(Username, PasswordHash)> {
-        self.0.iter().find(|(user, _)| user.as_str() == name)
+    fn find(&self, name: &str) -> Option<(&Username, &PasswordHash)> {
+        self.0.get_key_value(name)
     }
 
     /// The hash that the password of an unknown user is verified against, for the time it takes.
     ///
     /// Chosen by the name, the same at every request: where hashes differ in cost, an unknown name looks like one of the
     /// known ones.
-    fn decoy(&self, name: &str) -> &PasswordHash {
+    fn decoy(&self, name: &str) -> Option<&PasswordHash> {
         let digest = Sha256::digest(name.as_bytes());
         let pick = digest.iter().fold(0, |rest, byte| {
-            (rest << 8 | usize::from(*byte)) % self.0.len()
+            ((rest << 8) | usize::from(*byte)) % self.0.len()
         });
-        &self.0[pick].1
+        self.0.values().nth(pick)
     }
 }
 
@@ -91,7 +92,7 @@ impl Authenticator {
     fn verify(&self, credentials: &Credentials, now: Timestamp) -> Authentication {
         let Credentials { name, password } = credentials;
         let Some((user, hash)) = self.users.find(name) else {
-            self.users.decoy(name).verify(password);
+            self.users.decoy(name).map(|hash| hash.verify(password));
             return Authentication::Failed;
         };
         let mut remembered = self.remembered.borrow_mut();

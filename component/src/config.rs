@@ -1,5 +1,6 @@
 //! The configuration: variables in, a valid [`Config`] or the reason why there is none out.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::auth::{PasswordHash, Users};
@@ -112,7 +113,7 @@ fn invalid(variable: &'static str, problem: impl ToString) -> ConfigError {
 
 /// Entries as in an htpasswd file, `name:hash`, separated by white space.
 fn parse_users(text: &str) -> Result<Users, String> {
-    let mut users: Vec<(Username, PasswordHash)> = Vec::new();
+    let mut users: BTreeMap<Username, PasswordHash> = BTreeMap::new();
     for (index, entry) in text.split_whitespace().enumerate() {
         let number = index + 1;
         // Without a colon it may be a password: it is not repeated.
@@ -128,10 +129,9 @@ fn parse_users(text: &str) -> Result<Users, String> {
             }
             _ => hash.parse().map_err(|error| problem(&error)),
         }?;
-        if users.iter().any(|(other, _)| *other == user) {
+        if users.insert(user, hash).is_some() {
             return Err(problem(&"the same name as an earlier entry"));
         }
-        users.push((user, hash));
     }
     Ok(Users::new(users))
 }

@@ -2,6 +2,7 @@
 //!
 //! A value of one of these types is valid: they are made by parsing only.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -50,6 +51,13 @@ impl Username {
 
     /// The name.
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// So that a map of users can be asked for any string.
+impl Borrow<str> for Username {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

@@ -3,6 +3,7 @@
 //! What is kept is not the password but a keyed digest of user, password and stored hash (HMAC-SHA-256, RFC 2104), under
 //! a key that the instance draws for itself and that never leaves it. A changed hash makes another digest.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -25,8 +26,8 @@ pub(super) type PasswordDigest = [u8; 32];
 /// The digests of verified passwords, one a user.
 pub(super) struct Remembered {
     key: Hmac<Sha256>,
-    /// In the order in which they were verified.
-    verified: Vec<(Username, PasswordDigest, Timestamp)>,
+    /// What was verified, and when.
+    verified: BTreeMap<Username, (PasswordDigest, Timestamp)>,
 }
 
 impl Remembered {
@@ -36,7 +37,7 @@ impl Remembered {
         let key = Hmac::new_from_slice(&key).expect("HMAC takes keys of any length");
         Self {
             key,
-            verified: Vec::new(),
+            verified: BTreeMap::new(),
         }
     }
 
@@ -65,18 +66,19 @@ impl Remembered {
         digest: &PasswordDigest,
         now: Timestamp,
     ) -> bool {
-        self.verified.iter().any(|(known, verified, at)| {
-            known == user && now.since(*at) < REMEMBER_FOR && bool::from(verified.ct_eq(digest))
+        self.verified.get(user).is_some_and(|(verified, at)| {
+            now.since(*at) < REMEMBER_FOR && bool::from(verified.ct_eq(digest))
         })
     }
 
     pub(super) fn insert(&mut self, user: &Username, digest: PasswordDigest, now: Timestamp) {
-        self.verified
-            .retain(|(known, _, at)| known != user && now.since(*at) < REMEMBER_FOR);
-        if self.verified.len() >= MAX_REMEMBERED {
-            self.verified.remove(0);
+        if self.verified.len() >= MAX_REMEMBERED && !self.verified.contains_key(user) {
+            let first = self.verified.iter().min_by_key(|(_, (_, at))| *at);
+            if let Some(first) = first.map(|(user, _)| user.clone()) {
+                self.verified.remove(&first);
+            }
         }
-        self.verified.push((user.clone(), digest, now));
+        self.verified.insert(user.clone(), (digest, now));
     }
 }
 

@@ -19,7 +19,7 @@ fn now() -> Timestamp {
 
 fn authenticator() -> Authenticator {
     Authenticator::new(
-        Users::new(vec![
+        Users::new(BTreeMap::from([
             (
                 "ada".parse().unwrap(),
                 argon2id("password").parse().unwrap(),
@@ -28,7 +28,7 @@ fn authenticator() -> Authenticator {
                 "bob".parse().unwrap(),
                 bcrypt_hash("pässword:x").parse().unwrap(),
             ),
-        ]),
+        ])),
         &FixedRandom,
     )
 }
@@ -120,7 +120,8 @@ fn a_verified_password_is_remembered_for_minutes_and_for_its_hash_alone() {
 fn a_bounded_number_of_users_is_remembered() {
     let mut remembered = Remembered::new(&FixedRandom);
     for n in 0..=1_000 {
-        remembered.insert(&format!("user{n}").parse().unwrap(), [1; 32], now());
+        let at = Timestamp::new(Duration::from_secs(now().as_secs()) + Duration::from_millis(n));
+        remembered.insert(&format!("user{n}").parse().unwrap(), [1; 32], at);
     }
     assert!(!remembered.contains(&"user0".parse().unwrap(), &[1; 32], now()));
     assert!(remembered.contains(&"user1".parse().unwrap(), &[1; 32], now()));
