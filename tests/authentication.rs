@@ -15,7 +15,7 @@ fn no_credentials() {
     content-type: application/json
     www-authenticate: Basic realm="latchkey", charset="UTF-8"
 
-    {"message":"The server could not verify that you are authorized to access the URL requested.","code":"unauthorized"}
+    {"message":"The server could not verify that you are authorized to access the URL requested. Sign in with HTTP Basic authentication: the credentials are missing or wrong.","code":"unauthorized"}
     "#);
 }
 

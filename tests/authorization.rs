@@ -58,6 +58,10 @@ fn every_route_refuses_whoever_is_not_the_user() {
                     (401, "unauthorized".to_owned()),
                 );
             }
+            if *method == "GET" {
+                let line = line("HEAD", path, &issued.id);
+                cases.check(&line, request(&user, &line, &[], body).status, 401);
+            }
             // Whether a token exists is nobody's business.
             for id in [UNKNOWN, "abc"] {
                 let line = line(method, path, id);

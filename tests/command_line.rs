@@ -26,9 +26,11 @@ fn ready_when_it_says_so() {
     server.user().list().refused(404, "no_tokens");
     server.signal("TERM");
     let finished = server.finish();
+    assert_eq!(finished.status.code(), Some(0), "{finished:?}");
     assert_eq!(
-        (finished.status.code(), finished.stdout.as_str()),
-        (Some(0), "")
+        finished.stdout + &finished.stderr,
+        "",
+        "and no other after it"
     );
 }
 
@@ -66,6 +68,7 @@ fn ends_on_either_signal() {
         server.signal(signal);
         let finished = server.finish();
         assert_eq!(finished.status.code(), Some(0), "{signal}: {finished:?}");
+        assert_eq!(finished.stderr, "", "{signal}");
         idle.closed();
     }
 }
@@ -173,7 +176,7 @@ fn what_cannot_work_is_one_line_and_an_exit_code() {
     );
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let taken = taken.local_addr().expect("an address").to_string();
-    let no_store = format!("sqlite:{nothing}/store.db");
+    let no_store = format!("sqlite:{not_toml}/store.db");
     let no_database = format!("sqlite:{not_sqlite}");
 
     #[rustfmt::skip]
@@ -219,6 +222,12 @@ fn what_cannot_work_is_one_line_and_an_exit_code() {
         cases.check(args, finished.stdout, String::new());
         let lines = finished.stderr.lines().count();
         cases.check((args, &finished.stderr), lines, 1);
+        let parts: Vec<_> = finished.stderr.trim_end().split(": ").collect();
+        cases.check(
+            (args, &finished.stderr, "said twice"),
+            parts.windows(2).any(|pair| pair[0] == pair[1]),
+            false,
+        );
         // Nothing a program would print for its own authors.
         for word in ["panicked", "RUST_BACKTRACE", "Error {", "Os {"] {
             cases.check(
@@ -277,7 +286,7 @@ fn hash_password_makes_an_entry_that_signs_in() {
         Process::start_with_input(command, Stderr::Kept, input).finish()
     };
     let form = Regex::new(
-        r"^[^:\s]+:\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+\n$",
+        r"^[^: \n]+:\$argon2id\$v=19\$m=[0-9]+,t=[0-9]+,p=[0-9]+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+\n$",
     );
     let form = form.expect("a valid pattern");
     let table = [

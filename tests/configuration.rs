@@ -1,13 +1,14 @@
 //! Spin variables: what each does, and what happens when one cannot work.
 
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::cases::Cases;
-use crate::process::PATIENCE;
-use crate::server::{HASH, Launch, PASSWORD, Server, TOKENS, host_only};
+use crate::process::{Finished, PATIENCE, Stderr};
+use crate::server::{HASH, Launch, PASSWORD, Server, host_only};
 use crate::token_format::{jwk, verifies};
 
 /// `correct horse`, hashed by libxcrypt.
@@ -82,7 +83,6 @@ fn no_users() {
     // The host itself sees to it that there are users; a manifest that does not pass them on is another matter.
     let manifest = tempfile::tempdir().expect("a directory");
     let path = manifest.path().join("spin.toml");
-    let component = Component::of_the_repository();
     std::fs::write(
         &path,
         format!(
@@ -97,7 +97,7 @@ component = "latchkey"
 source = "{}"
 key_value_stores = ["default"]
 "#,
-            component.0.display()
+            component().display()
         ),
     )
     .expect("a manifest");
@@ -105,20 +105,15 @@ key_value_stores = ["default"]
         .users(None)
         .arg("--manifest")
         .arg(path.to_str().expect("UTF-8"));
-    let server = Server::start(
-        launch
-            .arg("--component")
-            .arg(component.0.to_str().expect("UTF-8")),
+    let finished = launch.spawn(Stderr::Kept).finish();
+    assert_eq!(
+        (finished.status.code(), finished.stdout.as_str()),
+        (Some(1), ""),
+        "{finished:?}"
     );
-    for user in [server.named("admin", "admin"), server.named("", "")] {
-        let refused = user.list().refused(503, "not_configured");
-        assert!(refused.message().contains("`users`"), "{refused:?}");
-        user.create("Token", 360).refused(503, "not_configured");
-    }
-    server
-        .request("GET", TOKENS)
-        .send()
-        .refused(503, "not_configured");
+    // It says what to set.
+    let line = error_line(&finished.stderr);
+    assert!(line.contains("set the variable `users`"), "{finished:?}");
 }
 
 #[test]
@@ -248,7 +243,8 @@ fn expired_retention() {
     user.delete(&kept.id).expect(200);
 }
 
-/// A configuration that cannot work: its message names the variable and the entry, and nothing is half used.
+/// A configuration that cannot work is refused before anything listens, with a line that names the variable and the entry,
+/// never its secret. (Other hosts serve the component's 503 instead, which its own tests hold.)
 #[test]
 fn what_cannot_work_is_refused() {
     if !host_only("configurations of its own") {
@@ -292,9 +288,10 @@ fn what_cannot_work_is_refused() {
         ("max_tokens_per_user", "-1".to_owned(), "number"),
         ("max_tokens_per_user", "1.5".to_owned(), "number"),
         ("max_tokens_per_user", "99999999999999999999".to_owned(), "number"),
-        ("expired_retention", "a while".to_owned(), "while"),
+        ("expired_retention", "a while".to_owned(), "'a'"),
         ("expired_retention", "-1 day".to_owned(), "negative"),
     ];
+    Server::shared();
     let mut cases = Cases::default();
     for (variable, value, detail) in table {
         let case = (variable, value.as_str());
@@ -303,22 +300,16 @@ fn what_cannot_work_is_refused() {
             "users" => launch.users(Some(&value)),
             other => launch.variable(other, &value),
         };
-        let server = Server::start(launch);
-        let user = server.named("ada", PASSWORD);
-        let mut messages = String::new();
-        for response in [
-            user.list(),
-            user.create("Token", 360),
-            server.request("GET", TOKENS).send(),
-        ] {
-            cases.check(case, response.outcome(), (503, "misconfigured".to_owned()));
-            messages += &response.message();
+        let Finished {
+            status,
+            stdout,
+            stderr,
+        } = launch.spawn(Stderr::Kept).finish();
+        cases.check(case, (status.code(), stdout.as_str()), (Some(1), ""));
+        let line = error_line(&stderr);
+        for word in [&format!("`{variable}`"), detail] {
+            cases.check((case, line, word), line.contains(word), true);
         }
-        cases.check(case, messages.contains(&format!("`{variable}`")), true);
-        if !messages.contains(detail) {
-            cases.check(case, messages.clone(), format!("… {detail} …"));
-        }
-        let said = messages + &server.kill();
         for secret in [
             SECRET,
             &SECRET[..31],
@@ -326,26 +317,28 @@ fn what_cannot_work_is_refused() {
             HASH,
             BCRYPT_2Y,
         ] {
-            cases.check((case, "shows a secret"), said.contains(secret), false);
+            cases.check((case, &stderr, "no secret"), stderr.contains(secret), false);
         }
     }
 }
 
-/// The component that the manifest of the repository names.
-struct Component(std::path::PathBuf);
+/// The last line of standard error; what the component logged may stand before it.
+fn error_line(stderr: &str) -> &str {
+    let line = stderr.lines().last().unwrap_or_default();
+    assert!(line.starts_with("error: "), "{stderr}");
+    line
+}
 
-impl Component {
-    fn of_the_repository() -> Self {
-        // Which builds it.
-        Server::shared();
-        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let manifest = std::fs::read_to_string(root.join("spin.toml")).expect("a manifest");
-        let manifest: toml::Value = toml::from_str(&manifest).expect("TOML");
-        let source = manifest["component"]["latchkey"]["source"]
-            .as_str()
-            .expect("a source");
-        Self(root.join(source).canonicalize().expect("a component"))
-    }
+/// The component that the manifest of the repository names.
+fn component() -> PathBuf {
+    // Which builds it.
+    Server::shared();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let manifest = std::fs::read_to_string(root.join("spin.toml")).expect("a manifest");
+    let manifest: toml::Value = toml::from_str(&manifest).expect("TOML");
+    let source = manifest["component"]["latchkey"]["source"].as_str();
+    let path = root.join(source.expect("a source"));
+    path.canonicalize().expect("a component")
 }
 
 /// Waits for what time brings about.

@@ -12,6 +12,7 @@
 
 mod cases;
 mod client;
+mod load;
 mod process;
 mod raw;
 mod response;
@@ -24,12 +25,17 @@ mod command_line;
 mod concurrency;
 mod configuration;
 mod conventions;
+mod crash;
 mod create;
 mod delete;
 mod durations;
+mod faults;
+mod idempotency;
 mod list;
 mod manifest;
+mod redis;
 mod restart;
+mod scale;
 mod show;
 mod token_format;
 mod transport;

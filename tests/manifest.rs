@@ -1,8 +1,9 @@
 //! `spin.toml`: what Spin and the host are told fits what the component is.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use glob::{MatchOptions, Pattern};
 use latchkey_component::config::VARIABLES;
 use toml::{Table, Value};
 
@@ -27,29 +28,45 @@ fn the_source_is_what_the_build_makes() {
     );
     assert_eq!(component["source"].as_str(), Some(expected.as_str()));
 
-    let cargo = parse("component/Cargo.toml");
-    assert_eq!(cargo["package"]["name"].as_str(), Some(package));
+    let workspace = parse("Cargo.toml");
+    let members = workspace["workspace"]["members"]
+        .as_array()
+        .expect("a list");
+    let names = members.iter().map(|member| {
+        let member = member.as_str().expect("a path");
+        parse(&format!("{member}/Cargo.toml"))["package"]["name"].clone()
+    });
+    assert_eq!(
+        names.filter(|name| name.as_str() == Some(package)).count(),
+        1,
+        "{package}"
+    );
 }
 
 #[test]
 fn every_source_of_the_component_is_watched() {
     let component = component();
     let watched = component["build"]["watch"].as_array().expect("a list");
-    let watched: BTreeSet<_> = watched
+    let watched: Vec<_> = watched
         .iter()
-        .map(|glob| glob.as_str().expect("a glob"))
+        .map(|glob| Pattern::new(glob.as_str().expect("a glob")).expect("a valid glob"))
         .collect();
-    let expected = [
-        "component/src/**/*.rs",
-        "component/Cargo.toml",
-        "wit/**/*.wit",
-        "Cargo.toml",
-        "Cargo.lock",
-    ];
-    assert_eq!(watched, BTreeSet::from(expected));
-    for glob in watched {
-        let fixed = glob.split("/*").next().expect("a beginning");
-        assert!(root().join(fixed).exists(), "{glob} matches nothing");
+    let mut sources = vec!["Cargo.toml".into(), "Cargo.lock".into()];
+    for directory in ["component", "wit"] {
+        files(Path::new(directory), &mut sources);
+    }
+    let literally = MatchOptions {
+        require_literal_separator: true,
+        ..MatchOptions::new()
+    };
+    let matches = |glob: &Pattern, file: &PathBuf| glob.matches_path_with(file, literally);
+    let mut cases = Cases::default();
+    for file in &sources {
+        cases.check(file, watched.iter().any(|glob| matches(glob, file)), true);
+    }
+    for glob in &watched {
+        let any = sources.iter().any(|file| matches(glob, file));
+        cases.check((glob.as_str(), "matches nothing"), any, true);
     }
 }
 
@@ -117,6 +134,23 @@ fn defaults_and_secrets() {
 
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// The files below `directory`, relative to the root, that the compiler reads.
+fn files(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(root().join(directory)).expect("a directory") {
+        let entry = entry.expect("an entry");
+        let path = directory.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            files(&path, found);
+        } else if path.ends_with("Cargo.toml")
+            || path
+                .extension()
+                .is_some_and(|end| end == "rs" || end == "wit")
+        {
+            found.push(path);
+        }
+    }
 }
 
 fn parse(path: &str) -> Table {

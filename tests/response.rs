@@ -44,7 +44,7 @@ impl Response {
                 r#"Basic realm="latchkey", charset="UTF-8""#,
                 "{self:?}"
             ),
-            400 | 403 | 404 | 405 | 413 | 415 => {}
+            400 | 403 | 404 | 405 | 413 | 415 | 422 => {}
             503 => assert!(
                 self.code() != "storage_unavailable" || self.headers.contains_key("retry-after"),
                 "{self:?}"

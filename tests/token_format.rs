@@ -81,7 +81,8 @@ fn issued_now() {
     };
     let user = Server::shared().user();
     // A given server may run on another machine, whose clock is a little off.
-    let tolerance = if host_only("the same clock") { 0 } else { 300 };
+    let given = std::env::var_os("LATCHKEY_URL").is_some();
+    let tolerance = if given { 300 } else { 0 };
     let before = now();
     let issued = user.issue("Token", 360);
     let after = now();

@@ -55,10 +55,10 @@ pub struct Up {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:25441")]
     pub listen: SocketAddr,
 
-    /// Where the tokens are kept: sqlite:PATH or memory:
+    /// Where the tokens are kept: sqlite:PATH, redis://HOST or memory:
     ///
     /// The default is the file of `spin up`, .spin/sqlite_key_value.db beside the manifest. `memory:` is gone when the
-    /// server ends.
+    /// server ends. redis[s]://[USER:PASSWORD@]HOST[:PORT][/DATABASE] may be shared by any number of servers.
     #[arg(long, value_name = "URL")]
     pub store: Option<String>,
 

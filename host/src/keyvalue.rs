@@ -8,9 +8,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::secret::Secret;
+
 #[cfg(test)]
 mod conformance;
 pub mod memory;
+pub mod redis;
 pub mod sqlite;
 pub mod wit;
 
@@ -38,7 +41,7 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Adds `delta` to the counter `key`, which begins at 0, and returns the sum.
     ///
-    /// A counter is stored as Spin stores it: 8 bytes, little endian.
+    /// A counter is stored as Spin stores it in the same backend: 8 bytes, little endian, or in Redis a decimal number.
     async fn increment(&self, key: &str, delta: i64) -> Result<i64, BackendError>;
 }
 
@@ -57,7 +60,7 @@ pub enum BackendError {
     /// Other writers held the store for longer than this host waits.
     #[error("the store is busy")]
     Busy,
-    /// `increment` of a value that is not 8 bytes long.
+    /// `increment` of a value that is no counter.
     #[error("the value is not a counter")]
     NotACounter,
     /// `increment` beyond the range of a 64-bit integer.
@@ -93,6 +96,8 @@ pub enum StoreUrl {
     Memory,
     /// `sqlite:PATH`, the file and table that Spin uses.
     Sqlite(PathBuf),
+    /// `redis://…` or `rediss://…`, which may hold a password.
+    Redis(Secret),
 }
 
 /// Why a store cannot be used from the start.
@@ -104,6 +109,9 @@ pub enum StoreError {
     /// SQLite.
     #[error(transparent)]
     Sqlite(#[from] sqlite::OpenError),
+    /// Redis.
+    #[error(transparent)]
+    Redis(#[from] redis::ConnectError),
 }
 
 impl FromStr for StoreUrl {
@@ -128,23 +136,25 @@ impl FromStr for StoreUrl {
                     Ok(Self::Sqlite(path.into()))
                 }
             }
-            "redis" | "rediss" => Err(StoreError::Url(
-                "a Redis store is not supported yet; use `sqlite:PATH` or `memory:`".into(),
-            )),
+            "redis" | "rediss" => {
+                redis::Redis::check_url(url)?;
+                Ok(Self::Redis(url.into()))
+            }
             // The URL is not repeated: it may hold a password.
             _ => Err(StoreError::Url(
-                "a store is `sqlite:PATH` or `memory:`".into(),
+                "a store is `sqlite:PATH`, `redis://HOST` or `memory:`".into(),
             )),
         }
     }
 }
 
 impl StoreUrl {
-    /// Opens the store, and creates it if there is none yet.
-    pub fn open(&self) -> Result<Arc<dyn Backend>, StoreError> {
+    /// Opens the store, and creates it if there is none yet. Needs a runtime of tokio.
+    pub async fn open(&self) -> Result<Arc<dyn Backend>, StoreError> {
         Ok(match self {
             Self::Memory => Arc::new(memory::Memory::default()),
             Self::Sqlite(path) => Arc::new(sqlite::Sqlite::open(path)?),
+            Self::Redis(url) => Arc::new(redis::Redis::connect(url).await?),
         })
     }
 }
@@ -156,6 +166,7 @@ mod tests {
     #[test]
     fn urls() {
         let sqlite = |path: &str| Some(StoreUrl::Sqlite(path.into()));
+        let redis = |url| (url, Some(StoreUrl::Redis(Secret::from(url))));
         for (url, expected) in [
             ("memory:", Some(StoreUrl::Memory)),
             ("sqlite:a.db", sqlite("a.db")),
@@ -170,7 +181,11 @@ mod tests {
             ("sqlite:", None),
             ("sqlite://", None),
             ("sqlite::memory:", None),
-            ("redis://:hunter2@localhost", None),
+            redis("redis://localhost"),
+            redis("rediss://user:hunter2@example.org:6380/7"),
+            ("redis://:hunter2@", None),
+            ("redis://:hunter2@localhost/x", None),
+            ("redis:hunter2", None),
             ("postgres://u:hunter2@h/d", None),
             ("hunter2", None),
             ("", None),

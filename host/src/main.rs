@@ -40,7 +40,10 @@ fn usage<E: Into<anyhow::Error>>(error: E) -> Failure {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return explain(&error),
+    };
     start_logging();
     let result = match cli.command {
         Command::Up(options) => up(&options),
@@ -53,6 +56,21 @@ fn main() -> ExitCode {
     };
     say(&format!("error: {error:#}"));
     ExitCode::from(code)
+}
+
+/// Prints the help that was asked for, or the one line that says what is wrong with the command line.
+fn explain(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind;
+    match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
+        _ => {
+            let text = error.render().to_string();
+            say(text.lines().next().unwrap_or("error: wrong command line"));
+            ExitCode::from(2)
+        }
+    }
 }
 
 /// Writes a line to standard error, if anybody is there to read it.
@@ -86,17 +104,20 @@ fn up(options: &Up) -> Result<(), Failure> {
     let mut variables = variables.map_err(usage)?;
     let generated = users::add_to(&mut variables, &given_users).map_err(usage)?;
 
-    let runtime = tokio::runtime::Runtime::new()?;
+    let runtime = runtime()?;
     let guard = runtime.enter();
     let socket = bind(options)?;
     let component = component(options, &manifest)?;
-    let store = store.unwrap_or_else(|| StoreUrl::Sqlite(manifest.root.join(SPIN_STORE)));
+    let store = match store {
+        Some(store) => store,
+        None => spin_store(&manifest)?,
+    };
     let server = Server::new(
         Application {
             component: std::fs::read(&component)
                 .with_context(|| format!("cannot read the component {}", component.display()))?,
             key_value_stores: manifest.key_value_stores,
-            backend: store.open()?,
+            backend: runtime.block_on(store.open())?,
             variables,
         },
         Limits::default(),
@@ -117,6 +138,25 @@ fn up(options: &Up) -> Result<(), Failure> {
         server.serve(listener, shutdown).await;
         Ok(())
     })
+}
+
+/// The runtime looks for new input after every few steps rather than after many: a step in which a component computes takes
+/// as long as a tick of the engine's clock, and others must not wait for dozens of those.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .event_interval(8)
+        .enable_all()
+        .build()
+}
+
+/// Spin's own store of the application; like Spin, this makes the directory for it.
+fn spin_store(manifest: &Manifest) -> Result<StoreUrl, Failure> {
+    let file = manifest.root.join(SPIN_STORE);
+    if let Some(directory) = file.parent() {
+        std::fs::create_dir_all(directory)
+            .with_context(|| format!("cannot create the directory {}", directory.display()))?;
+    }
+    Ok(StoreUrl::Sqlite(file))
 }
 
 fn parse_all<T, E: Into<anyhow::Error>>(

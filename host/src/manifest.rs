@@ -51,12 +51,12 @@ pub struct Build {
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// The file cannot be read.
-    #[error("cannot read the manifest {path}: {source}")]
+    #[error("cannot read the manifest {path}: {error}")]
     Read {
         /// The file.
         path: String,
         /// What the system says.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// It can be read, but not understood or not served.
     #[error("the manifest {path} cannot be used: {reason}")]
@@ -71,9 +71,9 @@ pub enum ManifestError {
 impl Manifest {
     /// Reads the file at `path`.
     pub fn load(path: &Path) -> Result<Self, ManifestError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ManifestError::Read {
+        let text = std::fs::read_to_string(path).map_err(|error| ManifestError::Read {
             path: path.display().to_string(),
-            source,
+            error,
         })?;
         let root = match path.parent() {
             Some(parent) if parent != Path::new("") => parent.to_owned(),

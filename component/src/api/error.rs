@@ -188,9 +188,6 @@ impl ApiError {
             Self::TooManyIdempotencyKeys => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("3600"));
             }
-            Self::Configuration(error) => {
-                response.extensions_mut().insert(LogLine(error.to_string()));
-            }
             _ => {}
         }
         response

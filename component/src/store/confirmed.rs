@@ -5,9 +5,13 @@ use std::time::Duration;
 use super::gate::{Entry, Gate};
 use super::{KeyValue, KeyValueError, Store, StoreError};
 use crate::ports::{Clock, Random};
+use crate::token::Timestamp;
 
 /// How long a change is tried. Below the request timeout of every host, so that the client gets our answer.
 const TRY_FOR: Duration = Duration::from_secs(8);
+
+/// How long a store may fail all the time before the change is given up: a client had better know soon.
+const FAIL_FOR: Duration = Duration::from_secs(2);
 
 /// How often a change is tried, should the clock stand still.
 const MAX_ATTEMPTS: u32 = 256;
@@ -39,7 +43,7 @@ impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
     ) -> Result<(), StoreError> {
         let begin = self.clock.now();
         let mut gate = Gate::new(key);
-        let mut failure = None;
+        let mut failing = None;
         for attempt in 0..MAX_ATTEMPTS {
             if self.clock.now().since(begin) >= TRY_FOR {
                 break;
@@ -51,14 +55,31 @@ impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
                     // Whoever has just been let in loses no time.
                     Ok(Entry::Granted) => continue,
                     Ok(Entry::Refused) => {}
-                    Err(error) => failure = Some(error),
+                    Err(error) => self.still_failing(&mut failing, error)?,
                 },
-                Attempt::Lost => failure = None,
-                Attempt::Failed(error) => failure = Some(error),
+                Attempt::Lost => failing = None,
+                Attempt::Failed(error) => self.still_failing(&mut failing, error)?,
             }
             self.back_off(attempt).await;
         }
-        Err(failure.map_or(StoreError::Contended, StoreError::KeyValue))
+        Err(failing.map_or(StoreError::Contended, |(_, error)| {
+            StoreError::KeyValue(error)
+        }))
+    }
+
+    /// Notes the error, and since when the store has been failing; gives up once that is too long ago.
+    fn still_failing(
+        &self,
+        failing: &mut Option<(Timestamp, KeyValueError)>,
+        error: KeyValueError,
+    ) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let since = failing.as_ref().map_or(now, |(since, _)| *since);
+        if now.since(since) >= FAIL_FOR {
+            return Err(StoreError::KeyValue(error));
+        }
+        *failing = Some((since, error));
+        Ok(())
     }
 
     async fn attempt(

@@ -41,23 +41,10 @@ const UPDATE: &str = "UPDATE spin_key_value SET value = ?3
 
 /// Why a file cannot be the store.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The directory that the file is to be in cannot be made.
-    #[error("cannot create the directory {path} of the store: {source}")]
-    Directory {
-        /// The directory.
-        path: String,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// SQLite cannot use the file.
-    #[error("cannot use the store {path}: {reason}")]
-    File {
-        /// The file.
-        path: String,
-        /// Why.
-        reason: String,
-    },
+#[error("cannot use the store {path}: {reason}")]
+pub struct OpenError {
+    path: String,
+    reason: String,
 }
 
 /// The store of `--store sqlite:PATH`.
@@ -67,24 +54,23 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the file, and creates it and its directory if they are missing.
+    /// Opens the file, and creates it if it is missing, but not its directory: a path that leads nowhere is more likely a
+    /// slip than a wish.
     ///
     /// A file that is damaged, not a database, read-only or of another shape is an error here rather than at the first
     /// request.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
+        // So that SQLite does not take a relative path for one of its special names.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        if let Some(directory) = path.parent() {
-            std::fs::create_dir_all(directory).map_err(|source| OpenError::Directory {
-                path: directory.display().to_string(),
-                source,
-            })?;
-        }
-        Self::connect(&path).map_err(|error| OpenError::File {
+        Self::connect(&path).map_err(|error| OpenError {
             path: path.display().to_string(),
             reason: match error.sqlite_error_code() {
                 Some(ErrorCode::NotADatabase) => "it is not an SQLite database".to_owned(),
                 Some(ErrorCode::DatabaseCorrupt) => "the database is damaged".to_owned(),
-                Some(ErrorCode::CannotOpen) => "it cannot be opened as a file".to_owned(),
+                Some(ErrorCode::CannotOpen) => match path.parent() {
+                    Some(parent) if !parent.is_dir() => "its directory does not exist".to_owned(),
+                    _ => "it cannot be opened as a file".to_owned(),
+                },
                 Some(ErrorCode::ReadOnly) => "it cannot be written".to_owned(),
                 Some(ErrorCode::DatabaseBusy) => "another process keeps it locked".to_owned(),
                 _ => error.to_string(),

@@ -137,7 +137,8 @@ impl<T: Send> spin::HostStoreWithStore<T> for KeyValue {
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, spin::Error>> {
         let backend = accessor.with(|mut access| access.get().backend(&store))?;
-        Ok(Ok(backend.get(&key).await?))
+        // Not `?`: an error of the backend is the component's to handle, one of ours would end the instance.
+        Ok(backend.get(&key).await.map_err(Into::into))
     }
 
     async fn set(
@@ -147,7 +148,7 @@ impl<T: Send> spin::HostStoreWithStore<T> for KeyValue {
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), spin::Error>> {
         let backend = accessor.with(|mut access| access.get().backend(&store))?;
-        Ok(Ok(backend.set(&key, value).await?))
+        Ok(backend.set(&key, value).await.map_err(Into::into))
     }
 }
 

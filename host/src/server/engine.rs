@@ -65,7 +65,14 @@ fn cache() -> Option<Cache> {
 }
 
 pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, StartError> {
-    Component::from_binary(engine, bytes).map_err(|error| StartError::Component(one_line(&error)))
+    let invalid = |why: &str| StartError::Component(why.to_owned());
+    // The engine says as much, though not as plainly.
+    if !bytes.starts_with(b"\0asm") {
+        return Err(invalid("it is not WebAssembly at all"));
+    } else if bytes.get(4..8) == Some(&[1, 0, 0, 0]) {
+        return Err(invalid("it is a core module"));
+    }
+    Component::from_binary(engine, bytes).map_err(|error| invalid(&one_line(&error)))
 }
 
 /// The thread that moves the engine's clock on; ends when this is dropped.

@@ -1,0 +1,160 @@
+//! A store in Redis or Valkey: keys and values are those that Spin writes there, so that both can serve the same tokens,
+//! and any number of hosts may.
+//!
+//! One connection is shared by all requests and heals itself. What must be atomic is one command or one script, which the
+//! server runs as one step.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{Client, ErrorKind, RedisError, Script, ServerErrorKind};
+
+use super::{Backend, BackendError, Swap};
+use crate::secret::Secret;
+
+/// How long to wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long to wait for an answer. Long enough for a server that syncs to a slow disk.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How often a lost connection is tried again before those who wait for it are told.
+const RECONNECTS: usize = 2;
+
+/// Between two such tries, at least.
+const MIN_RECONNECT_DELAY: Duration = Duration::from_millis(20);
+
+/// And at most.
+const MAX_RECONNECT_DELAY: Duration = Duration::from_millis(200);
+
+/// Compares and swaps: `ARGV[1]` says whether a value is expected, `ARGV[2]` is that value, `ARGV[3]` the new one.
+const COMPARE_AND_SWAP: &str = "
+local seen = redis.call('GET', KEYS[1])
+if ARGV[1] == '0' and seen == false or ARGV[1] == '1' and seen == ARGV[2] then
+    redis.call('SET', KEYS[1], ARGV[3])
+    return 1
+end
+return 0";
+
+/// Why a Redis cannot be the store. The address is not part of it: it may hold a password.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The URL cannot be parsed.
+    #[error("the Redis URL is not redis[s]://[user:password@]host[:port][/database]")]
+    Url,
+    /// The server does not answer, or not to us.
+    #[error("cannot use the Redis store: {0}")]
+    Server(String),
+}
+
+/// The store of `--store redis://…`.
+pub struct Redis {
+    connection: ConnectionManager,
+    compare_and_swap: Script,
+}
+
+impl Redis {
+    /// Checks that `url` can be used, without connecting.
+    pub fn check_url(url: &str) -> Result<(), ConnectError> {
+        Client::open(url).map(drop).map_err(|_| ConnectError::Url)
+    }
+
+    /// Connects, and finds out whether the server lets us in.
+    pub async fn connect(url: &Secret) -> Result<Self, ConnectError> {
+        let client = Client::open(url.expose()).map_err(|_| ConnectError::Url)?;
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(RESPONSE_TIMEOUT))
+            .set_number_of_retries(RECONNECTS)
+            .set_min_delay(MIN_RECONNECT_DELAY)
+            .set_max_delay(MAX_RECONNECT_DELAY);
+        let server = |error: RedisError| ConnectError::Server(describe(&error));
+        let mut connection = ConnectionManager::new_with_config(client, config)
+            .await
+            .map_err(server)?;
+        let _: String = redis::cmd("PING")
+            .query_async(&mut connection)
+            .await
+            .map_err(server)?;
+        Ok(Self {
+            connection,
+            compare_and_swap: Script::new(COMPARE_AND_SWAP),
+        })
+    }
+}
+
+#[async_trait]
+impl Backend for Redis {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackendError> {
+        let command = redis::cmd("GET").arg(key).take();
+        match command.query_async(&mut self.connection.clone()).await {
+            // The server was restarted since the last command: there is a new connection by now, and a read harms nothing.
+            Err(error) if error.is_connection_dropped() => {
+                Ok(command.query_async(&mut self.connection.clone()).await?)
+            }
+            result => Ok(result?),
+        }
+    }
+
+    async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), BackendError> {
+        let command = redis::cmd("SET").arg(key).arg(value).take();
+        Ok(command.exec_async(&mut self.connection.clone()).await?)
+    }
+
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        expected: Option<Vec<u8>>,
+        value: Vec<u8>,
+    ) -> Result<Swap, BackendError> {
+        let swapped: bool = self
+            .compare_and_swap
+            .key(key)
+            .arg(i32::from(expected.is_some()))
+            .arg(expected.unwrap_or_default())
+            .arg(value)
+            .invoke_async(&mut self.connection.clone())
+            .await?;
+        Ok(if swapped { Swap::Stored } else { Swap::Lost })
+    }
+
+    /// A counter is stored as Redis stores one, and Spin there: in decimal.
+    async fn increment(&self, key: &str, delta: i64) -> Result<i64, BackendError> {
+        let command = redis::cmd("INCRBY").arg(key).arg(delta).take();
+        match command.query_async(&mut self.connection.clone()).await {
+            Ok(sum) => Ok(sum),
+            Err(error) => Err(match error.detail() {
+                // Redis has one code for all of its errors of this kind.
+                Some(detail) if detail.contains("not an integer") => BackendError::NotACounter,
+                Some(detail) if detail.contains("overflow") => BackendError::CounterOverflow,
+                _ => error.into(),
+            }),
+        }
+    }
+}
+
+impl From<RedisError> for BackendError {
+    fn from(error: RedisError) -> Self {
+        match error.kind() {
+            ErrorKind::Server(ServerErrorKind::BusyLoading) => Self::Busy,
+            _ => Self::Failed(describe(&error)),
+        }
+    }
+}
+
+/// What went wrong, without what a server may repeat of our command.
+fn describe(error: &RedisError) -> String {
+    if error.is_timeout() {
+        "Redis does not answer in time".to_owned()
+    } else if error.is_connection_refusal() {
+        "Redis refuses the connection".to_owned()
+    } else if error.is_connection_dropped() {
+        "the connection to Redis broke".to_owned()
+    } else {
+        match error.code() {
+            Some(code) => format!("Redis says {code}"),
+            None => error.category().to_owned(),
+        }
+    }
+}

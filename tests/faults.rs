@@ -1,0 +1,265 @@
+//! The component on stores that fail in every way we know of, over HTTP: the host is right, so the backend lies.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use latchkey_host::keyvalue::memory::Memory;
+use latchkey_host::keyvalue::{Backend, BackendError, Swap};
+use latchkey_host::manifest::Manifest;
+use latchkey_host::server::{self, Application, Limits};
+use latchkey_host::variables::Variables;
+use tokio::sync::oneshot;
+
+use crate::load::{self, Load};
+use crate::server::{HASH, Server, host_only};
+
+/// What a backend does wrong.
+#[derive(Clone, Copy, Debug, Default)]
+struct Faults {
+    /// A swap is committed and denied, as in Spin's Redis.
+    denies_commits: bool,
+    /// A swap is aborted and confirmed, as Spin's Redis would, were only that mended.
+    confirms_aborts: bool,
+    /// A swap on an absent key writes, whatever came between, as in Spin's SQLite.
+    upserts_absent: bool,
+    /// Of how many operations one fails without effect.
+    fails_before: Option<u64>,
+    /// Of how many operations one fails although it took effect.
+    fails_after: Option<u64>,
+    /// Of how many swaps one finds no free handle, as in Spin once an instance has used up its own.
+    no_handle: Option<u64>,
+}
+
+/// A correct store, and what comes between it and the component.
+struct Faulty {
+    store: Memory,
+    faults: Faults,
+    operations: AtomicU64,
+}
+
+impl Faulty {
+    /// Whether this is the operation of `every` that something happens to. Not quite every so many: those would be the
+    /// same operations of each request.
+    fn strikes(&self, every: Option<u64>) -> bool {
+        let number = self.operations.fetch_add(1, Ordering::Relaxed);
+        let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        every.is_some_and(|every| mixed % every == 0)
+    }
+
+    async fn before(&self) -> Result<(), BackendError> {
+        self.delay().await;
+        self.fail(self.faults.fails_before)
+    }
+
+    async fn after(&self) -> Result<(), BackendError> {
+        let failed = self.fail(self.faults.fails_after);
+        self.delay().await;
+        failed
+    }
+
+    async fn delay(&self) {
+        let number = self.operations.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_micros(
+            number.wrapping_mul(0x9e37_79b9) % 2_000,
+        ))
+        .await;
+    }
+
+    fn fail(&self, every: Option<u64>) -> Result<(), BackendError> {
+        if self.strikes(every) {
+            Err(BackendError::Failed("on purpose".to_owned()))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[async_trait]
+impl Backend for Faulty {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackendError> {
+        self.before().await?;
+        let value = self.store.get(key).await?;
+        self.after().await?;
+        Ok(value)
+    }
+
+    async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), BackendError> {
+        self.before().await?;
+        self.store.set(key, value).await?;
+        self.after().await
+    }
+
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        expected: Option<Vec<u8>>,
+        value: Vec<u8>,
+    ) -> Result<Swap, BackendError> {
+        if self.strikes(self.faults.no_handle) {
+            return Err(BackendError::Failed(
+                "too many compare_and_swaps opened".to_owned(),
+            ));
+        }
+        self.before().await?;
+        let swap = if expected.is_none() && self.faults.upserts_absent {
+            self.store.set(key, value).await?;
+            Swap::Stored
+        } else {
+            self.store.compare_and_swap(key, expected, value).await?
+        };
+        self.after().await?;
+        Ok(match swap {
+            Swap::Stored if self.faults.denies_commits => Swap::Lost,
+            Swap::Lost if self.faults.confirms_aborts => Swap::Stored,
+            told => told,
+        })
+    }
+
+    async fn increment(&self, key: &str, delta: i64) -> Result<i64, BackendError> {
+        self.before().await?;
+        let sum = self.store.increment(key, delta).await?;
+        self.after().await?;
+        Ok(sum)
+    }
+}
+
+/// Serves the component over a faulty store, in this process, while `client` runs.
+fn serve(faults: Faults, client: impl FnOnce(&str)) {
+    // Which builds the component, once.
+    Server::shared();
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let manifest = Manifest::load(&root.join("spin.toml")).expect("a manifest");
+    let environment = |_: &str| Err(std::env::VarError::NotPresent);
+    let mut variables = Variables::resolve(&manifest, &[], environment).expect("variables");
+    let users: Vec<_> = (0..4).map(|n| format!("user-{n}:{HASH}")).collect();
+    variables.set("users", users.join(" ").as_str().into());
+    variables.set("max_tokens_per_user", "1000".into());
+    let application = Application {
+        component: std::fs::read(manifest.root.join(&manifest.source)).expect("a component"),
+        key_value_stores: BTreeSet::from(["default".to_owned()]),
+        backend: Arc::new(Faulty {
+            store: Memory::default(),
+            faults,
+            operations: AtomicU64::new(0),
+        }),
+        variables,
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let (stop, stopped) = oneshot::channel::<()>();
+    let listener = runtime
+        .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
+        .expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let serving = thread::spawn(move || {
+        runtime.block_on(async {
+            let server = server::Server::new(application, Limits::default()).expect("a server");
+            server.serve(listener, async { _ = stopped.await }).await;
+        });
+    });
+    client(&url);
+    drop(stop);
+    serving.join().expect("the server ends");
+}
+
+/// Clients of one user at work until enough is acknowledged; then nothing is lost, doubled or resurrected.
+fn hold(faults: Faults, may_be_unavailable: bool) {
+    if !host_only("a store that fails on purpose") {
+        return;
+    }
+    serve(faults, |url| {
+        for name in ["user-0", "user-1", "user-2", "user-3"] {
+            let load = Load::start(&[url], name, 8, 0, true);
+            load.wait_for(60);
+            let told = load.stop();
+            assert!(
+                may_be_unavailable || told.unavailable == 0,
+                "{faults:?}: {told:?}"
+            );
+            told.check(&load::list(url, name));
+        }
+    });
+}
+
+#[test]
+fn a_store_that_denies_what_it_committed() {
+    hold(
+        Faults {
+            denies_commits: true,
+            ..Faults::default()
+        },
+        false,
+    );
+}
+
+#[test]
+fn a_store_that_confirms_what_it_aborted() {
+    hold(
+        Faults {
+            confirms_aborts: true,
+            ..Faults::default()
+        },
+        false,
+    );
+}
+
+#[test]
+fn a_store_that_upserts() {
+    hold(
+        Faults {
+            upserts_absent: true,
+            ..Faults::default()
+        },
+        false,
+    );
+}
+
+#[test]
+fn a_store_that_fails_before_the_effect() {
+    hold(
+        Faults {
+            fails_before: Some(25),
+            ..Faults::default()
+        },
+        true,
+    );
+}
+
+#[test]
+fn a_store_that_fails_after_the_effect() {
+    hold(
+        Faults {
+            fails_after: Some(25),
+            ..Faults::default()
+        },
+        true,
+    );
+}
+
+#[test]
+fn a_store_without_handles() {
+    hold(
+        Faults {
+            no_handle: Some(5),
+            ..Faults::default()
+        },
+        true,
+    );
+}
+
+#[test]
+fn a_store_that_does_all_of_it() {
+    let faults = Faults {
+        denies_commits: true,
+        confirms_aborts: true,
+        upserts_absent: true,
+        fails_before: Some(40),
+        fails_after: Some(40),
+        no_handle: Some(20),
+    };
+    hold(faults, true);
+}

@@ -1,0 +1,207 @@
+//! The store in a real Redis, shared by two hosts.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::load::{self, Load};
+use crate::process::{Process, Stderr};
+use crate::server::{Launch, PASSWORD, Server, host_only};
+
+/// A Redis of the test's own, which keeps what it has acknowledged.
+struct Redis {
+    directory: TempDir,
+    port: u16,
+    process: Option<Process>,
+}
+
+impl Redis {
+    /// Starts one on a free port; `None`, and a line on stderr, where Redis is not installed. In CI it always is.
+    fn start() -> Option<Self> {
+        if !host_only("a Redis of its own") {
+            return None;
+        }
+        let installed = Command::new("redis-server")
+            .arg("--version")
+            .output()
+            .is_ok();
+        if !installed {
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "redis-server is not installed"
+            );
+            eprintln!("SKIPPED: redis-server is not installed");
+            return None;
+        }
+        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let mut redis = Self {
+            directory: tempfile::tempdir().expect("a directory"),
+            port: free.local_addr().expect("an address").port(),
+            process: None,
+        };
+        drop(free);
+        redis.resume();
+        Some(redis)
+    }
+
+    /// Starts the server, again.
+    fn resume(&mut self) {
+        let mut command = Command::new("redis-server");
+        command
+            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
+            .args([
+                "--save",
+                "",
+                "--appendonly",
+                "yes",
+                "--appendfsync",
+                "always",
+            ])
+            .args(["--requirepass", "hunter2", "--dir"])
+            .arg(self.directory.path());
+        self.process = Some(Process::start(command, Stderr::Kept));
+        for _ in 0..1_000 {
+            if self.cli(&["PING"]) == "PONG" {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        panic!("Redis does not start");
+    }
+
+    /// Ends the server as a power cut would.
+    fn kill(&mut self) {
+        self.process.take().expect("a running Redis").kill();
+    }
+
+    fn cli(&self, command: &[&str]) -> String {
+        let output = Command::new("redis-cli")
+            .args([
+                "-p",
+                &self.port.to_string(),
+                "--no-auth-warning",
+                "-a",
+                "hunter2",
+            ])
+            .args(command)
+            .output()
+            .expect("redis-cli runs");
+        String::from_utf8_lossy(&output.stdout)
+            .trim_end()
+            .to_owned()
+    }
+
+    fn launch(&self) -> Launch {
+        Launch::new()
+            .store(&format!("redis://:hunter2@127.0.0.1:{}/1", self.port))
+            .variable("max_tokens_per_user", "1000")
+    }
+}
+
+#[test]
+fn two_hosts_share_one() {
+    let Some(redis) = Redis::start() else { return };
+    let (one, other) = (Server::start(redis.launch()), Server::start(redis.launch()));
+    let on_one = one.named("user-0", PASSWORD);
+    let on_other = other.named("user-0", PASSWORD);
+    let issued = on_one.issue("alpha", 360);
+    assert_eq!(on_other.ids(), [issued.id.as_str()]);
+    on_other
+        .create("alpha", 360)
+        .refused(400, "description_taken");
+    on_other.delete(&issued.id).expect(200);
+    on_one.show(&issued.id).refused(404, "no_such_token");
+
+    // The keys and the counter are those that Spin writes.
+    on_one.issue("beta", 360);
+    let keys = redis.cli(&["-n", "1", "KEYS", "latchkey-*"]);
+    let mut keys: Vec<_> = keys.lines().collect();
+    keys.sort_unstable();
+    assert_eq!(
+        keys,
+        [
+            "latchkey-gate-ledger-user_2d0-0",
+            "latchkey-gate-signing-key-0",
+            "latchkey-ledger-user_2d0",
+            "latchkey-signing-key",
+        ]
+    );
+    assert_eq!(
+        redis.cli(&["-n", "1", "GET", "latchkey-gate-ledger-user_2d0-0"]),
+        "1"
+    );
+}
+
+#[test]
+fn a_redis_that_dies_and_comes_back_loses_nothing() {
+    let Some(mut redis) = Redis::start() else {
+        return;
+    };
+    let hosts = [Server::start(redis.launch()), Server::start(redis.launch())];
+    let urls = [hosts[0].url.as_str(), &hosts[1].url];
+    let load = Load::start(&urls, "user-0", 4, 0, true);
+    let mut unavailable = 0;
+    for _ in 0..5 {
+        load.wait_for(load.acknowledged() + 30);
+        redis.kill();
+        // 503 while the store is away, and everything as before once it is back.
+        unavailable += 3;
+        load.wait_for_unavailable(unavailable);
+        redis.resume();
+    }
+    load.wait_for(load.acknowledged() + 30);
+    let told = load.stop();
+    for url in urls {
+        told.check(&load::list(url, "user-0"));
+    }
+}
+
+#[test]
+fn hosts_that_die_lose_nothing() {
+    let Some(redis) = Redis::start() else { return };
+    for round in 0..5 {
+        let hosts = [Server::start(redis.launch()), Server::start(redis.launch())];
+        let urls = [hosts[0].url.as_str(), &hosts[1].url];
+        let name = format!("user-{round}");
+        let load = Load::start(&urls, &name, 4, round, false);
+        load.wait_for(3 + round);
+        hosts[0].kill();
+        load.wait_for(load.acknowledged() + 10);
+        let told = load.stop();
+        told.check(&load::list(&hosts[1].url, &name));
+    }
+}
+
+#[test]
+fn a_redis_that_cannot_be_used_is_one_line() {
+    let Some(redis) = Redis::start() else { return };
+    let nobody = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let closed = nobody.local_addr().expect("an address").port();
+    drop(nobody);
+    for (url, says) in [
+        (
+            format!("redis://:wrong-secret@127.0.0.1:{}", redis.port),
+            "cannot use the Redis store",
+        ),
+        (
+            format!("redis://127.0.0.1:{}", redis.port),
+            "cannot use the Redis store",
+        ),
+        (
+            format!("redis://127.0.0.1:{closed}"),
+            "refuses the connection",
+        ),
+    ] {
+        let finished = Launch::new().store(&url).spawn(Stderr::Kept).finish();
+        assert_eq!(finished.status.code(), Some(1), "{url}: {finished:?}");
+        assert_eq!(finished.stderr.lines().count(), 1, "{url}: {finished:?}");
+        assert!(finished.stderr.contains(says), "{url}: {finished:?}");
+        assert!(!finished.stderr.contains("wrong-secret"), "{finished:?}");
+        assert_eq!(finished.stdout, "", "{url}");
+    }
+    assert!(Path::new(redis.directory.path()).exists());
+}
