@@ -172,7 +172,7 @@ fn hold(faults: Faults, may_be_unavailable: bool) {
         return;
     }
     serve(faults, |url| {
-        for name in ["user-0", "user-1", "user-2", "user-3"] {
+        for name in ["user-0", "user-1"] {
             let load = Load::start(&[url], name, 8, 0, true);
             load.wait_for(60);
             let told = load.stop();

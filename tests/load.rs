@@ -144,7 +144,7 @@ impl Load {
 
     #[track_caller]
     fn wait(&self, count: &AtomicUsize, enough: usize, what: &str) {
-        for _ in 0..12_000 {
+        for _ in 0..36_000 {
             if count.load(Ordering::Relaxed) >= enough {
                 return;
             }

@@ -62,8 +62,10 @@ pub(super) async fn read_creation(
     body: impl RequestBody,
 ) -> Result<Creation, ApiError> {
     let bytes = read_json(headers, body).await?;
+    // The whole of it: of what it skips, `serde_json` does not look at the encoding.
+    let text = std::str::from_utf8(&bytes).map_err(|_| ApiError::not_utf8())?;
     let fields: Fields =
-        serde_json::from_slice(&bytes).map_err(|error| ApiError::malformed_json(&error))?;
+        serde_json::from_str(text).map_err(|error| ApiError::malformed_json(&error))?;
     Ok(Creation {
         description: parse_description(fields.jwt_token_description)?,
         lifetime: parse_lifetime(fields.jwt_token_life)?,

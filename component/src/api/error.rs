@@ -57,6 +57,12 @@ impl ApiError {
         }
     }
 
+    pub(super) fn not_utf8() -> Self {
+        Self::MalformedJson {
+            message: "The request body is not valid UTF-8".to_owned(),
+        }
+    }
+
     /// Where it went wrong, not what is there: that may be a secret in the wrong place.
     pub(super) fn malformed_json(error: &serde_json::Error) -> Self {
         let message = match error.classify() {

@@ -21,7 +21,7 @@ const OPEN_FOR: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How old a note must be before another may create: [`OPEN_FOR`], a swap that hangs, clocks that disagree, and more.
-const PRESUMED_DEAD_AFTER: Duration = Duration::from_secs(60);
+const PRESUMED_DEAD_AFTER: Duration = Duration::from_secs(30);
 
 /// One request's way to the right to create the document at a key.
 pub(super) struct Gate {

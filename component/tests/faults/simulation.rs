@@ -72,7 +72,8 @@ impl Simulation {
             0..8 => {}
             8..14 => self.sleep(Duration::ZERO).await,
             14..19 => self.sleep(Duration::from_micros(self.below(5_000))).await,
-            _ => self.sleep(Duration::from_millis(self.below(400))).await,
+            _ if self.below(10) > 0 => self.sleep(Duration::from_millis(self.below(400))).await,
+            _ => self.sleep(Duration::from_millis(self.below(4_000))).await,
         }
     }
 
