@@ -48,7 +48,7 @@ impl Faulty {
     fn strikes(&self, every: Option<u64>) -> bool {
         let number = self.operations.fetch_add(1, Ordering::Relaxed);
         let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        every.is_some_and(|every| mixed % every == 0)
+        every.is_some_and(|every| mixed.is_multiple_of(every))
     }
 
     async fn before(&self) -> Result<(), BackendError> {
