@@ -2,10 +2,13 @@
 
 use crate::cases::Cases;
 use crate::raw::{Raw, head};
-use crate::server::{Server, TOKENS};
+use crate::server::{Server, TOKENS, host_only};
 
 #[test]
 fn http_1_0() {
+    if !host_only("the HTTP of the host") {
+        return;
+    }
     let user = Server::shared().user();
     user.issue("Token", 360);
     let mut raw = Raw::connect(user.server);
@@ -203,6 +206,9 @@ fn clients_that_hang_up_disturb_nobody() {
 
 #[test]
 fn nonsense_is_refused_and_never_a_server_error() {
+    if !host_only("the HTTP of the host") {
+        return;
+    }
     let user = Server::shared().user();
     let authorization = user.authorization();
     let host = format!("Host: {}", user.server.authority());

@@ -5,7 +5,6 @@ mod password;
 mod remembered;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use http::HeaderMap;
 use sha2::{Digest, Sha256};
@@ -28,31 +27,36 @@ pub enum Authentication {
     Failed,
 }
 
-/// The users and the hashes of their passwords. There is at least one.
+/// The users and the hashes of their passwords, by name. There is at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Users(BTreeMap<Username, PasswordHash>);
+pub struct Users(Vec<(Username, PasswordHash)>);
 
 impl Users {
-    /// These users; [`crate::config`] sees to it that there are any.
-    pub(crate) fn new(users: BTreeMap<Username, PasswordHash>) -> Self {
+    /// These users; [`crate::config`] sees to it that there are any, and none twice.
+    pub(crate) fn new(mut users: Vec<(Username, PasswordHash)>) -> Self {
         debug_assert!(!users.is_empty());
+        users.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         Self(users)
     }
 
-    fn find(&self, name: &str) -> Option<(&Username, &PasswordHash)> {
-        self.0.get_key_value(name)
+    /// The place of a user among all.
+    fn find(&self, name: &str) -> Option<usize> {
+        self.0
+            .binary_search_by(|(user, _)| user.as_str().cmp(name))
+            .ok()
     }
 
     /// The hash that the password of an unknown user is verified against, for the time it takes.
     ///
     /// Chosen by the name, the same at every request: where hashes differ in cost, an unknown name looks like one of the
     /// known ones.
-    fn decoy(&self, name: &str) -> Option<&PasswordHash> {
+    fn decoy(&self, name: &str) -> &PasswordHash {
         let digest = Sha256::digest(name.as_bytes());
-        let pick = digest.iter().fold(0, |rest, byte| {
-            ((rest << 8) | usize::from(*byte)) % self.0.len()
-        });
-        self.0.values().nth(pick)
+        let users = self.0.len();
+        let pick = digest
+            .iter()
+            .fold(0, |rest, byte| ((rest << 8) | usize::from(*byte)) % users);
+        &self.0[pick].1
     }
 }
 
@@ -66,10 +70,8 @@ pub struct Authenticator {
 impl Authenticator {
     /// Authenticates `users`, remembering verified passwords under a key drawn from `random`.
     pub fn new(users: Users, random: &impl Random) -> Self {
-        Self {
-            users,
-            remembered: RefCell::new(Remembered::new(random)),
-        }
+        let remembered = RefCell::new(Remembered::new(users.0.len(), random));
+        Self { users, remembered }
     }
 
     /// Tells what the `Authorization` header of `headers` proves at the time `now`.
@@ -91,16 +93,17 @@ impl Authenticator {
 
     fn verify(&self, credentials: &Credentials, now: Timestamp) -> Authentication {
         let Credentials { name, password } = credentials;
-        let Some((user, hash)) = self.users.find(name) else {
-            self.users.decoy(name).map(|hash| hash.verify(password));
+        let Some(place) = self.users.find(name) else {
+            self.users.decoy(name).verify(password);
             return Authentication::Failed;
         };
+        let (user, hash) = &self.users.0[place];
         let mut remembered = self.remembered.borrow_mut();
         let digest = remembered.digest(user, password, hash);
-        if remembered.contains(user, &digest, now) {
+        if remembered.contains(place, &digest, now) {
             Authentication::Valid(user.clone())
         } else if hash.verify(password) {
-            remembered.insert(user, digest, now);
+            remembered.insert(place, digest, now);
             Authentication::Valid(user.clone())
         } else {
             Authentication::Failed

@@ -1,6 +1,6 @@
 //! The configuration: variables in, a valid [`Config`] or the reason why there is none out.
 
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::auth::{PasswordHash, Users};
@@ -113,7 +113,8 @@ fn invalid(variable: &'static str, problem: impl ToString) -> ConfigError {
 
 /// Entries as in an htpasswd file, `name:hash`, separated by white space.
 fn parse_users(text: &str) -> Result<Users, String> {
-    let mut users: BTreeMap<Username, PasswordHash> = BTreeMap::new();
+    let mut users: Vec<(Username, PasswordHash)> = Vec::new();
+    let mut names = HashSet::new();
     for (index, entry) in text.split_whitespace().enumerate() {
         let number = index + 1;
         // Without a colon it may be a password: it is not repeated.
@@ -129,9 +130,10 @@ fn parse_users(text: &str) -> Result<Users, String> {
             }
             _ => hash.parse().map_err(|error| problem(&error)),
         }?;
-        if users.insert(user, hash).is_some() {
+        if !names.insert(name) {
             return Err(problem(&"the same name as an earlier entry"));
         }
+        users.push((user, hash));
     }
     Ok(Users::new(users))
 }

@@ -2,12 +2,11 @@
 //!
 //! A value of one of these types is valid: they are made by parsing only.
 
-use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::lifetime::Lifetime;
@@ -55,13 +54,6 @@ impl Username {
     }
 }
 
-/// So that a map of users can be asked for any string.
-impl Borrow<str> for Username {
-    fn borrow(&self) -> &str {
-        &self.0
-    }
-}
-
 impl FromStr for Username {
     type Err = UsernameError;
 
@@ -101,8 +93,8 @@ pub enum UsernameError {
 }
 
 /// The id of a token: a UUID, random (version 4) where we made it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "&str")]
 pub struct TokenId(Uuid);
 
 impl TokenId {
@@ -117,16 +109,41 @@ impl FromStr for TokenId {
 
     /// Accepts the hyphenated form only, in either case (RFC 9562, section 4).
     fn from_str(id: &str) -> Result<Self, NotATokenId> {
-        match Uuid::try_parse(id) {
-            Ok(uuid) if id.len() == uuid::fmt::Hyphenated::LENGTH => Ok(Self(uuid)),
-            _ => Err(NotATokenId),
+        let mut bits = 0;
+        if id.len() != uuid::fmt::Hyphenated::LENGTH {
+            return Err(NotATokenId);
         }
+        for (index, character) in id.chars().enumerate() {
+            match (index, character) {
+                (8 | 13 | 18 | 23, '-') => {}
+                (8 | 13 | 18 | 23, _) => return Err(NotATokenId),
+                (_, digit) => {
+                    let digit = digit.to_digit(16).ok_or(NotATokenId)?;
+                    bits = bits << 4 | u128::from(digit);
+                }
+            }
+        }
+        Ok(Self(Uuid::from_u128(bits)))
     }
 }
 
 impl fmt::Display for TokenId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.as_hyphenated().fmt(f)
+    }
+}
+
+impl TryFrom<&str> for TokenId {
+    type Error = NotATokenId;
+
+    fn try_from(id: &str) -> Result<Self, NotATokenId> {
+        id.parse()
+    }
+}
+
+impl Serialize for TokenId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

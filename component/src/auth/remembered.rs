@@ -3,7 +3,6 @@
 //! What is kept is not the password but a keyed digest of user, password and stored hash (HMAC-SHA-256, RFC 2104), under
 //! a key that the instance draws for itself and that never leaves it. A changed hash makes another digest.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -18,26 +17,23 @@ use crate::token::{Timestamp, Username};
 /// How long a verified password is remembered.
 const REMEMBER_FOR: Duration = Duration::from_secs(5 * 60);
 
-/// Of how many users. The one that was verified first is forgotten first.
-const MAX_REMEMBERED: usize = 1_000;
-
 pub(super) type PasswordDigest = [u8; 32];
 
-/// The digests of verified passwords, one a user.
+/// The digests of verified passwords: as many as there are users, at most.
 pub(super) struct Remembered {
     key: Hmac<Sha256>,
-    /// What was verified, and when.
-    verified: BTreeMap<Username, (PasswordDigest, Timestamp)>,
+    /// What was verified, and when, by the place of the user.
+    verified: Vec<Option<(PasswordDigest, Timestamp)>>,
 }
 
 impl Remembered {
-    pub(super) fn new(random: &impl Random) -> Self {
+    pub(super) fn new(users: usize, random: &impl Random) -> Self {
         let mut key = [0; 32];
         random.fill(&mut key);
         let key = Hmac::new_from_slice(&key).expect("HMAC takes keys of any length");
         Self {
             key,
-            verified: BTreeMap::new(),
+            verified: vec![None; users],
         }
     }
 
@@ -60,30 +56,19 @@ impl Remembered {
         mac.finalize().into_bytes().into()
     }
 
-    pub(super) fn contains(
-        &self,
-        user: &Username,
-        digest: &PasswordDigest,
-        now: Timestamp,
-    ) -> bool {
-        self.verified.get(user).is_some_and(|(verified, at)| {
-            now.since(*at) < REMEMBER_FOR && bool::from(verified.ct_eq(digest))
+    pub(super) fn contains(&self, place: usize, digest: &PasswordDigest, now: Timestamp) -> bool {
+        self.verified[place].is_some_and(|(verified, at)| {
+            now.since(at) < REMEMBER_FOR && bool::from(verified.ct_eq(digest))
         })
     }
 
-    pub(super) fn insert(&mut self, user: &Username, digest: PasswordDigest, now: Timestamp) {
-        if self.verified.len() >= MAX_REMEMBERED && !self.verified.contains_key(user) {
-            let first = self.verified.iter().min_by_key(|(_, (_, at))| *at);
-            if let Some(first) = first.map(|(user, _)| user.clone()) {
-                self.verified.remove(&first);
-            }
-        }
-        self.verified.insert(user.clone(), (digest, now));
+    pub(super) fn insert(&mut self, place: usize, digest: PasswordDigest, now: Timestamp) {
+        self.verified[place] = Some((digest, now));
     }
 }
 
 impl fmt::Debug for Remembered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Remembered({} users)", self.verified.len())
+        f.write_str("Remembered(..)")
     }
 }

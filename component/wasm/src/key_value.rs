@@ -100,6 +100,35 @@ impl KeyValue for KeyValueStore {
     }
 }
 
-fn failed(error: impl std::fmt::Debug) -> KeyValueError {
-    KeyValueError(format!("{error:?}"))
+/// What a host says of its store, for the log.
+fn failed(error: impl Into<Failure>) -> KeyValueError {
+    let Failure(text) = error.into();
+    KeyValueError(text)
 }
+
+struct Failure(String);
+
+impl From<spin_sdk::key_value::Error> for Failure {
+    fn from(error: spin_sdk::key_value::Error) -> Self {
+        use spin_sdk::key_value::Error;
+        Self(match error {
+            Error::StoreTableFull => "too many stores are open".to_owned(),
+            Error::NoSuchStore => NO_SUCH_STORE.to_owned(),
+            Error::AccessDenied => ACCESS_DENIED.to_owned(),
+            Error::Other(text) => text,
+        })
+    }
+}
+
+impl From<wasi_store::Error> for Failure {
+    fn from(error: wasi_store::Error) -> Self {
+        Self(match error {
+            wasi_store::Error::NoSuchStore => NO_SUCH_STORE.to_owned(),
+            wasi_store::Error::AccessDenied => ACCESS_DENIED.to_owned(),
+            wasi_store::Error::Other(text) => text,
+        })
+    }
+}
+
+const NO_SUCH_STORE: &str = "the host has no store `default`";
+const ACCESS_DENIED: &str = "the manifest does not grant the store `default`";
