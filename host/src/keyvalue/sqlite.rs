@@ -60,9 +60,15 @@ impl Sqlite {
     /// A file that is damaged, not a database, read-only or of another shape is an error here rather than at the first
     /// request.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
+        Self::open_with_batch(path, writer::BATCH)
+    }
+
+    /// As [`Self::open`], with at most `batch` writes to a commit; 1 is what there would be without group commit, for a
+    /// benchmark to compare with.
+    pub fn open_with_batch(path: &Path, batch: usize) -> Result<Self, OpenError> {
         // So that SQLite does not take a relative path for one of its special names.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Self::connect(&path).map_err(|error| OpenError {
+        Self::connect(&path, batch.max(1)).map_err(|error| OpenError {
             path: path.display().to_string(),
             reason: match error.sqlite_error_code() {
                 Some(ErrorCode::NotADatabase) => "it is not an SQLite database".to_owned(),
@@ -78,7 +84,7 @@ impl Sqlite {
         })
     }
 
-    fn connect(path: &Path) -> rusqlite::Result<Self> {
+    fn connect(path: &Path, batch: usize) -> rusqlite::Result<Self> {
         let writer = connection(path)?;
         writer.pragma_update(None, "journal_mode", "WAL")?;
         writer.pragma_update(None, "synchronous", "FULL")?;
@@ -99,7 +105,7 @@ impl Sqlite {
             .collect::<rusqlite::Result<_>>()?;
         Ok(Self {
             readers: Arc::new(readers),
-            writer: writer::Writer::start(writer),
+            writer: writer::Writer::start(writer, batch),
         })
     }
 }

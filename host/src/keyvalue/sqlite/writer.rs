@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::keyvalue::BackendError;
 
 /// Writes that are committed together at most; bounds how long the first of them waits for the others.
-const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
 
 /// A handle of the thread, which ends when the last handle is gone and its work is done.
 pub(super) struct Writer {
@@ -16,14 +16,15 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> Self {
+    /// Commits up to `batch` writes together.
+    pub(super) fn start(connection: Connection, batch: usize) -> Self {
         // Unbounded: there is at most one write per request in flight, and the server bounds those.
         let (jobs, mut queue) = mpsc::unbounded_channel::<Box<dyn Job>>();
         std::thread::spawn(move || {
-            let mut batch = Vec::with_capacity(BATCH);
-            while queue.blocking_recv_many(&mut batch, BATCH) > 0 {
-                let committed = commit(&connection, &mut batch);
-                for job in batch.drain(..) {
+            let mut jobs = Vec::with_capacity(batch);
+            while queue.blocking_recv_many(&mut jobs, batch) > 0 {
+                let committed = commit(&connection, &mut jobs);
+                for job in jobs.drain(..) {
                     job.finish(committed.clone());
                 }
             }
