@@ -112,17 +112,18 @@ fn invalid(variable: &'static str, problem: impl ToString) -> ConfigError {
 }
 
 /// Entries as in an htpasswd file, `name:hash`, separated by white space.
+///
+/// A problem names the entry by its number, and by its name where that is one: never by what may be a password, or a hash
+/// in the wrong place.
 fn parse_users(text: &str) -> Result<Users, String> {
     let mut users: Vec<(Username, PasswordHash)> = Vec::new();
     let mut names = HashSet::new();
     for (index, entry) in text.split_whitespace().enumerate() {
-        let number = index + 1;
-        // Without a colon it may be a password: it is not repeated.
+        let problem =
+            |problem: &dyn ToString| format!("entry {}: {}", index + 1, problem.to_string());
         let (name, hash) = entry
             .split_once(':')
-            .ok_or_else(|| format!("entry {number} is not `name:hash`"))?;
-        let problem =
-            |problem: &dyn ToString| format!("entry {number} (`{name}`): {}", problem.to_string());
+            .ok_or_else(|| problem(&"is not `name:hash`"))?;
         let user: Username = name.parse().map_err(|error| problem(&error))?;
         let hash = match hash.rsplit_once(':') {
             Some((_, rest)) if rest.parse::<PasswordHash>().is_ok() => {

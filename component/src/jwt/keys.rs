@@ -106,7 +106,7 @@ pub enum KeySetError {
     /// A secret that is too easy to guess.
     #[error("an HS256 secret must have at least {MIN_SECRET_BYTES} bytes")]
     ShortSecret,
-    /// It begins with a brace, and is not `{"keys":[{"kty":…},…]}`.
+    /// It looks like one, and is not `{"keys":[{"kty":…},…]}`.
     #[error("is not a JWK Set (RFC 7517, section 5)")]
     Malformed,
     /// There must be one that signs.
@@ -154,9 +154,12 @@ impl FromStr for KeySet {
     type Err = KeySetError;
 
     /// Parses the variable `signing_keys`: a JWK Set if it begins with a brace, else an HS256 secret, whose bytes are
-    /// those of the text without white space around it.
+    /// those of the text without white space around it. JSON that is no object, and PEM, are taken for mistakes.
     fn from_str(text: &str) -> Result<Self, KeySetError> {
         let text = text.trim();
+        if text.starts_with('[') || text.starts_with("-----BEGIN") {
+            return Err(KeySetError::Malformed);
+        }
         if !text.starts_with('{') {
             return Self::from_secret(text.as_bytes());
         }

@@ -143,6 +143,14 @@ fn key_sets_that_cannot_work_are_refused() {
     for (text, error) in [
         ("short", KeySetError::ShortSecret),
         ("0123456789abcdef0123456789abcde ", KeySetError::ShortSecret),
+        (
+            r#"[{"kty":"oct","k":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"}]"#,
+            KeySetError::Malformed,
+        ),
+        (
+            "-----BEGIN PRIVATE KEY-----MC4CAQAwBQYDK2VwBCIEIA",
+            KeySetError::Malformed,
+        ),
         ("{", KeySetError::Malformed),
         ("{}", KeySetError::Malformed),
         (r#"{"keys":{}}"#, KeySetError::Malformed),
