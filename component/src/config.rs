@@ -119,12 +119,18 @@ fn parse_users(text: &str) -> Result<Users, String> {
     let mut users: Vec<(Username, PasswordHash)> = Vec::new();
     let mut names = HashSet::new();
     for (index, entry) in text.split_whitespace().enumerate() {
-        let problem =
-            |problem: &dyn ToString| format!("entry {}: {}", index + 1, problem.to_string());
+        let number = index + 1;
         let (name, hash) = entry
             .split_once(':')
-            .ok_or_else(|| problem(&"is not `name:hash`"))?;
-        let user: Username = name.parse().map_err(|error| problem(&error))?;
+            .ok_or_else(|| format!("entry {number} is not `name:hash`"))?;
+        let user: Username = name
+            .parse()
+            .map_err(|error| format!("entry {number}: {error}"))?;
+        let shown = match name.contains('$') {
+            true => format!("entry {number}"),
+            false => format!("entry {number} (`{name}`)"),
+        };
+        let problem = |problem: &dyn ToString| format!("{shown}: {}", problem.to_string());
         let hash = match hash.rsplit_once(':') {
             Some((_, rest)) if rest.parse::<PasswordHash>().is_ok() => {
                 Err(problem(&"a user name must not contain a colon"))
