@@ -116,10 +116,7 @@ fn list(host: &Host) -> f64 {
             .get(&url)
             .header("authorization", &authorization(0))
             .call();
-        assert_eq!(
-            answer.unwrap().body_mut().read_to_vec().unwrap().is_empty(),
-            false
-        );
+        assert_eq!(answer.unwrap().status(), 200);
         done += 1;
     }
     f64::from(done) / begin.elapsed().as_secs_f64()
