@@ -32,7 +32,7 @@ pub enum Authentication {
 pub struct Users(Vec<(Username, PasswordHash)>);
 
 impl Users {
-    /// These users; [`crate::config`] sees to it that there are any, and none twice.
+    /// These users; the configuration sees to it that there are any, and none twice.
     pub(crate) fn new(mut users: Vec<(Username, PasswordHash)>) -> Self {
         debug_assert!(!users.is_empty());
         users.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
