@@ -16,6 +16,7 @@ use wasmtime_wasi_http::handler::{
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 use super::Limits;
+use super::admission::Admission;
 use super::guest::{self, Guest};
 use crate::keyvalue::wit::Stores;
 use crate::variables::Variables;
@@ -111,8 +112,7 @@ pub(super) struct Worker {
 
 impl WorkerState for Worker {
     type StoreData = Guest;
-    /// The permit of the request.
-    type RequestData = OwnedSemaphorePermit;
+    type RequestData = Admission;
 
     fn should_accept_request(&self, now: usize, total: usize) -> ShouldAccept {
         if total >= self.life {
@@ -127,15 +127,14 @@ impl WorkerState for Worker {
     fn on_request_start(
         &self,
         _: StoreContextMut<'_, Guest>,
-        permit: OwnedSemaphorePermit,
+        admission: Admission,
         _: wasmtime::component::GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
-        // The permit goes back when the component is done with the request, not when a client that has hung up no longer
-        // waits for it: otherwise such clients could have any number of instances made.
+        // Dropped, and the admission with it, when the component has answered.
         let timeout = sleep(self.request_time);
         Box::pin(async move {
             timeout.await;
-            drop(permit);
+            drop(admission);
         })
     }
 
