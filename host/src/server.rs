@@ -12,13 +12,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
+use tokio::sync::Semaphore;
 use wasmtime_wasi_http::handler::ProxyHandler;
 
 use crate::keyvalue::Backend;
 use crate::keyvalue::wit::Stores;
 use crate::variables::Variables;
 
-mod admission;
 mod answer;
 mod body;
 mod connection;
@@ -44,11 +44,9 @@ pub struct Application {
 pub struct Limits {
     /// Connections that are open at a time; beyond it, clients wait to be accepted.
     pub connections: usize,
-    /// Requests that the component works on at a time; the others wait in line. Few, since more would not be faster, but
-    /// would have more instances made. One that waits for its client does not count.
+    /// Requests that are with the component at a time; beyond it, they wait. Also bounds the instances, and with them
+    /// the memory of the process.
     pub requests: usize,
-    /// How long a request may wait in line.
-    pub line_time: Duration,
     /// Requests that one instance serves at a time.
     pub requests_per_instance: usize,
     /// Requests that one instance serves in its life, so that nothing it might leak grows for ever.
@@ -72,12 +70,11 @@ impl Default for Limits {
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
-            connections: 1024,
-            requests: (4 * processors).max(8),
-            line_time: Duration::from_secs(10),
+            connections: 2048,
+            requests: 128,
             requests_per_instance: 16,
             instance_life: 100_000,
-            instance_idle: Duration::from_secs(60),
+            instance_idle: Duration::from_secs(5),
             instances_kept: processors,
             instance_memory: 128 << 20,
             request_time: Duration::from_secs(30),
@@ -118,7 +115,8 @@ pub struct Server {
 /// What all connections share.
 struct Shared {
     handler: ProxyHandler<instances::Instances>,
-    line: admission::Line,
+    /// One permit per request that is with the component.
+    requests: Arc<Semaphore>,
     limits: Limits,
 }
 
@@ -137,7 +135,7 @@ impl Server {
             _ending: instances.ending(),
             shared: Arc::new(Shared {
                 handler: ProxyHandler::new(instances),
-                line: admission::Line::new(limits.requests),
+                requests: Arc::new(Semaphore::new(limits.requests)),
                 limits,
             }),
             _ticker: ticker,
@@ -151,7 +149,7 @@ impl Server {
             .header(http::header::HOST, "localhost")
             .body(Empty::new().map_err(|never| match never {}).boxed_unsync())
             .map_err(|error| StartError::Failed(error.to_string()))?;
-        let response = connection::handle(&self.shared, |_| request)
+        let response = connection::handle(&self.shared, request)
             .await
             .map_err(|failure| StartError::Failed(failure.to_string()))?;
         if response.status() != http::StatusCode::SERVICE_UNAVAILABLE {

@@ -1,7 +1,7 @@
 //! Bodies on their way in and out.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,8 +9,6 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use wasmtime_wasi_http::Error;
-
-use super::admission::Turn;
 
 /// How much of a body that the component has left unread is read nevertheless, and for how long.
 const DRAIN_BYTES: u64 = 8 << 20;
@@ -20,27 +18,22 @@ const DRAIN_TIME: Duration = Duration::from_secs(2);
 ///
 /// Many clients send all of a body before they look at the answer. Were the connection closed with a part of the body
 /// unread, the system would reset it, and the client would never see the 401 or 413 that explains why.
-pub(super) struct RequestBody {
+pub(super) struct Drained {
     body: Option<Incoming>,
-    /// What has arrived while the request was in line again.
-    arrived: Option<Option<Result<Frame<Bytes>, hyper::Error>>>,
-    turn: Turn,
     /// Whether the client waits for "100 Continue", so that nothing is on its way that would have to be read.
     expects_continue: bool,
 }
 
-impl RequestBody {
-    pub(super) fn new(body: Incoming, turn: Turn, expects_continue: bool) -> Self {
+impl Drained {
+    pub(super) fn new(body: Incoming, expects_continue: bool) -> Self {
         Self {
             body: Some(body),
-            arrived: None,
-            turn,
             expects_continue,
         }
     }
 }
 
-impl Body for RequestBody {
+impl Body for Drained {
     type Data = Bytes;
     type Error = Error;
 
@@ -48,26 +41,15 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let this = &mut *self;
-        this.expects_continue = false;
-        if this.arrived.is_none()
-            && let Some(body) = &mut this.body
-        {
-            match Pin::new(body).poll_frame(cx) {
-                Poll::Ready(frame) => this.arrived = Some(frame),
-                Poll::Pending => {
-                    this.turn.poll_waiting(cx);
-                    return Poll::Pending;
-                }
-            }
+        self.expects_continue = false;
+        match &mut self.body {
+            Some(body) => Pin::new(body).poll_frame(cx).map_err(Error::from),
+            None => Poll::Ready(None),
         }
-        ready!(this.turn.poll_resumed(cx));
-        let frame = this.arrived.take().flatten();
-        Poll::Ready(frame.map(|frame| frame.map_err(Error::from)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.arrived.is_none() && self.body.as_ref().is_none_or(Body::is_end_stream)
+        self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -75,7 +57,7 @@ impl Body for RequestBody {
     }
 }
 
-impl Drop for RequestBody {
+impl Drop for Drained {
     fn drop(&mut self) {
         if let Some(body) = self.body.take()
             && !self.expects_continue

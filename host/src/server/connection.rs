@@ -19,9 +19,8 @@ use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::handler::{ExpirationError, InstantiationError};
 
 use super::Shared;
-use super::admission::{Admission, Turn};
 use super::answer::Failure;
-use super::body::RequestBody;
+use super::body::Drained;
 
 /// The header in which Spin tells the component the client's address; the last one counts.
 const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("spin-client-addr");
@@ -78,7 +77,7 @@ async fn respond(
 ) -> Response<WasiBody> {
     let head = request.method() == Method::HEAD;
     let answer = async {
-        let response = handle(shared, |turn| prepare(request, turn, client, local)).await?;
+        let response = handle(shared, prepare(request, client, local)).await?;
         whole(response, head).await
     };
     let time = shared.limits.request_time + MARGIN;
@@ -89,43 +88,48 @@ async fn respond(
     }
 }
 
-/// Gives a request to the component when there is a place for it.
+/// Gives a request to the component.
 pub(super) async fn handle(
     shared: &Shared,
-    request: impl FnOnce(Turn) -> Request<WasiBody>,
+    request: Request<WasiBody>,
 ) -> Result<Response<WasiBody>, Failure> {
-    let place = tokio::time::timeout(shared.limits.line_time, shared.line.enter());
-    let Ok(Some((admission, turn))) = place.await else {
+    let permit = tokio::time::timeout(
+        shared.limits.request_time,
+        shared.requests.clone().acquire_owned(),
+    );
+    let Ok(Ok(permit)) = permit.await else {
         return Err(Failure::Overload);
     };
     let begun = Instant::now();
-    let answer = shared.handler.handle(admission, request(turn));
-    answer.await.map_err(|error| {
-        // An instance that computed all the time is ended as a whole, which looks like a trap.
-        let late = begun.elapsed() >= shared.limits.request_time;
-        if late || error.is::<ExpirationError>() {
-            tracing::error!("the component did not answer in time");
-            Failure::Timeout
-        } else if error.is::<InstantiationError<Admission>>() {
-            tracing::error!("{error:#}");
-            Failure::Overload
-        } else {
-            tracing::error!("the component failed: {error:#}");
-            Failure::Trap
-        }
-    })
+    shared
+        .handler
+        .handle(permit, request)
+        .await
+        .map_err(|error| {
+            // An instance that computed all the time is ended as a whole, which looks like a trap.
+            let late = begun.elapsed() >= shared.limits.request_time;
+            if late || error.is::<ExpirationError>() {
+                tracing::error!("the component did not answer in time");
+                Failure::Timeout
+            } else if error.is::<InstantiationError<tokio::sync::OwnedSemaphorePermit>>() {
+                tracing::error!("{error:#}");
+                Failure::Overload
+            } else {
+                tracing::error!("the component failed: {error:#}");
+                Failure::Trap
+            }
+        })
 }
 
 /// The request as the component expects it: with a scheme and an authority, and with the client's address.
 fn prepare(
     request: Request<Incoming>,
-    turn: Turn,
     client: SocketAddr,
     local: Option<SocketAddr>,
 ) -> Request<WasiBody> {
     let (mut head, body) = request.into_parts();
     let expects_continue = head.headers.contains_key(EXPECT);
-    let body = RequestBody::new(body, turn, expects_continue);
+    let body = Drained::new(body, expects_continue);
 
     let mut uri = std::mem::take(&mut head.uri).into_parts();
     uri.scheme.get_or_insert(Scheme::HTTP);

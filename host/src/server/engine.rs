@@ -14,9 +14,6 @@ use super::{Limits, StartError, one_line};
 /// How often busy instances are interrupted to let others run, and to see whether their time is up.
 const TICK: Duration = Duration::from_millis(4);
 
-/// Instances in the pool at most: each takes some GiB of address space, of which there are 128 TiB.
-const MAX_INSTANCES: u32 = 4096;
-
 /// An engine with a pool of instances, or without one where the machine does not have the address space for it.
 pub(super) fn new(limits: &Limits) -> Result<Engine, StartError> {
     let mut config = Config::new();
@@ -38,11 +35,8 @@ pub(super) fn new(limits: &Limits) -> Result<Engine, StartError> {
 }
 
 fn pool(limits: &Limits) -> InstanceAllocationStrategy {
-    // Those that work, as many that have answered their last request and take a moment to go, and those whose requests all
-    // wait for their clients.
-    let waiting = limits.connections.div_ceil(limits.requests_per_instance);
-    let instances = u32::try_from(2 * limits.requests + waiting).unwrap_or(u32::MAX);
-    let instances = instances.min(MAX_INSTANCES);
+    // Twice the requests: an instance that has answered its last request may take a moment to go.
+    let instances = u32::try_from(limits.requests).unwrap_or(u32::MAX / 32) * 2;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances);
     pool.total_stacks(instances * 2);

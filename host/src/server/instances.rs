@@ -16,7 +16,6 @@ use wasmtime_wasi_http::handler::{
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 use super::Limits;
-use super::admission::Admission;
 use super::guest::{self, Guest};
 use crate::keyvalue::wit::Stores;
 use crate::variables::Variables;
@@ -112,7 +111,8 @@ pub(super) struct Worker {
 
 impl WorkerState for Worker {
     type StoreData = Guest;
-    type RequestData = Admission;
+    /// The permit of the request.
+    type RequestData = OwnedSemaphorePermit;
 
     fn should_accept_request(&self, now: usize, total: usize) -> ShouldAccept {
         if total >= self.life {
@@ -127,14 +127,15 @@ impl WorkerState for Worker {
     fn on_request_start(
         &self,
         _: StoreContextMut<'_, Guest>,
-        admission: Admission,
+        permit: OwnedSemaphorePermit,
         _: wasmtime::component::GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
-        // Dropped, and the admission with it, when the component has answered.
+        // The permit goes back when the component is done with the request, not when a client that has hung up no longer
+        // waits for it: otherwise such clients could have any number of instances made.
         let timeout = sleep(self.request_time);
         Box::pin(async move {
             timeout.await;
-            drop(admission);
+            drop(permit);
         })
     }
 
