@@ -11,10 +11,8 @@ mod generated {
             "wasi:keyvalue/store.[method]bucket.get": async | trappable,
             "wasi:keyvalue/store.[method]bucket.set": async | trappable,
             "wasi:keyvalue/store.[method]bucket.exists": async | trappable,
-            "wasi:keyvalue/atomics.[static]cas.new": async | trappable,
             "wasi:keyvalue/atomics.[method]cas.current": async | trappable,
             "wasi:keyvalue/atomics.increment": async | trappable,
-            "wasi:keyvalue/atomics.swap": async | trappable,
             default: trappable,
         },
         with: {

@@ -16,6 +16,7 @@ pub mod memory;
 pub mod redis;
 pub mod sqlite;
 pub mod wit;
+pub mod writes;
 
 /// The one store label that this host backs; Spin gives it to an application by default, too.
 pub const DEFAULT_LABEL: &str = "default";

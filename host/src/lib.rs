@@ -17,6 +17,7 @@ pub mod build;
 pub mod cli;
 pub mod keyvalue;
 pub mod manifest;
+mod occupation;
 pub mod secret;
 pub mod server;
 pub mod users;

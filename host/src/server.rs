@@ -4,7 +4,7 @@
 //! its configuration is good, and [`Server::serve`] is a function of a bound listener and a shutdown future. So the binary,
 //! the tests and a benchmark use the same code.
 //!
-//! Requests go to instances that live long and serve several requests at once. The bounds are in [`Limits`]; each says
+//! Requests go to a few instances that live long and serve many requests at once. The bounds are in [`Limits`]; each says
 //! what it protects.
 
 use std::collections::BTreeSet;
@@ -12,19 +12,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
-use tokio::sync::Semaphore;
-use wasmtime_wasi_http::handler::ProxyHandler;
 
 use crate::keyvalue::Backend;
 use crate::keyvalue::wit::Stores;
 use crate::variables::Variables;
 
+use dispatch::Dispatcher;
+use instance::Factory;
+
 mod answer;
 mod body;
+mod callers;
 mod connection;
+mod dispatch;
 mod engine;
 mod guest;
-mod instances;
+mod instance;
 mod listener;
 
 /// What the server is made of.
@@ -42,24 +45,24 @@ pub struct Application {
 /// The bounds of the server.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Connections that are open at a time; beyond it, clients wait to be accepted.
+    /// Connections that are open at a time, and so requests; beyond it, clients wait to be accepted.
     pub connections: usize,
-    /// Requests that are with the component at a time; beyond it, they wait. Also bounds the instances, and with them
-    /// the memory of the process.
-    pub requests: usize,
+    /// Instances that are kept, besides the one that receives strangers: as many as can compute at a time.
+    pub instances: usize,
+    /// Instances that there may be where some of them wait for the store, besides the same one.
+    pub instances_at_most: usize,
     /// Requests that one instance serves at a time.
     pub requests_per_instance: usize,
     /// Requests that one instance serves in its life, so that nothing it might leak grows for ever.
     pub instance_life: usize,
-    /// How long an instance without work is kept.
+    /// How long an instance beyond those that are kept stays without work.
     pub instance_idle: Duration,
-    /// How many instances are kept for much longer than that, for what they remember: the next request after a quiet
-    /// hour should be as fast as any other.
-    pub instances_kept: usize,
     /// The linear memory of an instance, in bytes.
     pub instance_memory: usize,
     /// How long a request may take, from the end of its header to the beginning of the answer.
     pub request_time: Duration,
+    /// How long a client may take to send the body of a request, once it is waited for.
+    pub body_time: Duration,
     /// How long a client may take to send the header of a request, and how long a connection may lie idle before it.
     pub header_time: Duration,
     /// How long requests in flight may go on after a shutdown has begun.
@@ -70,14 +73,15 @@ impl Default for Limits {
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
-            connections: 2048,
-            requests: 128,
-            requests_per_instance: 16,
-            instance_life: 100_000,
-            instance_idle: Duration::from_secs(5),
-            instances_kept: processors,
+            connections: 1024,
+            instances: processors.min(32),
+            instances_at_most: processors.min(32) + 6,
+            requests_per_instance: 64,
+            instance_life: 10_000_000,
+            instance_idle: Duration::from_secs(60),
             instance_memory: 128 << 20,
             request_time: Duration::from_secs(30),
+            body_time: Duration::from_secs(20),
             header_time: Duration::from_secs(30),
             shutdown_time: Duration::from_secs(10),
         }
@@ -107,16 +111,13 @@ pub enum StartError {
 /// A component that is ready to be served.
 pub struct Server {
     shared: Arc<Shared>,
-    _ending: instances::Ending,
     /// Keeps the clock of the engine running.
     _ticker: engine::Ticker,
 }
 
 /// What all connections share.
 struct Shared {
-    handler: ProxyHandler<instances::Instances>,
-    /// One permit per request that is with the component.
-    requests: Arc<Semaphore>,
+    dispatcher: Dispatcher,
     limits: Limits,
 }
 
@@ -130,12 +131,14 @@ impl Server {
         let variables = Arc::new(application.variables);
         let pre = guest::link(&engine, &component)?;
         let ticker = engine::Ticker::start(&engine);
-        let instances = instances::Instances::new(pre, stores, variables, limits.clone());
+        let factory = Factory {
+            pre,
+            stores,
+            variables,
+        };
         Ok(Self {
-            _ending: instances.ending(),
             shared: Arc::new(Shared {
-                handler: ProxyHandler::new(instances),
-                requests: Arc::new(Semaphore::new(limits.requests)),
+                dispatcher: Dispatcher::new(factory, limits.clone()),
                 limits,
             }),
             _ticker: ticker,
@@ -149,14 +152,14 @@ impl Server {
             .header(http::header::HOST, "localhost")
             .body(Empty::new().map_err(|never| match never {}).boxed_unsync())
             .map_err(|error| StartError::Failed(error.to_string()))?;
-        let response = connection::handle(&self.shared, request)
-            .await
-            .map_err(|failure| StartError::Failed(failure.to_string()))?;
+        let response = self.shared.dispatcher.handle(request).await;
+        let response = response.map_err(|failure| StartError::Failed(failure.to_string()))?;
+        let response = response.0;
         if response.status() != http::StatusCode::SERVICE_UNAVAILABLE {
             return Ok(());
         }
         let body = response.into_body().collect().await;
-        let body = body.map_err(|error| StartError::Failed(one_line(&error)))?;
+        let body = body.map_err(|error| StartError::Failed(error.to_string()))?;
         match serde_json::from_slice::<Refusal>(&body.to_bytes()) {
             Ok(refusal) if matches!(&*refusal.code, "not_configured" | "misconfigured") => {
                 Err(StartError::Configuration(refusal.message))

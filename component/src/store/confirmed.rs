@@ -89,9 +89,11 @@ impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
         decide: &mut Decision<'_>,
     ) -> Result<Attempt, StoreError> {
         let mut seen = None;
+        let mut before = None;
         let swapped = self
             .key_values
             .compare_and_swap(key, &mut |current| {
+                before = current.map(<[u8]>::to_vec);
                 let (write, verdict) = match decide(current) {
                     Ok(Step::Write(_)) if current.is_none() && !may_create => {
                         (None, Ok(Attempt::Absent))
@@ -112,11 +114,20 @@ impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
         match self.key_values.get(key).await {
             Ok(current) => Ok(match decide(current.as_deref())? {
                 Step::Done => Attempt::Done,
-                Step::Write(_) => swapped.map_or_else(Attempt::Failed, |()| Attempt::Lost),
+                Step::Write(_) => match swapped {
+                    // Neither we nor anybody else: it is the store that does not write.
+                    Ok(()) if current == before => Attempt::Failed(no_effect()),
+                    Ok(()) => Attempt::Lost,
+                    Err(error) => Attempt::Failed(error),
+                },
             }),
             Err(error) => Ok(Attempt::Failed(error)),
         }
     }
+}
+
+fn no_effect() -> KeyValueError {
+    KeyValueError("a write had no effect".to_owned())
 }
 
 /// How one attempt ended.

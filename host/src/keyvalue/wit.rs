@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use wasmtime::component::{Accessor, HasData, Resource, ResourceTable};
 
-use super::{Backend, BackendError, DEFAULT_LABEL, Swap};
+use super::writes::Writes;
+use super::{Backend, BackendError, DEFAULT_LABEL};
 use crate::bindings::{spin::key_value::key_value as spin, wasi::keyvalue as wasi};
+use crate::occupation::Occupation;
 
 /// An open store: `store` in Spin's interface, `bucket` in that of WASI.
 pub struct Bucket {
@@ -20,8 +22,15 @@ pub struct Bucket {
 pub struct Cas {
     backend: Arc<dyn Backend>,
     key: String,
-    /// What `swap` compares with: the value when the handle was made, or later when `current` was called.
-    seen: Option<Vec<u8>>,
+    /// What `swap` compares with: the value when `current` was called.
+    seen: Seen,
+}
+
+enum Seen {
+    /// It was not called.
+    Nothing,
+    /// This.
+    Value(Option<Vec<u8>>),
 }
 
 /// What a component may open.
@@ -68,6 +77,10 @@ pub struct View<'a> {
     pub stores: &'a Stores,
     /// Its handles.
     pub table: &'a mut ResourceTable,
+    /// What the instance is occupied with while it waits here.
+    pub occupation: &'a Occupation,
+    /// The swaps that it has begun.
+    pub writes: &'a Writes,
 }
 
 impl HasData for KeyValue {
@@ -77,19 +90,6 @@ impl HasData for KeyValue {
 impl View<'_> {
     fn backend(&self, bucket: &Resource<Bucket>) -> wasmtime::Result<Arc<dyn Backend>> {
         Ok(self.table.get(bucket)?.backend.clone())
-    }
-
-    /// A handle that has seen the present value of `key`.
-    async fn cas(
-        &mut self,
-        backend: Arc<dyn Backend>,
-        key: String,
-    ) -> wasmtime::Result<Result<Resource<Cas>, wasi::store::Error>> {
-        let seen = match backend.get(&key).await {
-            Ok(seen) => seen,
-            Err(error) => return Ok(Err(error.into())),
-        };
-        Ok(Ok(self.table.push(Cas { backend, key, seen })?))
     }
 }
 
@@ -122,7 +122,7 @@ impl<T: Send> spin::HostStoreWithStore<T> for KeyValue {
         label: String,
     ) -> wasmtime::Result<Result<Resource<Bucket>, spin::Error>> {
         accessor.with(|mut access| {
-            let View { stores, table } = access.get();
+            let View { stores, table, .. } = access.get();
             Ok(match stores.open(&label) {
                 Ok(bucket) => table.push(bucket).map_err(|_| spin::Error::StoreTableFull),
                 Err(Unopened::AccessDenied) => Err(spin::Error::AccessDenied),
@@ -136,7 +136,11 @@ impl<T: Send> spin::HostStoreWithStore<T> for KeyValue {
         store: Resource<Bucket>,
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, spin::Error>> {
-        let backend = accessor.with(|mut access| access.get().backend(&store))?;
+        let (backend, writes) = accessor.with(|mut access| {
+            let view = access.get();
+            wasmtime::error::Ok((view.backend(&store)?, view.writes.clone()))
+        })?;
+        writes.settled(&key).await;
         // Not `?`: an error of the backend is the component's to handle, one of ours would end the instance.
         Ok(backend.get(&key).await.map_err(Into::into))
     }
@@ -222,23 +226,26 @@ impl wasi::store::HostBucket for View<'_> {
 }
 
 impl wasi::atomics::HostCas for View<'_> {
-    async fn new(
+    fn new(
         &mut self,
         bucket: Resource<Bucket>,
         key: String,
     ) -> wasmtime::Result<Result<Resource<Cas>, wasi::store::Error>> {
         let backend = self.backend(&bucket)?;
-        self.cas(backend, key).await
+        // What is there is read by `current`, which comes next.
+        let seen = Seen::Nothing;
+        Ok(Ok(self.table.push(Cas { backend, key, seen })?))
     }
 
     async fn current(
         &mut self,
         cas: Resource<Cas>,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, wasi::store::Error>> {
+        let _waiting = self.occupation.wait();
         let cas = self.table.get_mut(&cas)?;
         Ok(match cas.backend.get(&cas.key).await {
             Ok(value) => {
-                cas.seen.clone_from(&value);
+                cas.seen = Seen::Value(value.clone());
                 Ok(value)
             }
             Err(error) => Err(error.into()),
@@ -258,24 +265,28 @@ impl wasi::atomics::Host for View<'_> {
         key: String,
         delta: i64,
     ) -> wasmtime::Result<Result<i64, wasi::store::Error>> {
+        let _waiting = self.occupation.wait();
         let backend = self.backend(&bucket)?;
         Ok(backend.increment(&key, delta).await.map_err(Into::into))
     }
 
-    async fn swap(
+    /// Begins the swap, see [`Writes`]. That it has begun is all that the answer says.
+    fn swap(
         &mut self,
         cas: Resource<Cas>,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), wasi::atomics::CasError>> {
         // The handle is consumed: out of the table it goes, however this ends.
         let Cas { backend, key, seen } = self.table.delete(cas)?;
-        Ok(match backend.compare_and_swap(&key, seen, value).await {
-            Ok(Swap::Stored) => Ok(()),
-            Ok(Swap::Lost) => Err(match self.cas(backend, key).await? {
-                Ok(fresh) => wasi::atomics::CasError::CasFailed(fresh),
-                Err(error) => wasi::atomics::CasError::StoreError(error),
-            }),
-            Err(error) => Err(wasi::atomics::CasError::StoreError(error.into())),
-        })
+        let Seen::Value(seen) = seen else {
+            let error = wasi::store::Error::Other("swap of a value that was not read".into());
+            return Ok(Err(wasi::atomics::CasError::StoreError(error)));
+        };
+        self.writes.begin(key.clone(), async move {
+            if let Err(error) = backend.compare_and_swap(&key, seen, value).await {
+                tracing::warn!("key-value: {error}");
+            }
+        });
+        Ok(Ok(()))
     }
 }

@@ -1,9 +1,49 @@
-//! The answers that the host itself gives, in the form of the component's.
+//! The answers: the component's, and those that the host itself gives in the same form.
 
+use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Either, Full};
 use wasmtime_wasi_http::WasiBody;
+
+/// Answers up to this length are put together before they are sent, so that header and body go out in one write.
+const WHOLE_ANSWER: u64 = 64 << 10;
+
+/// The body of an answer: in one piece, unless it is long.
+pub(super) type AnswerBody = Either<Full<Bytes>, WasiBody>;
+
+/// An answer, ready to be sent.
+pub(super) struct Answer(pub(super) Response<AnswerBody>);
+
+impl Answer {
+    /// The answer that is `response`, put together if it is short; without its body where `head` was asked for.
+    pub(super) async fn new(response: Response<WasiBody>, head: bool) -> Result<Self, Failure> {
+        let length = response.headers().get(CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if head {
+            // The length is that of the body that a GET would get; there is none to wait for.
+            return Ok(Self(response.map(|_| Either::Left(Full::default()))));
+        } else if length.is_none_or(|length| length > WHOLE_ANSWER) {
+            return Ok(Self(response.map(Either::Right)));
+        }
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.map_err(|error| {
+            tracing::error!("the component broke its answer off: {error}");
+            Failure::Trap
+        })?;
+        let body = body.to_bytes();
+        if length != Some(body.len() as u64) {
+            tracing::error!("the component's answer is not as long as it says");
+            return Err(Failure::Trap);
+        }
+        let body = Either::Left(Full::new(body));
+        Ok(Self(Response::from_parts(parts, body)))
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.0.status()
+    }
+}
 
 /// Why the component did not answer a request. The client is told no more than these texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,13 +68,12 @@ impl Failure {
         }
     }
 
-    pub(super) fn response(self) -> Response<WasiBody> {
+    pub(super) fn response(self) -> Response<AnswerBody> {
         let (status, code) = self.parts();
         // Neither text holds a character that JSON would have to escape.
         let body = format!(r#"{{"message":"{self}","code":"{code}"}}"#);
         let length = body.len();
-        let body = Full::from(body).map_err(|never| match never {});
-        let mut response = Response::new(body.boxed_unsync());
+        let mut response = Response::new(Either::Left(Full::from(body)));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         let mut set = |name: HeaderName, value: &'static str| {

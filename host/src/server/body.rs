@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::time::{Sleep, sleep};
 use wasmtime_wasi_http::Error;
 
 /// How much of a body that the component has left unread is read nevertheless, and for how long.
@@ -18,16 +19,24 @@ const DRAIN_TIME: Duration = Duration::from_secs(2);
 ///
 /// Many clients send all of a body before they look at the answer. Were the connection closed with a part of the body
 /// unread, the system would reset it, and the client would never see the 401 or 413 that explains why.
+///
+/// A body that does not come on is broken off: the component then answers as to any incomplete body, and nobody waits for
+/// it.
 pub(super) struct Drained {
     body: Option<Incoming>,
+    /// How long it may take as a whole, from when it first has to be waited for.
+    time: Duration,
+    deadline: Option<Pin<Box<Sleep>>>,
     /// Whether the client waits for "100 Continue", so that nothing is on its way that would have to be read.
     expects_continue: bool,
 }
 
 impl Drained {
-    pub(super) fn new(body: Incoming, expects_continue: bool) -> Self {
+    pub(super) fn new(body: Incoming, expects_continue: bool, time: Duration) -> Self {
         Self {
             body: Some(body),
+            time,
+            deadline: None,
             expects_continue,
         }
     }
@@ -42,10 +51,18 @@ impl Body for Drained {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         self.expects_continue = false;
-        match &mut self.body {
-            Some(body) => Pin::new(body).poll_frame(cx).map_err(Error::from),
-            None => Poll::Ready(None),
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(None);
+        };
+        if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
+            return Poll::Ready(frame.map(|frame| frame.map_err(Error::from)));
         }
+        let time = self.time;
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(time)));
+        deadline
+            .as_mut()
+            .poll(cx)
+            .map(|()| Some(Err(Error::ConnectionReadTimeout)))
     }
 
     fn is_end_stream(&self) -> bool {

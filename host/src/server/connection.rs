@@ -3,12 +3,13 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, EXPECT, HOST};
+use http::header::{EXPECT, HOST};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
-use http_body_util::{BodyExt, Empty, Full};
+use http::{HeaderName, HeaderValue, Request, Response, Uri};
+use http_body::Body;
+use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -16,23 +17,16 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use wasmtime_wasi_http::WasiBody;
-use wasmtime_wasi_http::handler::{ExpirationError, InstantiationError};
 
 use super::Shared;
-use super::answer::Failure;
+use super::answer::AnswerBody;
 use super::body::Drained;
 
 /// The header in which Spin tells the component the client's address; the last one counts.
 const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("spin-client-addr");
 
-/// Answers up to this length are put together before they are sent, so that header and body go out in one write.
-const WHOLE_ANSWER: u64 = 64 << 10;
-
 /// The buffer of a connection, and so the longest header of a request.
 const BUFFER: usize = 64 << 10;
-
-/// How much longer than the component the host waits, so that it is the component's timeout that is seen to pass.
-const MARGIN: Duration = Duration::from_secs(1);
 
 /// Serves one connection until the client closes it, or until a shutdown and the end of the request in flight.
 pub(super) async fn serve(
@@ -74,51 +68,12 @@ async fn respond(
     request: Request<Incoming>,
     client: SocketAddr,
     local: Option<SocketAddr>,
-) -> Response<WasiBody> {
-    let head = request.method() == Method::HEAD;
-    let answer = async {
-        let response = handle(shared, prepare(request, client, local)).await?;
-        whole(response, head).await
-    };
-    let time = shared.limits.request_time + MARGIN;
-    match tokio::time::timeout(time, answer).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(failure)) => failure.response(),
-        Err(_) => Failure::Timeout.response(),
+) -> Response<AnswerBody> {
+    let request = prepare(request, client, local, shared.limits.body_time);
+    match shared.dispatcher.handle(request).await {
+        Ok(answer) => answer.0,
+        Err(failure) => failure.response(),
     }
-}
-
-/// Gives a request to the component.
-pub(super) async fn handle(
-    shared: &Shared,
-    request: Request<WasiBody>,
-) -> Result<Response<WasiBody>, Failure> {
-    let permit = tokio::time::timeout(
-        shared.limits.request_time,
-        shared.requests.clone().acquire_owned(),
-    );
-    let Ok(Ok(permit)) = permit.await else {
-        return Err(Failure::Overload);
-    };
-    let begun = Instant::now();
-    shared
-        .handler
-        .handle(permit, request)
-        .await
-        .map_err(|error| {
-            // An instance that computed all the time is ended as a whole, which looks like a trap.
-            let late = begun.elapsed() >= shared.limits.request_time;
-            if late || error.is::<ExpirationError>() {
-                tracing::error!("the component did not answer in time");
-                Failure::Timeout
-            } else if error.is::<InstantiationError<tokio::sync::OwnedSemaphorePermit>>() {
-                tracing::error!("{error:#}");
-                Failure::Overload
-            } else {
-                tracing::error!("the component failed: {error:#}");
-                Failure::Trap
-            }
-        })
 }
 
 /// The request as the component expects it: with a scheme and an authority, and with the client's address.
@@ -126,10 +81,15 @@ fn prepare(
     request: Request<Incoming>,
     client: SocketAddr,
     local: Option<SocketAddr>,
+    body_time: Duration,
 ) -> Request<WasiBody> {
     let (mut head, body) = request.into_parts();
-    let expects_continue = head.headers.contains_key(EXPECT);
-    let body = Drained::new(body, expects_continue);
+    let body = if body.is_end_stream() {
+        Empty::new().map_err(|never| match never {}).boxed_unsync()
+    } else {
+        let expects_continue = head.headers.contains_key(EXPECT);
+        Drained::new(body, expects_continue, body_time).boxed_unsync()
+    };
 
     let mut uri = std::mem::take(&mut head.uri).into_parts();
     uri.scheme.get_or_insert(Scheme::HTTP);
@@ -149,30 +109,5 @@ fn prepare(
     if let Ok(client) = HeaderValue::try_from(client.to_string()) {
         head.headers.append(CLIENT_ADDRESS, client);
     }
-    Request::from_parts(head, body.boxed_unsync())
-}
-
-/// The response in one piece, if it is short.
-async fn whole(response: Response<WasiBody>, head: bool) -> Result<Response<WasiBody>, Failure> {
-    if head {
-        // The length is that of the body that a GET would get; there is none to wait for.
-        return Ok(response.map(|_| Empty::new().map_err(|never| match never {}).boxed_unsync()));
-    }
-    let length = response.headers().get(CONTENT_LENGTH);
-    let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if length.is_none_or(|length| length > WHOLE_ANSWER) {
-        return Ok(response);
-    }
-    let (parts, body) = response.into_parts();
-    let body = body.collect().await.map_err(|error| {
-        tracing::error!("the component broke its answer off: {error}");
-        Failure::Trap
-    })?;
-    let body = body.to_bytes();
-    if length != Some(body.len() as u64) {
-        tracing::error!("the component's answer is not as long as it says");
-        return Err(Failure::Trap);
-    }
-    let body = Full::from(body).map_err(|never| match never {});
-    Ok(Response::from_parts(parts, body.boxed_unsync()))
+    Request::from_parts(head, body)
 }

@@ -35,11 +35,12 @@ pub(super) fn new(limits: &Limits) -> Result<Engine, StartError> {
 }
 
 fn pool(limits: &Limits) -> InstanceAllocationStrategy {
-    // Twice the requests: an instance that has answered its last request may take a moment to go.
-    let instances = u32::try_from(limits.requests).unwrap_or(u32::MAX / 32) * 2;
+    // Twice what there may be: an instance that has ended may take a moment to go.
+    let instances = u32::try_from(limits.instances_at_most + 1).unwrap_or(u32::MAX / 32) * 2;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances);
-    pool.total_stacks(instances * 2);
+    // Each request that computes has a stack.
+    pool.total_stacks(instances * 64);
     pool.total_memories(instances);
     // A component is made of several core modules: the program, its adapters, and shims with a table each.
     pool.total_core_instances(instances * 8);

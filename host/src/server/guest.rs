@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Response;
 use wasmtime::component::{Component, Linker, ResourceTable};
-use wasmtime::{Engine, Store};
+use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 use wasmtime_wasi_http::{
@@ -14,6 +14,8 @@ use wasmtime_wasi_http::{
 use super::{StartError, one_line};
 use crate::bindings::{spin, wasi};
 use crate::keyvalue::wit::{KeyValue, Stores, View};
+use crate::keyvalue::writes::Writes;
+use crate::occupation::Occupation;
 use crate::variables::{Variables, VariablesData};
 
 /// The handles that an instance may hold at a time. It serves a few requests at a time, with a few handles each.
@@ -27,11 +29,13 @@ pub(super) struct Guest {
     outgoing: NoOutgoingRequests,
     stores: Stores,
     variables: Arc<Variables>,
+    occupation: Occupation,
+    writes: Writes,
 }
 
 impl Guest {
     /// No environment, no arguments, no files, no network; what it prints goes to this process's standard error.
-    pub(super) fn new(stores: Stores, variables: Arc<Variables>) -> Self {
+    pub(super) fn new(stores: Stores, variables: Arc<Variables>, occupation: Occupation) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);
         Self {
@@ -46,6 +50,8 @@ impl Guest {
             outgoing: NoOutgoingRequests,
             stores,
             variables,
+            occupation,
+            writes: Writes::default(),
         }
     }
 
@@ -53,6 +59,8 @@ impl Guest {
         View {
             stores: &self.stores,
             table: &mut self.table,
+            occupation: &self.occupation,
+            writes: &self.writes,
         }
     }
 }
@@ -118,9 +126,12 @@ fn add_imports(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 }
 
 /// A store for one instance, which lets others run at every tick of the engine's clock.
-pub(super) fn store(engine: &Engine, guest: Guest) -> Store<Guest> {
+pub(super) fn store(engine: &Engine, guest: Guest, occupation: Occupation) -> Store<Guest> {
     let mut store = Store::new(engine, guest);
-    store.epoch_deadline_async_yield_and_update(1);
+    store.epoch_deadline_callback(move |_| {
+        occupation.interrupted();
+        Ok(UpdateDeadline::Yield(1))
+    });
     store.set_epoch_deadline(1);
     store
 }

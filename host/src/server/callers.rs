@@ -1,0 +1,258 @@
+//! Which caller an instance knows.
+//!
+//! Verifying a password costs an instance tens of milliseconds in which it serves nobody else, and a wrong one is counted
+//! there. So strangers are all sent to one instance, the reception: it alone spends its time on wrong passwords, and its
+//! count of them is the count of the whole server. Whoever has signed in there is then introduced to other instances, where
+//! the password is verified once more and remembered, and where no wrong one ever arrives.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+
+use http::{HeaderMap, StatusCode, header};
+
+/// The place of an instance among all: the first is the reception.
+pub(super) type Slot = usize;
+
+/// Where strangers go.
+pub(super) const RECEPTION: Slot = 0;
+
+/// Callers that are known at a time; beyond it, the one that has been known longest is a stranger again.
+const MAX_KNOWN: usize = 16 << 10;
+
+/// Who sends a request, as far as the server can tell without knowing any user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// One without a password to verify.
+    Anyone,
+    /// One that sends the credentials of this digest. Under a key that is drawn at the start: nobody can choose credentials
+    /// that are mistaken for another's.
+    Signed(u64),
+}
+
+/// How an instance stands to a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It serves this caller.
+    Serves,
+    /// It may get to know it with its next request.
+    MayMeet,
+    /// It is not for this caller.
+    Not,
+}
+
+/// The callers that have signed in, and the instances that know each.
+#[derive(Default)]
+pub(super) struct Callers {
+    hasher: RandomState,
+    known: HashMap<u64, Known>,
+    /// In the order in which they became known.
+    order: VecDeque<u64>,
+}
+
+struct Known {
+    /// A bit for each slot.
+    by: u64,
+    /// The instance that is getting to know it: one at a time, since it is slow.
+    meets: Option<Slot>,
+}
+
+impl Callers {
+    /// Tells who sends a request with these headers.
+    pub(super) fn identify(hasher: &RandomState, headers: &HeaderMap) -> Caller {
+        match headers.get(header::AUTHORIZATION) {
+            Some(value) if is_basic(value.as_bytes()) => {
+                Caller::Signed(hasher.hash_one(value.as_bytes()))
+            }
+            _ => Caller::Anyone,
+        }
+    }
+
+    pub(super) fn hasher(&self) -> RandomState {
+        self.hasher.clone()
+    }
+
+    pub(super) fn standing(&self, slot: Slot, caller: Caller) -> Standing {
+        let Caller::Signed(digest) = caller else {
+            return match slot {
+                RECEPTION => Standing::Not,
+                _ => Standing::Serves,
+            };
+        };
+        match self.known.get(&digest) {
+            None if slot == RECEPTION => Standing::Serves,
+            None => Standing::Not,
+            // Known elsewhere: the reception has strangers to see to.
+            Some(known) if slot == RECEPTION && known.by != bit(RECEPTION) => Standing::Not,
+            Some(known) if known.by & bit(slot) != 0 => Standing::Serves,
+            Some(known) if slot != RECEPTION && known.meets.is_none() => Standing::MayMeet,
+            Some(_) => Standing::Not,
+        }
+    }
+
+    /// An instance that [`Standing::MayMeet`] a caller takes its request.
+    pub(super) fn meet(&mut self, slot: Slot, caller: Caller) {
+        if let Caller::Signed(digest) = caller
+            && let Some(known) = self.known.get_mut(&digest)
+        {
+            known.meets = Some(slot);
+        }
+    }
+
+    /// An instance has answered a caller.
+    pub(super) fn answered(&mut self, slot: Slot, caller: Caller, status: Option<StatusCode>) {
+        let Caller::Signed(digest) = caller else {
+            return;
+        };
+        let refused = matches!(
+            status,
+            Some(StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS)
+        );
+        if refused {
+            // A stranger, perhaps again: its order stays until its turn comes.
+            self.known.remove(&digest);
+        } else if status.is_some_and(|status| !status.is_server_error()) {
+            self.knows(slot, digest);
+        } else if let Some(known) = self.known.get_mut(&digest)
+            && known.meets == Some(slot)
+        {
+            known.meets = None;
+        }
+    }
+
+    fn knows(&mut self, slot: Slot, digest: u64) {
+        if let Some(known) = self.known.get_mut(&digest) {
+            known.by |= bit(slot);
+            if known.meets == Some(slot) {
+                known.meets = None;
+            }
+            return;
+        }
+        // Nobody becomes known but at the reception: not one whose password another instance has just refused.
+        if slot != RECEPTION {
+            return;
+        }
+        self.order.push_back(digest);
+        self.known.insert(
+            digest,
+            Known {
+                by: bit(slot),
+                meets: None,
+            },
+        );
+        while self.order.len() > MAX_KNOWN {
+            if let Some(oldest) = self.order.pop_front() {
+                self.known.remove(&oldest);
+            }
+        }
+    }
+
+    /// An instance is gone, with all that it knew.
+    pub(super) fn forget(&mut self, slot: Slot) {
+        self.known.retain(|_, known| {
+            known.by &= !bit(slot);
+            if known.meets == Some(slot) {
+                known.meets = None;
+            }
+            known.by != 0
+        });
+        self.order.retain(|digest| self.known.contains_key(digest));
+    }
+}
+
+fn bit(slot: Slot) -> u64 {
+    1 << slot
+}
+
+/// Whether these are credentials of the scheme Basic (RFC 7617), the one with a password to verify.
+fn is_basic(value: &[u8]) -> bool {
+    value
+        .get(..5)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CALLER: Caller = Caller::Signed(7);
+    const OK: Option<StatusCode> = Some(StatusCode::OK);
+
+    #[test]
+    fn strangers_are_for_the_reception() {
+        let callers = Callers::default();
+        assert_eq!(callers.standing(RECEPTION, CALLER), Standing::Serves);
+        assert_eq!(callers.standing(1, CALLER), Standing::Not);
+        assert_eq!(callers.standing(RECEPTION, Caller::Anyone), Standing::Not);
+        assert_eq!(callers.standing(1, Caller::Anyone), Standing::Serves);
+    }
+
+    #[test]
+    fn the_reception_introduces() {
+        let mut callers = Callers::default();
+        callers.answered(RECEPTION, CALLER, OK);
+        assert_eq!(callers.standing(RECEPTION, CALLER), Standing::Serves);
+        assert_eq!(callers.standing(1, CALLER), Standing::MayMeet);
+        callers.meet(1, CALLER);
+        // One at a time, and the reception helps out meanwhile.
+        assert_eq!(callers.standing(2, CALLER), Standing::Not);
+        assert_eq!(callers.standing(RECEPTION, CALLER), Standing::Serves);
+        callers.answered(1, CALLER, OK);
+        assert_eq!(callers.standing(1, CALLER), Standing::Serves);
+        assert_eq!(callers.standing(2, CALLER), Standing::MayMeet);
+        assert_eq!(callers.standing(RECEPTION, CALLER), Standing::Not);
+        callers.forget(1);
+        assert_eq!(callers.standing(1, CALLER), Standing::MayMeet);
+        assert_eq!(callers.standing(RECEPTION, CALLER), Standing::Serves);
+        callers.forget(RECEPTION);
+        assert_eq!(callers.standing(1, CALLER), Standing::Not);
+    }
+
+    #[test]
+    fn a_failure_is_no_refusal() {
+        let mut callers = Callers::default();
+        callers.answered(RECEPTION, CALLER, OK);
+        callers.meet(1, CALLER);
+        callers.answered(1, CALLER, Some(StatusCode::SERVICE_UNAVAILABLE));
+        assert_eq!(callers.standing(1, CALLER), Standing::MayMeet);
+        callers.answered(1, CALLER, None);
+        assert_eq!(callers.standing(1, CALLER), Standing::MayMeet);
+        callers.answered(1, CALLER, Some(StatusCode::UNAUTHORIZED));
+        assert_eq!(callers.standing(1, CALLER), Standing::Not);
+    }
+
+    #[test]
+    fn wrong_passwords_are_not_kept() {
+        let mut callers = Callers::default();
+        for digest in 0..100 {
+            let caller = Caller::Signed(digest);
+            callers.answered(RECEPTION, caller, Some(StatusCode::UNAUTHORIZED));
+        }
+        assert!(callers.known.is_empty() && callers.order.is_empty());
+    }
+
+    #[test]
+    fn the_number_of_known_callers_is_bounded() {
+        let mut callers = Callers::default();
+        for digest in 0..2 * MAX_KNOWN as u64 {
+            callers.answered(RECEPTION, Caller::Signed(digest), OK);
+        }
+        assert_eq!(callers.known.len(), MAX_KNOWN);
+        assert_eq!(callers.order.len(), MAX_KNOWN);
+        assert_eq!(callers.standing(1, Caller::Signed(0)), Standing::Not);
+    }
+
+    #[test]
+    fn schemes() {
+        let hasher = RandomState::new();
+        let identify = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, value.parse().expect("a header"));
+            Callers::identify(&hasher, &headers)
+        };
+        assert_eq!(identify("Bearer abc"), Caller::Anyone);
+        assert_eq!(identify("Bas"), Caller::Anyone);
+        assert_ne!(identify("bAsIc abc"), Caller::Anyone);
+        assert_ne!(identify("Basic a"), identify("Basic b"));
+        assert_eq!(identify("Basic a"), identify("Basic a"));
+    }
+}

@@ -1,0 +1,365 @@
+//! Which instance takes which request.
+//!
+//! Requests wait in one line, and instances take from it what they may (see [`callers`](super::callers)) when they have
+//! nothing more urgent to do. So a request never sits with an instance that computes while another is free. There are few
+//! instances: each knows the passwords that it has verified, so work goes to those that know the caller, and of them to the
+//! one that worked last.
+
+use std::collections::VecDeque;
+use std::hash::RandomState;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use http::{Method, Request, StatusCode};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use wasmtime_wasi_http::WasiBody;
+
+use super::Limits;
+use super::answer::{Answer, Failure};
+use super::callers::{Caller, Callers, RECEPTION, Slot, Standing};
+use super::instance::{self, Factory};
+
+/// How long a request waits for an instance before another is made for it, beyond those that the processors can keep busy.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// A request on its way to an instance.
+pub(super) struct Job {
+    number: u64,
+    caller: Caller,
+    pub(super) request: Request<WasiBody>,
+    /// Whether only the head of the answer is wanted.
+    pub(super) head: bool,
+    pub(super) answer: oneshot::Sender<Result<Answer, Failure>>,
+}
+
+/// Hands requests to instances. The instances end when this is dropped.
+pub(super) struct Dispatcher {
+    line: Arc<Line>,
+    hasher: RandomState,
+}
+
+/// What the dispatcher and its instances share.
+pub(super) struct Line {
+    state: Mutex<State>,
+    /// The number of requests that wait: read without the lock, at every step of every instance.
+    waiting: AtomicUsize,
+    pub(super) factory: Factory,
+    pub(super) limits: Limits,
+}
+
+struct State {
+    waiting: VecDeque<Job>,
+    instances: Vec<Place>,
+    callers: Callers,
+    next_number: u64,
+    /// Counts what is handed out, to tell which instance worked last.
+    clock: u64,
+    ending: bool,
+}
+
+/// What the dispatcher knows of an instance.
+enum Place {
+    Empty,
+    /// It works, or is being made; it will look at the line by itself.
+    Working {
+        last: u64,
+    },
+    /// It would take a request, if it is woken.
+    Ready {
+        last: u64,
+        waker: Waker,
+    },
+    /// It can take nothing until what occupies it is over.
+    Occupied {
+        last: u64,
+        waker: Waker,
+    },
+}
+
+impl Dispatcher {
+    pub(super) fn new(factory: Factory, limits: Limits) -> Self {
+        let callers = Callers::default();
+        let hasher = callers.hasher();
+        let instances = (0..=limits.instances_at_most).map(|_| Place::Empty);
+        let state = State {
+            waiting: VecDeque::new(),
+            instances: instances.collect(),
+            callers,
+            next_number: 0,
+            clock: 0,
+            ending: false,
+        };
+        let line = Arc::new(Line {
+            state: Mutex::new(state),
+            waiting: AtomicUsize::new(0),
+            factory,
+            limits,
+        });
+        Self { line, hasher }
+    }
+
+    /// The answer of the component to a request.
+    pub(super) async fn handle(&self, request: Request<WasiBody>) -> Result<Answer, Failure> {
+        let caller = Callers::identify(&self.hasher, request.headers());
+        let (answer, mut answered) = oneshot::channel();
+        let number = self.line.push(caller, request, answer);
+        // Leaves the line if the client goes.
+        let place = Waiting {
+            line: &self.line,
+            number,
+        };
+        let quick = timeout(PATIENCE, &mut answered).await;
+        let result = match quick {
+            Ok(result) => result,
+            Err(_) => {
+                self.line.stretch(number);
+                match timeout(self.line.limits.request_time, answered).await {
+                    Ok(result) => result,
+                    Err(_) if self.line.remove(number) => return Err(Failure::Overload),
+                    Err(_) => {
+                        tracing::error!("the component did not answer in time");
+                        return Err(Failure::Timeout);
+                    }
+                }
+            }
+        };
+        std::mem::forget(place);
+        // The instance has ended, and said why.
+        result.unwrap_or(Err(Failure::Trap))
+    }
+}
+
+impl Drop for Dispatcher {
+    fn drop(&mut self) {
+        let mut state = self.line.lock();
+        state.ending = true;
+        let wakers: Vec<_> = state.instances.iter().filter_map(Place::waker).collect();
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// A request that may have to leave the line before its turn.
+struct Waiting<'a> {
+    line: &'a Line,
+    number: u64,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.line.remove(self.number);
+    }
+}
+
+impl Line {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(
+        self: &Arc<Self>,
+        caller: Caller,
+        request: Request<WasiBody>,
+        answer: oneshot::Sender<Result<Answer, Failure>>,
+    ) -> u64 {
+        let mut state = self.lock();
+        let number = state.next_number;
+        state.next_number += 1;
+        state.waiting.push_back(Job {
+            number,
+            caller,
+            head: request.method() == Method::HEAD,
+            request,
+            answer,
+        });
+        self.waiting.store(state.waiting.len(), Ordering::Relaxed);
+        let wanted = state.instance_for(caller, self.limits.instances);
+        drop(state);
+        self.call(wanted);
+        number
+    }
+
+    fn call(self: &Arc<Self>, wanted: Wanted) {
+        match wanted {
+            Wanted::Ready(waker) => waker.wake(),
+            Wanted::New(slot) => instance::start(self.clone(), slot),
+            Wanted::None => {}
+        }
+    }
+
+    /// Makes another instance for a request that has waited for long.
+    fn stretch(self: &Arc<Self>, number: u64) {
+        let mut state = self.lock();
+        let job = state.waiting.iter().find(|job| job.number == number);
+        let wanted = match job.map(|job| job.caller) {
+            Some(caller) => state.instance_for(caller, self.limits.instances_at_most),
+            None => Wanted::None,
+        };
+        drop(state);
+        self.call(wanted);
+    }
+
+    /// Takes a request out of the line; tells whether it was still there.
+    fn remove(&self, number: u64) -> bool {
+        // Most have long been taken.
+        if self.waiting.load(Ordering::Relaxed) == 0 {
+            return false;
+        }
+        let mut state = self.lock();
+        let place = state.waiting.iter().position(|job| job.number == number);
+        let job = place.and_then(|place| state.waiting.remove(place));
+        self.waiting.store(state.waiting.len(), Ordering::Relaxed);
+        drop(state);
+        job.is_some()
+    }
+
+    /// The next request for an instance, which it must begin.
+    pub(super) fn take(&self, slot: Slot) -> Option<(Caller, Job)> {
+        if self.waiting.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let mut state = self.lock();
+        let (place, standing) = state.first_for(slot)?;
+        let job = state.waiting.remove(place)?;
+        self.waiting.store(state.waiting.len(), Ordering::Relaxed);
+        if standing == Standing::MayMeet {
+            state.callers.meet(slot, job.caller);
+        }
+        Some((job.caller, job))
+    }
+
+    /// An instance begins a step.
+    pub(super) fn working(&self, slot: Slot) {
+        let mut state = self.lock();
+        state.clock += 1;
+        let last = state.clock;
+        state.instances[slot] = Place::Working { last };
+    }
+
+    /// An instance has nothing to do; tells whether there is a request for it after all.
+    pub(super) fn rests(&self, slot: Slot, occupied: bool, waker: &Waker) -> bool {
+        let mut state = self.lock();
+        if !occupied && state.first_for(slot).is_some() {
+            return true;
+        }
+        let last = state.instances[slot].last();
+        let waker = waker.clone();
+        state.instances[slot] = match occupied {
+            true => Place::Occupied { last, waker },
+            false => Place::Ready { last, waker },
+        };
+        false
+    }
+
+    /// An instance has answered.
+    pub(super) fn answered(&self, slot: Slot, caller: Caller, status: Option<StatusCode>) {
+        if caller != Caller::Anyone {
+            self.lock().callers.answered(slot, caller, status);
+        }
+    }
+
+    /// Whether instances are to end.
+    pub(super) fn is_ending(&self) -> bool {
+        self.lock().ending
+    }
+
+    /// An instance that others may miss is gone.
+    pub(super) fn gone(self: &Arc<Self>, slot: Slot) {
+        let mut state = self.lock();
+        state.instances[slot] = Place::Empty;
+        state.callers.forget(slot);
+        let callers: Vec<_> = state.waiting.iter().map(|job| job.caller).collect();
+        let wanted: Vec<_> = callers
+            .into_iter()
+            .map(|caller| state.instance_for(caller, self.limits.instances))
+            .collect();
+        drop(state);
+        wanted.into_iter().for_each(|wanted| self.call(wanted));
+    }
+
+    /// No instance can be made: whoever waits for one waits in vain.
+    pub(super) fn refuse_all(&self) {
+        let mut state = self.lock();
+        let waiting = std::mem::take(&mut state.waiting);
+        self.waiting.store(0, Ordering::Relaxed);
+        drop(state);
+        for job in waiting {
+            let _ = job.answer.send(Err(Failure::Overload));
+        }
+    }
+}
+
+/// What a request needs.
+enum Wanted {
+    /// This instance woken.
+    Ready(Waker),
+    /// An instance made.
+    New(Slot),
+    /// Nothing: some instance will come for it.
+    None,
+}
+
+impl State {
+    /// The first request that an instance may take.
+    fn first_for(&self, slot: Slot) -> Option<(usize, Standing)> {
+        self.waiting
+            .iter()
+            .map(|job| self.callers.standing(slot, job.caller))
+            .enumerate()
+            .find(|(_, standing)| *standing != Standing::Not)
+    }
+
+    /// Finds an instance that is ready for a caller: one that knows it, if possible, and of those the one that worked
+    /// last. Or else makes one, as long as there are no more than `most` besides the reception.
+    fn instance_for(&mut self, caller: Caller, most: usize) -> Wanted {
+        let mut best: Option<(bool, u64, Slot)> = None;
+        let mut empty = None;
+        for (slot, place) in self.instances.iter().enumerate() {
+            let standing = self.callers.standing(slot, caller);
+            if standing == Standing::Not || self.ending {
+                continue;
+            }
+            match place {
+                Place::Ready { last, .. } => {
+                    let this = (standing == Standing::Serves, *last, slot);
+                    best = best.max(Some(this));
+                }
+                Place::Empty if slot == RECEPTION || slot <= most => {
+                    empty = empty.or(Some(slot));
+                }
+                _ => {}
+            }
+        }
+        let slot = best.map(|(.., slot)| slot).or(empty);
+        let Some(slot) = slot else {
+            return Wanted::None;
+        };
+        self.clock += 1;
+        let working = Place::Working { last: self.clock };
+        match std::mem::replace(&mut self.instances[slot], working) {
+            Place::Ready { waker, .. } => Wanted::Ready(waker),
+            _ => Wanted::New(slot),
+        }
+    }
+}
+
+impl Place {
+    fn last(&self) -> u64 {
+        match self {
+            Self::Empty => 0,
+            Self::Working { last } | Self::Ready { last, .. } | Self::Occupied { last, .. } => {
+                *last
+            }
+        }
+    }
+
+    fn waker(&self) -> Option<Waker> {
+        match self {
+            Self::Ready { waker, .. } | Self::Occupied { waker, .. } => Some(waker.clone()),
+            Self::Empty | Self::Working { .. } => None,
+        }
+    }
+}
