@@ -4,7 +4,7 @@
 //! is no name to a native linker.
 
 mod bindings;
-mod body;
+mod http;
 mod key_value;
 mod world;
 
@@ -12,14 +12,14 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use spin_sdk::http::{FullBody, IntoResponse, Request};
 use spin_sdk::variables;
+use spin_sdk::wasip3::exports::http::handler::Guest;
+use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
 
 use latchkey_component::api;
 use latchkey_component::config::{Config, ConfigError, VARIABLES};
 use latchkey_component::service::Service;
 
-use body::Incoming;
 use key_value::KeyValueStore;
 use world::{SecureRandom, SystemClock};
 
@@ -30,16 +30,23 @@ thread_local! {
     static SERVICE: OnceCell<Rc<WasmService>> = const { OnceCell::new() };
 }
 
-/// Handles one of the requests that this instance serves, several at a time.
-#[cfg_attr(target_family = "wasm", spin_sdk::http_service)]
-pub async fn handle(request: Request) -> impl IntoResponse {
-    let service = service().await;
-    let request = request.map(Incoming::new);
-    let response = api::handle(service.as_deref(), request).await;
-    if let Some(api::LogLine(line)) = response.extensions().get() {
-        eprintln!("latchkey: {line}");
+/// The component.
+pub struct Component;
+
+#[cfg(target_family = "wasm")]
+spin_sdk::wasip3::http::service::export!(Component);
+
+impl Guest for Component {
+    /// Handles one of the requests that this instance serves, several at a time.
+    async fn handle(request: Request) -> Result<Response, ErrorCode> {
+        let request = http::request(request)?;
+        let service = service().await;
+        let response = api::handle(service.as_deref(), request).await;
+        if let Some(api::LogLine(line)) = response.extensions().get() {
+            eprintln!("latchkey: {line}");
+        }
+        http::response(response)
     }
-    response.map(FullBody::new)
 }
 
 /// The service of this instance, made at its first request. A configuration that cannot work is looked at again at every

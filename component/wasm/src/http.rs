@@ -1,0 +1,114 @@
+//! Requests and responses of WASI HTTP, as the `http` crate has them.
+//!
+//! The SDK's own conversion asks the host for all that a request may have. This one asks for what Latchkey looks at, and
+//! touches a body only when it is read.
+
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
+use spin_sdk::wasip3::http::types::{self as wasi, ErrorCode, Fields};
+use spin_sdk::wasip3::wit_bindgen::{self, StreamResult};
+use spin_sdk::wasip3::{wit_future, wit_stream};
+
+use latchkey_component::api::{BodyError, RequestBody};
+
+/// How much of a body is read at a time.
+const CHUNK: usize = 4 << 10;
+
+/// The body of a request, of which nothing has been read.
+pub(super) struct Incoming(wasi::Request);
+
+/// The request, without scheme and authority, which Latchkey does not look at.
+pub(super) fn request(incoming: wasi::Request) -> Result<Request<Incoming>, ErrorCode> {
+    let target = incoming.get_path_with_query();
+    let fields = incoming.get_headers().copy_all();
+    let mut request = Request::new(());
+    *request.method_mut() = method(incoming.get_method())?;
+    if let Some(target) = target {
+        let target =
+            PathAndQuery::try_from(target).map_err(|_| ErrorCode::HttpRequestUriInvalid)?;
+        *request.uri_mut() = Uri::from(target);
+    }
+    let headers = request.headers_mut();
+    headers.reserve(fields.len());
+    for (name, value) in fields {
+        let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::try_from(value))
+        else {
+            return Err(ErrorCode::HttpProtocolError);
+        };
+        headers.append(name, value);
+    }
+    Ok(request.map(|()| Incoming(incoming)))
+}
+
+fn method(method: wasi::Method) -> Result<Method, ErrorCode> {
+    Ok(match method {
+        wasi::Method::Get => Method::GET,
+        wasi::Method::Head => Method::HEAD,
+        wasi::Method::Post => Method::POST,
+        wasi::Method::Put => Method::PUT,
+        wasi::Method::Delete => Method::DELETE,
+        wasi::Method::Connect => Method::CONNECT,
+        wasi::Method::Options => Method::OPTIONS,
+        wasi::Method::Trace => Method::TRACE,
+        wasi::Method::Patch => Method::PATCH,
+        wasi::Method::Other(name) => {
+            Method::from_bytes(name.as_bytes()).map_err(|_| ErrorCode::HttpRequestMethodInvalid)?
+        }
+    })
+}
+
+impl RequestBody for Incoming {
+    async fn read(self, limit: usize) -> Result<Bytes, BodyError> {
+        let (_received, result) = wit_future::new(|| Ok(()));
+        let (mut stream, trailers) = wasi::Request::consume_body(self.0, result);
+        let mut body = Vec::new();
+        loop {
+            body.reserve(CHUNK);
+            let (status, read) = stream.read(body).await;
+            body = read;
+            if body.len() > limit {
+                return Err(BodyError::TooLarge);
+            }
+            match status {
+                StreamResult::Complete(_) => {}
+                // Whether it came to its end or broke off is said where the trailers are.
+                StreamResult::Dropped | StreamResult::Cancelled => break,
+            }
+        }
+        match trailers.await {
+            Ok(_) => Ok(body.into()),
+            Err(_) => Err(BodyError::Incomplete),
+        }
+    }
+}
+
+/// The response. Its body is sent when this has long returned.
+pub(super) fn response(response: Response<Bytes>) -> Result<wasi::Response, ErrorCode> {
+    let (head, body) = response.into_parts();
+    let fields: Vec<_> = (head.headers.iter())
+        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+        .collect();
+    let fields = Fields::from_list(&fields)
+        .map_err(|_| ErrorCode::InternalError(Some("a header that is not allowed".to_owned())))?;
+    let (ended, trailers) = wit_future::new(|| Ok(None));
+    let (writer, stream) = match body.is_empty() {
+        true => (None, None),
+        false => {
+            let (writer, stream) = wit_stream::new();
+            (Some(writer), Some(stream))
+        }
+    };
+    let (response, _sent) = wasi::Response::new(fields, stream, trailers);
+    response
+        .set_status_code(head.status.as_u16())
+        .map_err(|()| ErrorCode::InternalError(Some("a status that is not allowed".to_owned())))?;
+    wit_bindgen::spawn(async move {
+        if let Some(mut writer) = writer {
+            // What is left over is what the client did not wait for.
+            let _ = writer.write_all(body.into()).await;
+        }
+        let _ = ended.write(Ok(None)).await;
+    });
+    Ok(response)
+}
