@@ -62,9 +62,12 @@ where
         .action(request.method())
         .ok_or(ApiError::MethodNotAllowed(route.allow()))?;
     let service = service.map_err(|error| ApiError::Configuration(error.clone()))?;
-    let user = match service.authenticate(request.headers()) {
+    let user = match service.authenticate(request.headers()).await {
         Authentication::Valid(user) => user,
         Authentication::Absent | Authentication::Failed => return Err(ApiError::Unauthorized),
+        Authentication::Throttled { retry_after } => {
+            return Err(ApiError::TooManyAttempts { retry_after });
+        }
     };
     perform(service, action, &user, request).await
 }

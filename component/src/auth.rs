@@ -1,20 +1,32 @@
 //! Who is asking: HTTP Basic authentication (RFC 7617) against the configured users.
+//!
+//! Guessing is slow, and harmless to others: failures are [throttled](throttle) by user, verifications [take
+//! turns](queue), and whoever has signed in [stays signed in](remembered) meanwhile. None of it tells whether a user exists.
 
 mod credentials;
+mod digest;
 mod password;
+mod queue;
 mod remembered;
+mod throttle;
+mod users;
 
 use std::cell::RefCell;
+use std::fmt;
+use std::time::Duration;
 
-use http::HeaderMap;
-use sha2::{Digest, Sha256};
+use http::{HeaderMap, header};
 
-use crate::ports::Random;
+use crate::ports::{Clock, Random};
 use crate::token::{Timestamp, Username};
 
 pub use credentials::{Credentials, Password};
+use digest::{DigestKey, NameDigest, PasswordDigest};
 pub use password::{PasswordHash, PasswordHashError};
+use queue::{Place, Queue, Turn};
 use remembered::Remembered;
+use throttle::Throttle;
+pub use users::Users;
 
 /// What the `Authorization` header of a request proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,89 +37,166 @@ pub enum Authentication {
     Valid(Username),
     /// It proves nothing: another scheme, malformed, an unknown user or a wrong password.
     Failed,
+    /// The password was not verified: too many failed for this user, known or not, or too many wait to be verified.
+    Throttled {
+        /// When to try again.
+        retry_after: Duration,
+    },
 }
 
-/// The users and the hashes of their passwords, by name. There is at least one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Users(Vec<(Username, PasswordHash)>);
-
-impl Users {
-    /// These users; the configuration sees to it that there are any, and none twice.
-    pub(crate) fn new(mut users: Vec<(Username, PasswordHash)>) -> Self {
-        debug_assert!(!users.is_empty());
-        users.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        Self(users)
-    }
-
-    /// The place of a user among all.
-    fn find(&self, name: &str) -> Option<usize> {
-        self.0
-            .binary_search_by(|(user, _)| user.as_str().cmp(name))
-            .ok()
-    }
-
-    /// The hash that the password of an unknown user is verified against, for the time it takes.
-    ///
-    /// Chosen by the name, the same at every request: where hashes differ in cost, an unknown name looks like one of the
-    /// known ones.
-    fn decoy(&self, name: &str) -> &PasswordHash {
-        let digest = Sha256::digest(name.as_bytes());
-        let users = self.0.len();
-        let pick = digest
-            .iter()
-            .fold(0, |rest, byte| ((rest << 8) | usize::from(*byte)) % users);
-        &self.0[pick].1
-    }
-}
+/// When to try again where too many wait to be verified.
+const RETRY_AFTER_OTHERS: Duration = Duration::from_secs(1);
 
 /// Authenticates requests; lives as long as the instance.
-#[derive(Debug)]
 pub struct Authenticator {
     users: Users,
+    key: DigestKey,
     remembered: RefCell<Remembered>,
+    throttle: RefCell<Throttle>,
+    queue: Queue,
+}
+
+/// A password that somebody gave as that of a user, known or not.
+struct Attempt<'a> {
+    /// The place of the user, if there is such a user.
+    user: Option<usize>,
+    /// What to verify the password against; of an unknown user, a decoy.
+    hash: &'a PasswordHash,
+    password: &'a Password,
+    name_digest: NameDigest,
+    password_digest: PasswordDigest,
+}
+
+/// What there is to say of an attempt.
+enum Finding {
+    /// Whether the password is right.
+    Verified(bool),
+    /// The password was not verified; it may be tried again after this time.
+    Refused(Duration),
+    /// Nothing yet; look again after this time.
+    Waiting(Duration),
 }
 
 impl Authenticator {
     /// Authenticates `users`, remembering verified passwords under a key drawn from `random`.
     pub fn new(users: Users, random: &impl Random) -> Self {
-        let remembered = RefCell::new(Remembered::new(users.0.len(), random));
-        Self { users, remembered }
+        Self {
+            key: DigestKey::new(random),
+            remembered: RefCell::new(Remembered::new(users.count())),
+            throttle: RefCell::default(),
+            queue: Queue::new(),
+            users,
+        }
     }
 
-    /// Tells what the `Authorization` header of `headers` proves at the time `now`.
+    /// Tells what the `Authorization` header of `headers` proves.
     ///
-    /// Takes as long as one password verification, whoever asks, unless this password of this user was verified lately.
-    pub fn authenticate(&self, headers: &HeaderMap, now: Timestamp) -> Authentication {
-        let mut values = headers.get_all(http::header::AUTHORIZATION).iter();
-        let (Some(value), None) = (values.next(), values.next()) else {
-            return match headers.contains_key(http::header::AUTHORIZATION) {
-                true => Authentication::Failed,
-                false => Authentication::Absent,
-            };
+    /// Takes as long as one password verification and the wait for its turn, whoever asks, unless this password of this
+    /// user was verified lately or it is not verified at all.
+    pub async fn authenticate(&self, headers: &HeaderMap, clock: &impl Clock) -> Authentication {
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        let value = match (values.next(), values.next()) {
+            (None, _) => return Authentication::Absent,
+            (Some(value), None) => value,
+            // Which of two would count?
+            (Some(_), Some(_)) => return Authentication::Failed,
         };
         match Credentials::parse(value.as_bytes()) {
-            Some(credentials) => self.verify(&credentials, now),
+            Some(credentials) => self.check(&self.attempt(&credentials), clock).await,
             None => Authentication::Failed,
         }
     }
 
-    fn verify(&self, credentials: &Credentials, now: Timestamp) -> Authentication {
+    /// The work is the same whether the user is known or not: a refusal is answered so fast that a difference would show.
+    fn attempt<'a>(&'a self, credentials: &'a Credentials) -> Attempt<'a> {
         let Credentials { name, password } = credentials;
-        let Some(place) = self.users.find(name) else {
-            self.users.decoy(name).verify(password);
-            return Authentication::Failed;
-        };
-        let (user, hash) = &self.users.0[place];
-        let mut remembered = self.remembered.borrow_mut();
-        let digest = remembered.digest(user, password, hash);
-        if remembered.contains(place, &digest, now) {
-            Authentication::Valid(user.clone())
-        } else if hash.verify(password) {
-            remembered.insert(place, digest, now);
-            Authentication::Valid(user.clone())
-        } else {
-            Authentication::Failed
+        let user = self.users.find(name);
+        let decoy = self.users.decoy(name);
+        let hash = user.map_or(decoy, |place| self.users.hash(place));
+        Attempt {
+            user,
+            hash,
+            password,
+            name_digest: self.key.name(name),
+            password_digest: self.key.password(name, password, hash),
         }
+    }
+
+    async fn check(&self, attempt: &Attempt<'_>, clock: &impl Clock) -> Authentication {
+        let mut place = None;
+        loop {
+            match self.look(attempt, &mut place, clock) {
+                Finding::Verified(right) => {
+                    return match attempt.user {
+                        Some(user) if right => Authentication::Valid(self.users.name(user).clone()),
+                        _ => Authentication::Failed,
+                    };
+                }
+                Finding::Refused(retry_after) => return Authentication::Throttled { retry_after },
+                Finding::Waiting(pause) => clock.sleep(pause).await,
+            }
+        }
+    }
+
+    /// Looks at an attempt, and verifies it if it is its turn. Awaits nothing: what it finds holds until it returns.
+    fn look<'a>(
+        &'a self,
+        attempt: &Attempt<'_>,
+        place: &mut Option<Place<'a>>,
+        clock: &impl Clock,
+    ) -> Finding {
+        if let Some(right) = place.as_ref().and_then(Place::outcome) {
+            return Finding::Verified(right);
+        }
+        let now = clock.now();
+        // Before the throttle: nobody locks out a client at work by failing in its user's name. The price is that guesses
+        // at the password of such a user are as fast as requests. Nor does it end the user's failures: otherwise a client
+        // at work would do that for whoever guesses.
+        if self.remembers(attempt, now) {
+            return Finding::Verified(true);
+        }
+        let delay = self.throttle.borrow_mut().delay(attempt.name_digest, now);
+        if let Some(retry_after) = delay {
+            return Finding::Refused(retry_after);
+        }
+        match self.queue.turn(place, &attempt.password_digest, now) {
+            Turn::Now => {
+                // Whoever guesses the password behind a decoy has guessed nobody's.
+                let right = attempt.hash.verify(attempt.password) && attempt.user.is_some();
+                let ended = clock.now();
+                self.record(attempt, right, ended);
+                self.queue.ended(place.as_ref(), right, now, ended);
+                Finding::Verified(right)
+            }
+            Turn::Later(pause) => Finding::Waiting(pause),
+            Turn::Never => Finding::Refused(RETRY_AFTER_OTHERS),
+        }
+    }
+
+    fn remembers(&self, attempt: &Attempt<'_>, now: Timestamp) -> bool {
+        attempt.user.is_some_and(|user| {
+            let mut remembered = self.remembered.borrow_mut();
+            remembered.recognizes(user, &attempt.password_digest, now)
+        })
+    }
+
+    /// Keeps what the next attempts need to know of this one.
+    fn record(&self, attempt: &Attempt<'_>, right: bool, now: Timestamp) {
+        let mut throttle = self.throttle.borrow_mut();
+        match attempt.user {
+            Some(user) if right => {
+                let mut remembered = self.remembered.borrow_mut();
+                remembered.insert(user, attempt.password_digest, now);
+                throttle.succeeded(attempt.name_digest, now);
+            }
+            _ => throttle.failed(attempt.name_digest, now),
+        }
+    }
+}
+
+impl fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Authenticator(..)")
     }
 }
 

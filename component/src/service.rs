@@ -115,8 +115,8 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
     }
 
     /// Who sent a request with these headers.
-    pub fn authenticate(&self, headers: &HeaderMap) -> Authentication {
-        self.authenticator.authenticate(headers, self.clock.now())
+    pub async fn authenticate(&self, headers: &HeaderMap) -> Authentication {
+        self.authenticator.authenticate(headers, &self.clock).await
     }
 
     /// Issues a token to `user`; with `key`, once only, however often it is asked for within a day.

@@ -1,5 +1,7 @@
 //! What goes wrong, and the one map from it to a status, a code and what the client is told.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
@@ -18,6 +20,7 @@ pub(super) enum ApiError {
     MethodNotAllowed(&'static str),
     Configuration(ConfigError),
     Unauthorized,
+    TooManyAttempts { retry_after: Duration },
     UnsupportedMediaType,
     BodyTooLarge,
     IncompleteBody,
@@ -86,7 +89,9 @@ impl ApiError {
             | Self::InvalidLifetime(_)
             | Self::InvalidIdempotencyKey => StatusCode::BAD_REQUEST,
             Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooManyIdempotencyKeys => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyAttempts { .. } | Self::TooManyIdempotencyKeys => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::TokenLimitReached { .. } => StatusCode::FORBIDDEN,
             Self::NotFound | Self::NoTokens | Self::NoSuchToken => StatusCode::NOT_FOUND,
@@ -106,6 +111,7 @@ impl ApiError {
                 "misconfigured"
             }
             Self::Unauthorized => "unauthorized",
+            Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::BodyTooLarge => "body_too_large",
             Self::IncompleteBody => "incomplete_body",
@@ -135,6 +141,9 @@ impl ApiError {
                                    the URL requested. Sign in with HTTP Basic authentication: the \
                                    credentials are missing or wrong."
                 .to_owned(),
+            Self::TooManyAttempts { .. } => {
+                "There are too many attempts to sign in: try again later".to_owned()
+            }
             Self::UnsupportedMediaType => {
                 "The request body must be JSON, with Content-Type: application/json and no \
                  Content-Encoding"
@@ -186,6 +195,9 @@ impl ApiError {
                     HeaderValue::from_static(r#"Basic realm="latchkey", charset="UTF-8""#),
                 );
             }
+            Self::TooManyAttempts { retry_after } => {
+                headers.insert(header::RETRY_AFTER, whole_seconds(*retry_after));
+            }
             Self::StorageUnavailable(error) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
                 let line = LogLine(format!("storage unavailable: {error}"));
@@ -197,5 +209,32 @@ impl ApiError {
             _ => {}
         }
         response
+    }
+}
+
+/// Delay seconds (RFC 9110, section 10.2.3), rounded up: whoever waits for so long has waited for long enough.
+fn whole_seconds(duration: Duration) -> HeaderValue {
+    let almost_one = Duration::from_nanos(999_999_999);
+    HeaderValue::from(duration.saturating_add(almost_one).as_secs().max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delay_seconds_are_whole_rounded_up_and_never_none() {
+        for (millis, seconds) in [
+            (0, "1"),
+            (1, "1"),
+            (1_000, "1"),
+            (1_001, "2"),
+            (300_000, "300"),
+        ] {
+            let retry_after = Duration::from_millis(millis);
+            let response = ApiError::TooManyAttempts { retry_after }.into_response();
+            assert_eq!(response.status(), 429);
+            assert_eq!(response.headers()["retry-after"], seconds, "{millis}");
+        }
     }
 }

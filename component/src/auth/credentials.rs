@@ -6,6 +6,8 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use crate::token::Username;
+
 /// Base64 (RFC 4648, section 4); some clients leave out the padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -37,14 +39,15 @@ impl fmt::Debug for Password {
 /// A name and a password, as they came.
 #[derive(Debug)]
 pub struct Credentials {
-    /// Everything before the first colon. Not a [`crate::token::Username`]: it need not be one.
-    pub name: String,
+    /// Everything before the first colon; a user of this name need not exist.
+    pub name: Username,
     /// Everything behind it.
     pub password: Password,
 }
 
 impl Credentials {
-    /// Parses the value of an `Authorization` header of the scheme `Basic`, in UTF-8.
+    /// Parses the value of an `Authorization` header of the scheme `Basic`, in UTF-8. A name that nobody can have makes
+    /// it malformed: there is no secret in that, and no need to verify a password.
     pub fn parse(header: &[u8]) -> Option<Self> {
         let (scheme, encoded) = std::str::from_utf8(header).ok()?.split_once(' ')?;
         if !scheme.eq_ignore_ascii_case("basic") {
@@ -53,7 +56,7 @@ impl Credentials {
         let decoded = BASE64.decode(encoded.trim_matches(' ')).ok()?;
         let (name, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
         Some(Self {
-            name: name.to_owned(),
+            name: name.parse().ok()?,
             password: password.into(),
         })
     }

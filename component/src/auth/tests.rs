@@ -1,9 +1,14 @@
-use std::time::Duration;
+//! Who is let in; what guessing costs is in the modules below.
+
+mod guessing;
+mod line;
+mod time;
 
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 
 use super::*;
+use time::{FakeClock, run};
 
 struct FixedRandom;
 
@@ -11,10 +16,6 @@ impl Random for FixedRandom {
     fn fill(&self, bytes: &mut [u8]) {
         bytes.fill(7);
     }
-}
-
-fn now() -> Timestamp {
-    Timestamp::new(Duration::from_secs(1_000_000))
 }
 
 fn authenticator() -> Authenticator {
@@ -48,12 +49,14 @@ fn bcrypt_hash(password: &str) -> String {
         .to_string()
 }
 
-fn ask(authenticator: &Authenticator, headers: &[&[u8]]) -> Authentication {
+/// Authenticates a request with these `Authorization` headers by an instance that has seen nothing yet.
+fn ask(headers: &[&[u8]]) -> Authentication {
     let mut map = HeaderMap::new();
     for value in headers {
         map.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
     }
-    authenticator.authenticate(&map, now())
+    let clock = FakeClock::new();
+    run(&clock, authenticator().authenticate(&map, &clock))
 }
 
 #[test]
@@ -61,7 +64,6 @@ fn the_header_proves_its_user_or_nothing() {
     use Authentication::{Absent, Failed};
     let ada = Authentication::Valid("ada".parse().unwrap());
     let bob = Authentication::Valid("bob".parse().unwrap());
-    let authenticator = authenticator();
     for (headers, expected) in [
         (&[][..], Absent),
         // ada:password
@@ -74,6 +76,8 @@ fn the_header_proves_its_user_or_nothing() {
         (&[b"Basic YWRhOlBhc3N3b3Jk"], Failed),
         // eve:password
         (&[b"Basic ZXZlOnBhc3N3b3Jk"], Failed),
+        // :password
+        (&[b"Basic OnBhc3N3b3Jk"], Failed),
         // bob: in Latin-1
         (&[b"Basic Ym9iOnDkc3N3b3JkOng="], Failed),
         // no colon
@@ -90,31 +94,64 @@ fn the_header_proves_its_user_or_nothing() {
         ),
     ] {
         let shown: Vec<_> = headers.iter().map(|h| String::from_utf8_lossy(h)).collect();
-        assert_eq!(ask(&authenticator, headers), expected, "{shown:?}");
+        assert_eq!(ask(headers), expected, "{shown:?}");
     }
 }
 
 #[test]
-fn a_verified_password_is_remembered_for_minutes_and_for_its_hash_alone() {
-    let mut remembered = Remembered::new(2, &FixedRandom);
-    let user: Username = "ada".parse().unwrap();
+fn the_password_behind_a_decoy_lets_nobody_in() {
+    let users = vec![(
+        "ada".parse().unwrap(),
+        argon2id("password").parse().unwrap(),
+    )];
+    let authenticator = Authenticator::new(Users::new(users), &FixedRandom);
+    let clock = FakeClock::new();
+    let sign_in = |name| time::sign_in(&authenticator, &clock, name, "password");
+    assert_eq!(sign_in("eve"), Authentication::Failed);
+    assert_eq!(
+        sign_in("ada"),
+        Authentication::Valid("ada".parse().unwrap())
+    );
+}
+
+#[test]
+fn a_verified_password_is_remembered_while_it_is_used() {
+    let at = |secs: u64| Timestamp::new(Duration::from_secs(1_000_000 + secs));
+    let key = DigestKey::new(&FixedRandom);
+    let ada: Username = "ada".parse().unwrap();
+    let hash: PasswordHash = argon2id("password").parse().unwrap();
+    let digest = key.password(&ada, &"password".into(), &hash);
+    let mut remembered = Remembered::new(2);
+    assert!(!remembered.recognizes(1, &digest, at(0)));
+
+    remembered.insert(1, digest, at(0));
+    assert!(remembered.recognizes(1, &digest, at(0)));
+    assert!(!remembered.recognizes(0, &digest, at(0)));
+    assert!(remembered.recognizes(1, &digest, at(299)));
+    assert!(remembered.recognizes(1, &digest, at(299 + 299)));
+    assert!(!remembered.recognizes(1, &digest, at(299 + 299 + 300)));
+}
+
+#[test]
+fn a_password_is_remembered_for_its_user_and_its_hash_alone() {
+    let now = Timestamp::new(Duration::from_secs(1_000_000));
+    let key = DigestKey::new(&FixedRandom);
+    let [ada, eve]: [Username; 2] = ["ada", "eve"].map(|name| name.parse().unwrap());
     let hash: PasswordHash = argon2id("password").parse().unwrap();
     let other: PasswordHash = bcrypt_hash("password").parse().unwrap();
-    let digest = remembered.digest(&user, &"password".into(), &hash);
-    assert!(!remembered.contains(1, &digest, now()));
-    remembered.insert(1, digest, now());
-
-    assert!(remembered.contains(1, &digest, now()));
-    assert!(!remembered.contains(0, &digest, now()));
-    let later = |secs| Timestamp::new(Duration::from_secs(now().as_secs() + secs));
-    assert!(remembered.contains(1, &digest, later(299)));
-    assert!(!remembered.contains(1, &digest, later(300)));
-    for (password, hash) in [("passwore", &hash), ("", &hash), ("password", &other)] {
-        let digest = remembered.digest(&user, &password.into(), hash);
-        assert!(!remembered.contains(1, &digest, now()), "{password}");
+    let mut remembered = Remembered::new(1);
+    remembered.insert(0, key.password(&ada, &"password".into(), &hash), now);
+    for (user, password, hash, recognized) in [
+        (&ada, "password", &hash, true),
+        (&ada, "passwore", &hash, false),
+        (&ada, "", &hash, false),
+        (&ada, "password", &other, false),
+        (&eve, "password", &hash, false),
+    ] {
+        let digest = key.password(user, &password.into(), hash);
+        let seen = remembered.recognizes(0, &digest, now);
+        assert_eq!(seen, recognized, "{user} {password}");
     }
-    let eve = remembered.digest(&"eve".parse().unwrap(), &"password".into(), &hash);
-    assert!(!remembered.contains(1, &eve, now()));
 }
 
 #[test]
@@ -159,11 +196,12 @@ fn nothing_secret_is_shown() {
     let credentials = Credentials::parse(b"Basic YWRhOnBhc3N3b3Jk").unwrap();
     assert_eq!(
         format!("{credentials:?}"),
-        r#"Credentials { name: "ada", password: Password(..) }"#
+        r#"Credentials { name: Username("ada"), password: Password(..) }"#
     );
-    let shown = format!("{:?}", authenticator());
+    assert_eq!(format!("{:?}", authenticator()), "Authenticator(..)");
+    let users = format!("{:?}", authenticator().users);
     assert!(
-        !shown.contains("c2FsdHNhbHRzYWx0") && !shown.contains("saltsalt"),
-        "{shown}"
+        !users.contains("c2FsdHNhbHRzYWx0") && !users.contains("saltsalt"),
+        "{users}"
     );
 }
