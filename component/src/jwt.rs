@@ -5,6 +5,7 @@
 //! what ours say.
 
 mod crypto;
+mod jwk;
 mod keys;
 
 use std::fmt;
@@ -15,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::token::{Timestamp, Token, TokenId, Username};
 
-pub use keys::{KeySet, KeySetError};
+pub use jwk::{KeyError, PublicJwk};
+pub use keys::{KeySet, KeySetError, PublicKeySet};
 
 /// A token as its user gets it: a secret. Shown once, stored nowhere.
 #[derive(Clone, PartialEq, Eq)]
@@ -105,15 +107,14 @@ struct Header {
 impl KeySet {
     /// Signs `claims` with the first key.
     pub fn sign(&self, claims: &Claims) -> SignedToken {
-        let key = self.signing_key();
         let kid = self.header_key_id().map(str::to_owned);
         let header = Header {
             typ: "JWT".to_owned(),
-            alg: key.algorithm_name().to_owned(),
+            alg: self.algorithm_name().to_owned(),
             kid,
         };
         let message = format!("{}.{}", encode_segment(&header), encode_segment(claims));
-        let signature = key.sign(message.as_bytes());
+        let signature = self.signature(message.as_bytes());
         SignedToken(format!("{message}.{signature}"))
     }
 
