@@ -1,11 +1,14 @@
 //! The HTTP interface: requests in, responses out, nothing of Wasm.
 //!
 //! The order of checks is that of `handle`: route, method, configuration, authentication, media type, size, JSON,
-//! fields, and last the state of the ledger. Nobody learns anything about tokens without authenticating first.
+//! fields, and last the state of the ledger. Nobody learns anything about tokens without authenticating first, or holding
+//! the token in question.
 
 mod body;
 mod error;
 mod field;
+mod key_set;
+mod open;
 mod response;
 pub mod route;
 
@@ -24,7 +27,7 @@ pub use response::LogLine;
 
 use error::ApiError;
 use response::{Deleted, Listed, Shown};
-use route::{Action, Route};
+use route::{Action, ManagedAction, Route};
 
 /// Answers `request`.
 ///
@@ -61,6 +64,10 @@ where
     let action = route
         .action(request.method())
         .ok_or(ApiError::MethodNotAllowed(route.allow()))?;
+    let action = match action {
+        Action::Open(action) => return open::perform(service, action, request).await,
+        Action::Managed(action) => action,
+    };
     let service = service.map_err(|error| ApiError::Configuration(error.clone()))?;
     let user = match service.authenticate(request.headers()) {
         Authentication::Valid(user) => user,
@@ -71,7 +78,7 @@ where
 
 async fn perform<K, C, R>(
     service: &Service<K, C, R>,
-    action: Action<'_>,
+    action: ManagedAction<'_>,
     user: &Username,
     request: Request<impl RequestBody>,
 ) -> Result<Response<Bytes>, ApiError>
@@ -81,11 +88,11 @@ where
     R: Random + Clone,
 {
     match action {
-        Action::List => {
+        ManagedAction::List => {
             let tokens = service.list(user).await?;
             Ok(response::json(StatusCode::OK, &Listed::new(&tokens)))
         }
-        Action::Create => {
+        ManagedAction::Create => {
             let (parts, body) = request.into_parts();
             let wanted = body::read_creation(&parts.headers, body).await?;
             let issued = service
@@ -97,11 +104,11 @@ where
             created.headers_mut().insert(header::LOCATION, location);
             Ok(created)
         }
-        Action::Show(id) => {
+        ManagedAction::Show(id) => {
             let status = service.show(user, parse_id(id)?).await?;
             Ok(response::json(StatusCode::OK, &Shown::new(&status)))
         }
-        Action::Delete(id) => {
+        ManagedAction::Delete(id) => {
             service.revoke(user, parse_id(id)?).await?;
             Ok(response::json(StatusCode::OK, &Deleted::new()))
         }

@@ -8,7 +8,7 @@ use http::HeaderMap;
 use crate::auth::{Authentication, Authenticator};
 use crate::config::Config;
 use crate::idempotency::{Digest, IdempotencyKey};
-use crate::jwt::{Claims, KeySet, SignedToken};
+use crate::jwt::{Claims, KeySet, PublicKeySet, SignedToken};
 use crate::ledger::{CreateError, Ledger, Repeatable};
 use crate::lifetime::{Lifetime, LifetimeError};
 use crate::ports::{Clock, Random};
@@ -245,6 +245,12 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
                 ledger.delete(id).map(drop).ok_or(ServiceError::NoSuchToken)
             })
             .await?
+    }
+
+    /// The public keys among those that are configured. The one that the store keeps is symmetric, and has none.
+    pub fn public_keys(&self) -> PublicKeySet<'_> {
+        let keys = self.config.signing_keys.as_ref();
+        keys.map(KeySet::public).unwrap_or_default()
     }
 
     /// The keys that are configured, or else the one that the store keeps.

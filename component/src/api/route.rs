@@ -5,6 +5,9 @@ use http::Method;
 /// The path below which all routes are. `/v1alpha` is the same.
 pub const BASE: &str = "/api/v1alpha";
 
+/// Where the public keys are (RFC 8615).
+const KEY_SET: &str = "/.well-known/jwks.json";
+
 /// Every method of every route, with the path as a template. A test holds that each has its line in the authorization
 /// matrix.
 pub const ROUTES: &[(&str, &str)] = &[
@@ -12,6 +15,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/api/v1alpha/token"),
     ("GET", "/api/v1alpha/token/{jwt_token_id}"),
     ("DELETE", "/api/v1alpha/token/{jwt_token_id}"),
+    ("GET", KEY_SET),
 ];
 
 /// A resource.
@@ -21,11 +25,29 @@ pub enum Route<'a> {
     Tokens,
     /// One of them; the segment may be anything but empty.
     Token(&'a str),
+    /// The public keys.
+    KeySet,
 }
 
-/// What a method asks of a resource.
+/// What a method asks of a resource, and who may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action<'a> {
+    /// Everybody.
+    Open(OpenAction),
+    /// Who has signed in, and for no other user.
+    Managed(ManagedAction<'a>),
+}
+
+/// What everybody may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenAction {
+    /// Serve the public keys.
+    ShowKeys,
+}
+
+/// What a user may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ManagedAction<'a> {
     /// List the tokens.
     List,
     /// Issue a token.
@@ -40,6 +62,9 @@ impl<'a> Route<'a> {
     /// The route of `path`, taken literally: nothing is decoded, `.` and `..` are names like others, and an empty segment
     /// belongs to no route but for one slash at the end.
     pub fn parse(path: &'a str) -> Option<Self> {
+        if path == KEY_SET {
+            return Some(Self::KeySet);
+        }
         let path = path.strip_prefix("/api").unwrap_or(path);
         let path = path.strip_prefix("/v1alpha/")?;
         let path = path.strip_suffix('/').unwrap_or(path);
@@ -52,11 +77,13 @@ impl<'a> Route<'a> {
 
     /// What `method` asks of this resource, if it may be asked.
     pub fn action(self, method: &Method) -> Option<Action<'a>> {
+        use {ManagedAction::*, OpenAction::*};
         match (self, method) {
-            (Self::Tokens, &Method::GET | &Method::HEAD) => Some(Action::List),
-            (Self::Tokens, &Method::POST) => Some(Action::Create),
-            (Self::Token(id), &Method::GET | &Method::HEAD) => Some(Action::Show(id)),
-            (Self::Token(id), &Method::DELETE) => Some(Action::Delete(id)),
+            (Self::Tokens, &Method::GET | &Method::HEAD) => Some(Action::Managed(List)),
+            (Self::Tokens, &Method::POST) => Some(Action::Managed(Create)),
+            (Self::Token(id), &Method::GET | &Method::HEAD) => Some(Action::Managed(Show(id))),
+            (Self::Token(id), &Method::DELETE) => Some(Action::Managed(Delete(id))),
+            (Self::KeySet, &Method::GET | &Method::HEAD) => Some(Action::Open(ShowKeys)),
             _ => None,
         }
     }
@@ -66,6 +93,7 @@ impl<'a> Route<'a> {
         match self {
             Self::Tokens => "GET, HEAD, POST, OPTIONS",
             Self::Token(_) => "GET, HEAD, DELETE, OPTIONS",
+            Self::KeySet => "GET, HEAD, OPTIONS",
         }
     }
 }
@@ -94,6 +122,9 @@ mod tests {
             ("/api/v1alpha/token/x", Some(Route::Token("x"))),
             ("/v1alpha/token/x/", Some(Route::Token("x"))),
             ("/v1alpha/token/%20", Some(Route::Token("%20"))),
+            ("/.well-known/jwks.json", Some(Route::KeySet)),
+            ("/.well-known/jwks.json/", None),
+            ("/api/.well-known/jwks.json", None),
             ("", None),
             ("/", None),
             ("/api", None),
@@ -123,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_table_is_what_the_routes_allow() {
-        for route in [Route::Tokens, Route::Token("{jwt_token_id}")] {
+        for route in [Route::Tokens, Route::Token("{jwt_token_id}"), Route::KeySet] {
             for name in route.allow().split(", ") {
                 let listed = ROUTES
                     .iter()
