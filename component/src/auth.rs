@@ -39,6 +39,11 @@ impl Users {
         Self(users)
     }
 
+    /// The user of this name.
+    pub fn named(&self, name: &str) -> Option<&Username> {
+        self.find(name).map(|place| &self.0[place].0)
+    }
+
     /// The place of a user among all.
     fn find(&self, name: &str) -> Option<usize> {
         self.0

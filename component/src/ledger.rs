@@ -10,7 +10,8 @@
 //!                 "id":"2bc0160d-edf4-4ab6-9801-52d185f65b59","iat":1662720135}]}
 //! ```
 //!
-//! `repeatable` is left out where it is empty.
+//! `repeatable` is left out where it is empty. A token that was issued under a configured `issuer` also has `iss`, and `aud`
+//! if there was an `audience`: the record says all that the token claims, whatever is configured later.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::idempotency::Digest;
 use crate::lifetime::Lifetime;
-use crate::token::{Description, Timestamp, Token, TokenId};
+use crate::token::{Description, Issuer, Timestamp, Token, TokenId};
 
 /// The format of the document that this code writes, and the only one that it reads.
 const FORMAT: u32 = 1;
@@ -253,6 +254,10 @@ struct Entry {
     description: Description,
     life: Lifetime,
     iat: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    iss: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    aud: Option<String>,
 }
 
 impl From<&Token> for Entry {
@@ -262,6 +267,11 @@ impl From<&Token> for Entry {
             description: token.description.clone(),
             life: token.lifetime,
             iat: token.issued_at,
+            iss: token.issuer.as_ref().map(|issuer| issuer.name.clone()),
+            aud: token
+                .issuer
+                .as_ref()
+                .and_then(|issuer| issuer.audience.clone()),
         }
     }
 }
@@ -273,6 +283,10 @@ impl From<Entry> for Token {
             description: entry.description,
             lifetime: entry.life,
             issued_at: entry.iat,
+            issuer: entry.iss.map(|name| Issuer {
+                name,
+                audience: entry.aud,
+            }),
         }
     }
 }
@@ -287,6 +301,7 @@ mod tests {
             description: description.parse().unwrap(),
             lifetime: Lifetime::from_secs(60).unwrap(),
             issued_at: 1_000 + u64::from(n),
+            issuer: None,
         }
     }
 
@@ -357,6 +372,36 @@ mod tests {
         let document = r#"{"format":1,"tokens":[{"id":"02020202-0202-4202-8202-020202020202","description":"beta \"β\" \\","life":60,"iat":1002},{"id":"01010101-0101-4101-8101-010101010101","description":"alpha","life":60,"iat":1001}],"writes":["0123456789abcdef"]}"#;
         assert_eq!(String::from_utf8(ledger().to_document()).unwrap(), document);
         assert_eq!(Ledger::from_document(document.as_bytes()), Ok(ledger()));
+    }
+
+    #[test]
+    fn the_document_keeps_the_issuer() {
+        let mut ledger = Ledger::default();
+        for (n, audience) in [(1, None), (2, Some("api".to_owned()))] {
+            let name = "https://id.example".to_owned();
+            let issuer = Some(Issuer { name, audience });
+            let description = format!("t{n}");
+            ledger
+                .create(
+                    Token {
+                        issuer,
+                        ..token(n, &description)
+                    },
+                    10,
+                )
+                .unwrap();
+        }
+        let document = ledger.to_document();
+        let text = String::from_utf8(document.clone()).unwrap();
+        assert!(
+            text.contains(r#""iat":1002,"iss":"https://id.example","aud":"api"},"#),
+            "{text}"
+        );
+        assert!(
+            text.contains(r#""iat":1001,"iss":"https://id.example"}"#),
+            "{text}"
+        );
+        assert_eq!(Ledger::from_document(&document), Ok(ledger));
     }
 
     #[test]

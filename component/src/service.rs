@@ -1,4 +1,6 @@
-//! The use cases: issue, list, show and revoke tokens.
+//! The use cases: issue, list, show, verify and revoke tokens.
+
+mod verify;
 
 use std::cell::OnceCell;
 use std::time::Duration;
@@ -14,6 +16,8 @@ use crate::lifetime::{Lifetime, LifetimeError};
 use crate::ports::{Clock, Random};
 use crate::store::{KeyValue, Store, StoreError};
 use crate::token::{Description, Timestamp, Token, TokenId, Username};
+
+pub use verify::LiveToken;
 
 /// The token service: one an instance, for all its requests.
 #[derive(Debug)]
@@ -94,10 +98,7 @@ pub enum ServiceError {
 /// Why a ledger was left as it is.
 enum NotCreated {
     /// The creation was made before, under the same idempotency key.
-    Repeated {
-        id: TokenId,
-        issued_at: u64,
-    },
+    Repeated(Token),
     Refused(ServiceError),
 }
 
@@ -144,6 +145,7 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
             description,
             lifetime,
             issued_at: now.as_secs(),
+            issuer: self.config.issuer.clone(),
         };
         let created = self
             .store
@@ -151,14 +153,10 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
             .await?;
         let token = match created {
             Ok(()) => token,
-            Err(NotCreated::Repeated { id, issued_at }) => Token {
-                id,
-                issued_at,
-                ..token
-            },
+            Err(NotCreated::Repeated(token)) => token,
             Err(NotCreated::Refused(error)) => return Err(error),
         };
-        let signed = keys.sign(&Claims::new(user, &token, self.config.issuer.as_ref()));
+        let signed = keys.sign(&Claims::new(user, &token));
         Ok(Issued { token, signed })
     }
 
@@ -182,8 +180,12 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
                 };
                 match ledger.repeatable(creation.key) {
                     Some(earlier) if earlier.content == creation.content => {
-                        let Repeatable { id, issued_at, .. } = *earlier;
-                        return Err(NotCreated::Repeated { id, issued_at });
+                        let present = ledger.find(earlier.id).cloned();
+                        return Err(NotCreated::Repeated(present.unwrap_or_else(|| Token {
+                            id: earlier.id,
+                            issued_at: earlier.issued_at,
+                            ..token.clone()
+                        })));
                     }
                     Some(_) => {
                         return Err(NotCreated::Refused(ServiceError::IdempotencyKeyReused));
@@ -255,14 +257,25 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
 
     /// The keys that are configured, or else the one that the store keeps.
     async fn keys(&self) -> Result<&KeySet, StoreError> {
-        if let Some(keys) = &self.config.signing_keys {
-            return Ok(keys);
+        match self.present_keys().await? {
+            Some(keys) => Ok(keys),
+            None => self.keep_keys(&self.store.signing_key().await?),
         }
-        if let Some(keys) = self.stored_keys.get() {
-            return Ok(keys);
+    }
+
+    /// The same, or `None` where the store keeps no key yet: nothing has been signed.
+    async fn present_keys(&self) -> Result<Option<&KeySet>, StoreError> {
+        if let Some(keys) = self.config.signing_keys.as_ref().or(self.stored_keys.get()) {
+            return Ok(Some(keys));
         }
-        let secret = self.store.signing_key().await?;
-        let keys = KeySet::from_secret(&secret).map_err(|_| StoreError::SigningKey)?;
+        match self.store.present_signing_key().await? {
+            Some(secret) => self.keep_keys(&secret).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn keep_keys(&self, secret: &[u8]) -> Result<&KeySet, StoreError> {
+        let keys = KeySet::from_secret(secret).map_err(|_| StoreError::SigningKey)?;
         Ok(self.stored_keys.get_or_init(|| keys))
     }
 }

@@ -136,8 +136,12 @@ impl fmt::Display for TokenId {
 impl TryFrom<&str> for TokenId {
     type Error = NotATokenId;
 
+    /// Accepts what [`fmt::Display`] writes: in what we have stored or signed, an id has no other form.
     fn try_from(id: &str) -> Result<Self, NotATokenId> {
-        id.parse()
+        match id.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => Err(NotATokenId),
+            false => id.parse(),
+        }
     }
 }
 
@@ -210,6 +214,15 @@ pub enum DescriptionError {
     Control,
 }
 
+/// What the registered claims say where an issuer is configured (RFC 7519, section 4.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issuer {
+    /// The claim `iss`.
+    pub name: String,
+    /// The claim `aud`.
+    pub audience: Option<String>,
+}
+
 /// What is known of a token: everything but the token itself, which is shown once and kept nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
@@ -221,6 +234,8 @@ pub struct Token {
     pub lifetime: Lifetime,
     /// When it was issued, in seconds since the Unix epoch: the claim `iat`.
     pub issued_at: u64,
+    /// The issuer that was configured then.
+    pub issuer: Option<Issuer>,
 }
 
 impl Token {
@@ -321,6 +336,7 @@ mod tests {
             description: "t".parse().unwrap(),
             lifetime: Lifetime::from_secs(360).unwrap(),
             issued_at: 1_000,
+            issuer: None,
         };
         let at = |millis| Timestamp::new(Duration::from_millis(millis));
         assert_eq!(token.expires_at(), 1_360);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::lifetime::Lifetime;
+use crate::token::Issuer;
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 
@@ -16,13 +17,15 @@ fn example() -> (Username, Token) {
         description: "Token specter".parse().unwrap(),
         lifetime: Lifetime::from_secs(21_600).unwrap(),
         issued_at: 1_662_720_135,
+        issuer: None,
     };
     ("admin".parse().unwrap(), token)
 }
 
 fn claims(issuer: Option<&Issuer>) -> Claims {
     let (user, token) = example();
-    Claims::new(&user, &token, issuer)
+    let issuer = issuer.cloned();
+    Claims::new(&user, &Token { issuer, ..token })
 }
 
 fn at(secs: u64) -> Timestamp {
