@@ -4,13 +4,17 @@
 //! fields, and last the state of the ledger. Nobody learns anything about tokens without authenticating first, or holding
 //! the token in question.
 
+mod bearer;
 mod body;
 mod error;
 mod field;
+mod form;
+mod introspection;
 mod key_set;
 mod open;
 mod response;
 pub mod route;
+mod verification;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -26,7 +30,7 @@ pub use body::{BodyError, RequestBody};
 pub use response::LogLine;
 
 use error::ApiError;
-use response::{Deleted, Listed, Shown};
+use response::{Listed, Message, Shown};
 use route::{Action, ManagedAction, Route};
 
 /// Answers `request`.
@@ -58,12 +62,12 @@ where
 {
     let path = request.uri().path().to_owned();
     let route = Route::parse(&path).ok_or(ApiError::NotFound)?;
-    if request.method() == Method::OPTIONS {
-        return Ok(response::options(route.allow()));
-    }
-    let action = route
-        .action(request.method())
-        .ok_or(ApiError::MethodNotAllowed(route.allow()))?;
+    let Some(action) = route.action(request.method()) else {
+        return match request.method() {
+            &Method::OPTIONS => Ok(response::options(route.allow())),
+            _ => Err(ApiError::MethodNotAllowed(route.allow())),
+        };
+    };
     let action = match action {
         Action::Open(action) => return open::perform(service, action, request).await,
         Action::Managed(action) => action,
@@ -110,7 +114,14 @@ where
         }
         ManagedAction::Delete(id) => {
             service.revoke(user, parse_id(id)?).await?;
-            Ok(response::json(StatusCode::OK, &Deleted::new()))
+            let message = "Token deleted";
+            Ok(response::json(StatusCode::OK, &Message { message }))
+        }
+        ManagedAction::Introspect => {
+            let (parts, body) = request.into_parts();
+            let token = form::read_token(&parts.headers, body).await?;
+            let live = service.verify(&token).await?;
+            Ok(introspection::response(live.as_ref()))
         }
     }
 }
@@ -119,3 +130,6 @@ where
 fn parse_id(id: &str) -> Result<TokenId, ApiError> {
     id.parse().map_err(|_| ApiError::NoSuchToken)
 }
+
+#[cfg(test)]
+mod tests;

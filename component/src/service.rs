@@ -249,6 +249,31 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
             .await?
     }
 
+    /// Revokes the token that `signed` is, if it is live: who holds a token may end it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`], after which the token may be revoked.
+    pub async fn revoke_held(&self, signed: &str) -> Result<(), StoreError> {
+        let Some(LiveToken { user, status }) = self.verify(signed).await? else {
+            return Ok(());
+        };
+        // That it is gone is an outcome: another was faster.
+        let change = self
+            .store
+            .change(&user, |ledger| ledger.delete(status.token.id).ok_or(()));
+        change.await.map(drop)
+    }
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: it does not.
+    pub async fn check_store(&self) -> Result<(), StoreError> {
+        self.store.present_signing_key().await.map(drop)
+    }
+
     /// The public keys among those that are configured. The one that the store keeps is symmetric, and has none.
     pub fn public_keys(&self) -> PublicKeySet<'_> {
         let keys = self.config.signing_keys.as_ref();

@@ -106,6 +106,9 @@ pub(crate) struct World {
     pub(crate) service: Service<Memory, FakeClock, FakeRandom>,
 }
 
+/// The credentials of `ada`.
+pub(crate) const ADA: &str = "Basic YWRhOmh1bnRlcjI=";
+
 /// Of the password `hunter2`, at the least cost.
 const HASH: &str = "$2b$04$abcdefghijklmnopqrstuuV3duMsC0HpUex6N9qapiuOHHWkwRXVm";
 
@@ -175,3 +178,6 @@ impl World {
             .collect())
     }
 }
+
+/// What there would be, could the configuration work.
+pub(crate) type NoService = Service<Memory, FakeClock, FakeRandom>;

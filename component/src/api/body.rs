@@ -17,6 +17,22 @@ use crate::token::{Description, DescriptionError};
 /// The most bytes that a request body may have.
 pub(super) const MAX_BYTES: usize = 16 * 1024;
 
+/// The types of bodies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MediaType {
+    Json,
+    Form,
+}
+
+impl MediaType {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Form => "application/x-www-form-urlencoded",
+        }
+    }
+}
+
 /// A body that has not been read yet.
 #[allow(
     async_fn_in_trait,
@@ -61,7 +77,7 @@ pub(super) async fn read_creation(
     headers: &HeaderMap,
     body: impl RequestBody,
 ) -> Result<Creation, ApiError> {
-    let bytes = read_json(headers, body).await?;
+    let bytes = read(headers, body, MediaType::Json).await?;
     // The whole of it: of what it skips, `serde_json` does not look at the encoding.
     let text = std::str::from_utf8(&bytes).map_err(|_| ApiError::not_utf8())?;
     let fields: Fields =
@@ -110,9 +126,14 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     }
 }
 
-async fn read_json(headers: &HeaderMap, body: impl RequestBody) -> Result<Bytes, ApiError> {
-    if !is_json(headers) {
-        return Err(ApiError::UnsupportedMediaType);
+/// Reads the whole body, if it is of this type.
+pub(super) async fn read(
+    headers: &HeaderMap,
+    body: impl RequestBody,
+    media_type: MediaType,
+) -> Result<Bytes, ApiError> {
+    if !is_plain(headers, media_type) {
+        return Err(ApiError::UnsupportedMediaType(media_type));
     }
     let declared: Option<u64> = headers
         .get(header::CONTENT_LENGTH)
@@ -126,8 +147,8 @@ async fn read_json(headers: &HeaderMap, body: impl RequestBody) -> Result<Bytes,
     })
 }
 
-/// Whether the headers say `application/json`, whatever the parameters, and no content coding.
-fn is_json(headers: &HeaderMap) -> bool {
+/// Whether the headers say that the body is of this type, whatever the parameters, and has no content coding.
+fn is_plain(headers: &HeaderMap, wanted: MediaType) -> bool {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(media_type), None) = (types.next(), types.next()) else {
         return false;
@@ -144,7 +165,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     plain
         && essence
             .trim_ascii()
-            .eq_ignore_ascii_case(b"application/json")
+            .eq_ignore_ascii_case(wanted.name().as_bytes())
 }
 
 /// The header `Idempotency-Key`, at most once.

@@ -1,9 +1,9 @@
 //! What goes wrong, and the one map from it to a status, a code and what the client is told.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
-use super::body::MAX_BYTES;
+use super::body::{MAX_BYTES, MediaType};
 use super::response::{self, LogLine};
 use crate::config::ConfigError;
 use crate::idempotency::InvalidIdempotencyKey;
@@ -18,11 +18,15 @@ pub(super) enum ApiError {
     MethodNotAllowed(&'static str),
     Configuration(ConfigError),
     Unauthorized,
-    UnsupportedMediaType,
+    NoBearer,
+    MalformedBearer,
+    InvalidToken,
+    UnsupportedMediaType(MediaType),
     BodyTooLarge,
     IncompleteBody,
     MalformedJson { message: String },
     InvalidField { message: String },
+    InvalidForm(&'static str),
     DescriptionBlank,
     DescriptionTaken,
     InvalidLifetime(LifetimeError),
@@ -48,6 +52,23 @@ impl From<ServiceError> for ApiError {
             ServiceError::Store(error) => Self::StorageUnavailable(error),
         }
     }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::StorageUnavailable(error)
+    }
+}
+
+/// The challenge to a bearer (RFC 6750, section 3).
+const BEARER: &str = r#"Bearer realm="latchkey""#;
+
+/// Which of the two is nobody's business.
+const INVALID_TOKEN: &str = "The token is invalid or has expired";
+
+fn challenge(headers: &mut HeaderMap, challenge: String) {
+    let value = HeaderValue::try_from(challenge).expect("our own text");
+    headers.insert(header::WWW_AUTHENTICATE, value);
 }
 
 impl ApiError {
@@ -81,18 +102,20 @@ impl ApiError {
             Self::IncompleteBody
             | Self::MalformedJson { .. }
             | Self::InvalidField { .. }
+            | Self::InvalidForm(_)
+            | Self::MalformedBearer
             | Self::DescriptionBlank
             | Self::DescriptionTaken
             | Self::InvalidLifetime(_)
             | Self::InvalidIdempotencyKey => StatusCode::BAD_REQUEST,
             Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyIdempotencyKeys => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Unauthorized | Self::NoBearer | Self::InvalidToken => StatusCode::UNAUTHORIZED,
             Self::TokenLimitReached { .. } => StatusCode::FORBIDDEN,
             Self::NotFound | Self::NoTokens | Self::NoSuchToken => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Configuration(_) | Self::StorageUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -105,8 +128,10 @@ impl ApiError {
             Self::Configuration(ConfigError::Invalid { .. } | ConfigError::Unreadable { .. }) => {
                 "misconfigured"
             }
-            Self::Unauthorized => "unauthorized",
-            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::Unauthorized | Self::NoBearer => "unauthorized",
+            Self::MalformedBearer | Self::InvalidForm(_) => "invalid_request",
+            Self::InvalidToken => "invalid_token",
+            Self::UnsupportedMediaType(_) => "unsupported_media_type",
             Self::BodyTooLarge => "body_too_large",
             Self::IncompleteBody => "incomplete_body",
             Self::MalformedJson { .. } => "malformed_json",
@@ -135,16 +160,27 @@ impl ApiError {
                                    the URL requested. Sign in with HTTP Basic authentication: the \
                                    credentials are missing or wrong."
                 .to_owned(),
-            Self::UnsupportedMediaType => {
-                "The request body must be JSON, with Content-Type: application/json and no \
-                 Content-Encoding"
-                    .to_owned()
+            Self::NoBearer => "A token is needed: Authorization: Bearer <token>".to_owned(),
+            Self::MalformedBearer => {
+                "There must be one header Authorization, with one token: Bearer <token>".to_owned()
+            }
+            Self::InvalidToken => INVALID_TOKEN.to_owned(),
+            Self::UnsupportedMediaType(media_type) => {
+                let kind = match media_type {
+                    MediaType::Json => "JSON",
+                    MediaType::Form => "a form",
+                };
+                format!(
+                    "The request body must be {kind}, with Content-Type: {} and no Content-Encoding",
+                    media_type.name()
+                )
             }
             Self::BodyTooLarge => {
                 format!("The request body must have at most {MAX_BYTES} bytes")
             }
             Self::IncompleteBody => "The request body ended before its end".to_owned(),
             Self::MalformedJson { message } | Self::InvalidField { message } => message.clone(),
+            Self::InvalidForm(problem) => format!("The parameter {problem}"),
             Self::DescriptionBlank | Self::DescriptionTaken => {
                 "Token description already exists or is blank".to_owned()
             }
@@ -174,7 +210,12 @@ impl ApiError {
 
     /// The response; what only the log may know goes with it as a [`LogLine`].
     pub(super) fn into_response(self) -> Response<Bytes> {
-        let mut response = response::error(self.status(), self.code(), &self.message());
+        let error = match self {
+            // Where OAuth clients look for it (RFC 6749, section 5.2).
+            Self::InvalidForm(_) => Some(self.code()),
+            _ => None,
+        };
+        let mut response = response::error(self.status(), self.code(), &self.message(), error);
         let headers = response.headers_mut();
         match &self {
             Self::MethodNotAllowed(allow) => {
@@ -186,6 +227,14 @@ impl ApiError {
                     HeaderValue::from_static(r#"Basic realm="latchkey", charset="UTF-8""#),
                 );
             }
+            Self::NoBearer => challenge(headers, BEARER.to_owned()),
+            Self::MalformedBearer => {
+                challenge(headers, format!(r#"{BEARER}, error="invalid_request""#));
+            }
+            Self::InvalidToken => challenge(
+                headers,
+                format!(r#"{BEARER}, error="invalid_token", error_description="{INVALID_TOKEN}""#),
+            ),
             Self::StorageUnavailable(error) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
                 let line = LogLine(format!("storage unavailable: {error}"));

@@ -52,14 +52,26 @@ pub(super) fn options(allow: &'static str) -> Response<Bytes> {
     response
 }
 
-/// An error: a message for people, a code for programs.
-pub(super) fn error(status: StatusCode, code: &'static str, message: &str) -> Response<Bytes> {
+/// An error: a message for people, a code for programs, and the same as `error` for those that speak OAuth.
+pub(super) fn error(
+    status: StatusCode,
+    code: &'static str,
+    message: &str,
+    error: Option<&'static str>,
+) -> Response<Bytes> {
     #[derive(Serialize)]
     struct Body<'a> {
         message: &'a str,
         code: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<&'static str>,
     }
-    json(status, &Body { message, code })
+    let body = Body {
+        message,
+        code,
+        error,
+    };
+    json(status, &body)
 }
 
 const TOKENS_EXIST: &str = "Tokens exists";
@@ -149,21 +161,13 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// The answer to `DELETE /token/<id>`.
+/// An answer that has no more to say.
 #[derive(Serialize)]
-pub(super) struct Deleted {
-    message: &'static str,
-}
-
-impl Deleted {
-    pub(super) fn new() -> Self {
-        Self {
-            message: "Token deleted",
-        }
-    }
+pub(super) struct Message {
+    pub(super) message: &'static str,
 }
 
 /// Seconds with their fraction: a remaining life.
-fn seconds(duration: Duration) -> f64 {
+pub(super) fn seconds(duration: Duration) -> f64 {
     duration.as_secs_f64()
 }

@@ -8,6 +8,11 @@ pub const BASE: &str = "/api/v1alpha";
 /// Where the public keys are (RFC 8615).
 const KEY_SET: &str = "/.well-known/jwks.json";
 
+const LIVENESS: &str = "/api/healthz/liveness";
+
+/// As Specter Desktop spells it, and as everybody else does.
+const READINESS: [&str; 2] = ["/api/healthz/readyness", "/api/healthz/readiness"];
+
 /// Every method of every route, with the path as a template. A test holds that each has its line in the authorization
 /// matrix.
 pub const ROUTES: &[(&str, &str)] = &[
@@ -15,7 +20,13 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/api/v1alpha/token"),
     ("GET", "/api/v1alpha/token/{jwt_token_id}"),
     ("DELETE", "/api/v1alpha/token/{jwt_token_id}"),
+    ("GET", "/api/v1alpha/verify"),
+    ("POST", "/api/v1alpha/introspect"),
+    ("POST", "/api/v1alpha/revoke"),
     ("GET", KEY_SET),
+    ("GET", LIVENESS),
+    ("GET", READINESS[0]),
+    ("GET", READINESS[1]),
 ];
 
 /// A resource.
@@ -25,8 +36,19 @@ pub enum Route<'a> {
     Tokens,
     /// One of them; the segment may be anything but empty.
     Token(&'a str),
+    /// Whether a bearer's token is good. Everything below is the same resource, for proxies that append the path that they
+    /// ask for.
+    Verification,
+    /// What a token is (RFC 7662).
+    Introspection,
+    /// The end of a token (RFC 7009).
+    Revocation,
     /// The public keys.
     KeySet,
+    /// Whether the component runs.
+    Liveness,
+    /// Whether it can work.
+    Readiness,
 }
 
 /// What a method asks of a resource, and who may ask.
@@ -38,11 +60,19 @@ pub enum Action<'a> {
     Managed(ManagedAction<'a>),
 }
 
-/// What everybody may ask.
+/// What everybody may ask; of a token, who holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenAction {
+    /// Tell a proxy whose token it is.
+    Verify,
+    /// Revoke the token that is sent.
+    Revoke,
     /// Serve the public keys.
     ShowKeys,
+    /// Say that the component runs.
+    Live,
+    /// Say whether it can work.
+    Ready,
 }
 
 /// What a user may ask.
@@ -56,20 +86,30 @@ pub enum ManagedAction<'a> {
     Show(&'a str),
     /// Revoke one token.
     Delete(&'a str),
+    /// Tell what a token is, whosever it is.
+    Introspect,
 }
 
 impl<'a> Route<'a> {
     /// The route of `path`, taken literally: nothing is decoded, `.` and `..` are names like others, and an empty segment
     /// belongs to no route but for one slash at the end.
     pub fn parse(path: &'a str) -> Option<Self> {
-        if path == KEY_SET {
-            return Some(Self::KeySet);
+        match path.strip_suffix('/').unwrap_or(path) {
+            KEY_SET => return Some(Self::KeySet),
+            LIVENESS => return Some(Self::Liveness),
+            path if READINESS.contains(&path) => return Some(Self::Readiness),
+            _ => {}
         }
         let path = path.strip_prefix("/api").unwrap_or(path);
         let path = path.strip_prefix("/v1alpha/")?;
+        if path == "verify" || path.starts_with("verify/") {
+            return Some(Self::Verification);
+        }
         let path = path.strip_suffix('/').unwrap_or(path);
         match path.split_once('/') {
             None if path == "token" => Some(Self::Tokens),
+            None if path == "introspect" => Some(Self::Introspection),
+            None if path == "revoke" => Some(Self::Revocation),
             Some(("token", id)) if is_plain_segment(id) => Some(Self::Token(id)),
             _ => None,
         }
@@ -83,7 +123,13 @@ impl<'a> Route<'a> {
             (Self::Tokens, &Method::POST) => Some(Action::Managed(Create)),
             (Self::Token(id), &Method::GET | &Method::HEAD) => Some(Action::Managed(Show(id))),
             (Self::Token(id), &Method::DELETE) => Some(Action::Managed(Delete(id))),
+            // A proxy asks with the method that it is asked with, OPTIONS not excepted.
+            (Self::Verification, _) => Some(Action::Open(Verify)),
+            (Self::Introspection, &Method::POST) => Some(Action::Managed(Introspect)),
+            (Self::Revocation, &Method::POST) => Some(Action::Open(Revoke)),
             (Self::KeySet, &Method::GET | &Method::HEAD) => Some(Action::Open(ShowKeys)),
+            (Self::Liveness, &Method::GET | &Method::HEAD) => Some(Action::Open(Live)),
+            (Self::Readiness, &Method::GET | &Method::HEAD) => Some(Action::Open(Ready)),
             _ => None,
         }
     }
@@ -93,7 +139,9 @@ impl<'a> Route<'a> {
         match self {
             Self::Tokens => "GET, HEAD, POST, OPTIONS",
             Self::Token(_) => "GET, HEAD, DELETE, OPTIONS",
-            Self::KeySet => "GET, HEAD, OPTIONS",
+            Self::Verification => "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+            Self::Introspection | Self::Revocation => "POST, OPTIONS",
+            Self::KeySet | Self::Liveness | Self::Readiness => "GET, HEAD, OPTIONS",
         }
     }
 }
@@ -123,8 +171,21 @@ mod tests {
             ("/v1alpha/token/x/", Some(Route::Token("x"))),
             ("/v1alpha/token/%20", Some(Route::Token("%20"))),
             ("/.well-known/jwks.json", Some(Route::KeySet)),
-            ("/.well-known/jwks.json/", None),
+            ("/.well-known/jwks.json/", Some(Route::KeySet)),
+            ("/.well-known/jwks.json//", None),
             ("/api/.well-known/jwks.json", None),
+            ("/api/healthz/liveness", Some(Route::Liveness)),
+            ("/api/healthz/readyness", Some(Route::Readiness)),
+            ("/api/healthz/readiness/", Some(Route::Readiness)),
+            ("/healthz/liveness", None),
+            ("/api/v1alpha/introspect", Some(Route::Introspection)),
+            ("/v1alpha/revoke/", Some(Route::Revocation)),
+            ("/api/v1alpha/revoke/x", None),
+            ("/api/v1alpha/verify", Some(Route::Verification)),
+            ("/v1alpha/verify/", Some(Route::Verification)),
+            ("/api/v1alpha/verify//a/../%2F", Some(Route::Verification)),
+            ("/api/v1alpha/verifying", None),
+            ("/api/v1alpha/verify%2Fx", None),
             ("", None),
             ("/", None),
             ("/api", None),
