@@ -17,7 +17,7 @@ pub mod route;
 mod verification;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode};
 
 use crate::auth::Authentication;
 use crate::config::ConfigError;
@@ -30,7 +30,7 @@ pub use body::{BodyError, RequestBody};
 pub use response::LogLine;
 
 use error::ApiError;
-use response::{Listed, Message, Shown};
+use response::{AllDeleted, Listed, Message, Shown};
 use route::{Action, ManagedAction, Route};
 
 /// Answers `request`.
@@ -61,7 +61,8 @@ where
     R: Random + Clone,
 {
     let path = request.uri().path().to_owned();
-    let route = Route::parse(&path).ok_or(ApiError::NotFound)?;
+    let query = request.uri().query().map(str::to_owned);
+    let route = Route::parse(&path, query.as_deref()).ok_or(ApiError::NotFound)?;
     let Some(action) = route.action(request.method()) else {
         return match request.method() {
             &Method::OPTIONS => Ok(response::options(route.allow())),
@@ -102,11 +103,7 @@ where
             let issued = service
                 .issue(user, wanted.description, wanted.lifetime, wanted.key)
                 .await?;
-            let mut created = response::json(StatusCode::CREATED, &response::Created::new(&issued));
-            let location = format!("{}/token/{}", route::BASE, issued.token.id);
-            let location = HeaderValue::try_from(location).expect("a path of ASCII letters");
-            created.headers_mut().insert(header::LOCATION, location);
-            Ok(created)
+            Ok(response::created(&issued))
         }
         ManagedAction::Show(id) => {
             let status = service.show(user, parse_id(id)?).await?;
@@ -116,6 +113,16 @@ where
             service.revoke(user, parse_id(id)?).await?;
             let message = "Token deleted";
             Ok(response::json(StatusCode::OK, &Message { message }))
+        }
+        ManagedAction::DeleteAll => {
+            let deleted = service.revoke_all(user).await?;
+            Ok(response::json(StatusCode::OK, &AllDeleted::new(deleted)))
+        }
+        ManagedAction::Rotate(id) => {
+            let (parts, body) = request.into_parts();
+            let rotation = body::read_rotation(&parts.headers, body).await?;
+            let issued = service.rotate(user, parse_id(id)?, rotation).await?;
+            Ok(response::created(&issued))
         }
         ManagedAction::Introspect => {
             let (parts, body) = request.into_parts();

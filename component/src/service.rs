@@ -1,5 +1,7 @@
-//! The use cases: issue, list, show, verify and revoke tokens.
+//! The use cases: issue, list, show, verify, rotate and revoke tokens.
 
+mod issue;
+mod rotate;
 mod verify;
 
 use std::cell::OnceCell;
@@ -9,14 +11,13 @@ use http::HeaderMap;
 
 use crate::auth::{Authentication, Authenticator};
 use crate::config::Config;
-use crate::idempotency::{Digest, IdempotencyKey};
-use crate::jwt::{Claims, KeySet, PublicKeySet, SignedToken};
-use crate::ledger::{CreateError, Ledger, Repeatable};
-use crate::lifetime::{Lifetime, LifetimeError};
+use crate::jwt::{KeySet, PublicKeySet, SignedToken};
+use crate::lifetime::LifetimeError;
 use crate::ports::{Clock, Random};
 use crate::store::{KeyValue, Store, StoreError};
-use crate::token::{Description, Timestamp, Token, TokenId, Username};
+use crate::token::{Timestamp, Token, TokenId, Username};
 
+pub use rotate::Rotation;
 pub use verify::LiveToken;
 
 /// The token service: one an instance, for all its requests.
@@ -72,6 +73,9 @@ pub enum ServiceError {
     /// The user has no token of this id.
     #[error("the user has no such token")]
     NoSuchToken,
+    /// The token has a successor already.
+    #[error("the token has been rotated")]
+    AlreadyRotated,
     /// The user has a token of this description.
     #[error("the description is taken")]
     DescriptionTaken,
@@ -95,13 +99,6 @@ pub enum ServiceError {
     Store(#[from] StoreError),
 }
 
-/// Why a ledger was left as it is.
-enum NotCreated {
-    /// The creation was made before, under the same idempotency key.
-    Repeated(Token),
-    Refused(ServiceError),
-}
-
 impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
     /// The service of `config` over these ports.
     pub fn new(config: Config, key_values: K, clock: C, random: R) -> Self {
@@ -118,89 +115,6 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
     /// Who sent a request with these headers.
     pub fn authenticate(&self, headers: &HeaderMap) -> Authentication {
         self.authenticator.authenticate(headers, self.clock.now())
-    }
-
-    /// Issues a token to `user`; with `key`, once only, however often it is asked for within a day.
-    ///
-    /// # Errors
-    ///
-    /// [`ServiceError::Lifetime`], [`ServiceError::DescriptionTaken`], [`ServiceError::TokenLimitReached`];
-    /// [`ServiceError::IdempotencyKeyReused`], [`ServiceError::TooManyIdempotencyKeys`]; [`ServiceError::Store`], after
-    /// which there may be a record of a token that nobody has.
-    pub async fn issue(
-        &self,
-        user: &Username,
-        description: Description,
-        lifetime: Lifetime,
-        key: Option<IdempotencyKey>,
-    ) -> Result<Issued, ServiceError> {
-        let lifetime = lifetime.at_most(self.config.max_token_life)?;
-        // Before the ledger changes: a token that we cannot sign must not be listed.
-        let keys = self.keys().await?;
-        let now = self.clock.now();
-        let mut id = [0; 16];
-        self.random.fill(&mut id);
-        let token = Token {
-            id: TokenId::from_random(id),
-            description,
-            lifetime,
-            issued_at: now.as_secs(),
-            issuer: self.config.issuer.clone(),
-        };
-        let created = self
-            .store
-            .change(user, |ledger| self.create(ledger, &token, key, now))
-            .await?;
-        let token = match created {
-            Ok(()) => token,
-            Err(NotCreated::Repeated(token)) => token,
-            Err(NotCreated::Refused(error)) => return Err(error),
-        };
-        let signed = keys.sign(&Claims::new(user, &token));
-        Ok(Issued { token, signed })
-    }
-
-    fn create(
-        &self,
-        ledger: &mut Ledger,
-        token: &Token,
-        key: Option<IdempotencyKey>,
-        now: Timestamp,
-    ) -> Result<(), NotCreated> {
-        let limit = self.config.max_tokens_per_user;
-        ledger.expire(now, self.config.expired_retention);
-        let result = match key {
-            None => ledger.create(token.clone(), limit),
-            Some(key) => {
-                let creation = Repeatable {
-                    key: key.digest(),
-                    content: Digest::of_creation(&token.description, token.lifetime),
-                    id: token.id,
-                    issued_at: token.issued_at,
-                };
-                match ledger.repeatable(creation.key) {
-                    Some(earlier) if earlier.content == creation.content => {
-                        let present = ledger.find(earlier.id).cloned();
-                        return Err(NotCreated::Repeated(present.unwrap_or_else(|| Token {
-                            id: earlier.id,
-                            issued_at: earlier.issued_at,
-                            ..token.clone()
-                        })));
-                    }
-                    Some(_) => {
-                        return Err(NotCreated::Refused(ServiceError::IdempotencyKeyReused));
-                    }
-                    None => ledger.create_repeatable(token.clone(), limit, creation),
-                }
-            }
-        };
-        result.map_err(|error| {
-            NotCreated::Refused(match error {
-                CreateError::DescriptionTaken => ServiceError::DescriptionTaken,
-                CreateError::LimitReached => ServiceError::TokenLimitReached { limit },
-                CreateError::TooManyRepeatable => ServiceError::TooManyIdempotencyKeys,
-            })
-        })
     }
 
     /// The tokens of `user`, newest first: at least one.
@@ -249,6 +163,24 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
             .await?
     }
 
+    /// Revokes all tokens of `user`, and returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`], after which they may be revoked.
+    pub async fn revoke_all(&self, user: &Username) -> Result<usize, StoreError> {
+        let now = self.clock.now();
+        let change = self.store.change(user, |ledger| {
+            ledger.expire(now, self.config.expired_retention);
+            match ledger.delete_all() {
+                0 => Err(()),
+                deleted => Ok(deleted),
+            }
+        });
+        // Nothing to do is nothing to write.
+        Ok(change.await?.unwrap_or(0))
+    }
+
     /// Revokes the token that `signed` is, if it is live: who holds a token may end it.
     ///
     /// # Errors
@@ -278,6 +210,13 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
     pub fn public_keys(&self) -> PublicKeySet<'_> {
         let keys = self.config.signing_keys.as_ref();
         keys.map(KeySet::public).unwrap_or_default()
+    }
+
+    /// A random id for a new token.
+    fn new_id(&self) -> TokenId {
+        let mut bytes = [0; 16];
+        self.random.fill(&mut bytes);
+        TokenId::from_random(bytes)
     }
 
     /// The keys that are configured, or else the one that the store keeps.

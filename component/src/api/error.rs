@@ -29,13 +29,14 @@ pub(super) enum ApiError {
     InvalidForm(&'static str),
     DescriptionBlank,
     DescriptionTaken,
-    InvalidLifetime(LifetimeError),
+    InvalidLifetime(&'static str, LifetimeError),
     TokenLimitReached { limit: usize },
     InvalidIdempotencyKey,
     IdempotencyKeyReused,
     TooManyIdempotencyKeys,
     NoTokens,
     NoSuchToken,
+    AlreadyRotated,
     StorageUnavailable(StoreError),
 }
 
@@ -44,11 +45,12 @@ impl From<ServiceError> for ApiError {
         match error {
             ServiceError::NoTokens => Self::NoTokens,
             ServiceError::NoSuchToken => Self::NoSuchToken,
+            ServiceError::AlreadyRotated => Self::AlreadyRotated,
             ServiceError::DescriptionTaken => Self::DescriptionTaken,
             ServiceError::TokenLimitReached { limit } => Self::TokenLimitReached { limit },
             ServiceError::IdempotencyKeyReused => Self::IdempotencyKeyReused,
             ServiceError::TooManyIdempotencyKeys => Self::TooManyIdempotencyKeys,
-            ServiceError::Lifetime(error) => Self::InvalidLifetime(error),
+            ServiceError::Lifetime(error) => Self::InvalidLifetime("jwt_token_life", error),
             ServiceError::Store(error) => Self::StorageUnavailable(error),
         }
     }
@@ -106,8 +108,9 @@ impl ApiError {
             | Self::MalformedBearer
             | Self::DescriptionBlank
             | Self::DescriptionTaken
-            | Self::InvalidLifetime(_)
+            | Self::InvalidLifetime(..)
             | Self::InvalidIdempotencyKey => StatusCode::BAD_REQUEST,
+            Self::AlreadyRotated => StatusCode::CONFLICT,
             Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyIdempotencyKeys => StatusCode::TOO_MANY_REQUESTS,
             Self::Unauthorized | Self::NoBearer | Self::InvalidToken => StatusCode::UNAUTHORIZED,
@@ -138,13 +141,14 @@ impl ApiError {
             Self::InvalidField { .. } => "invalid_field",
             Self::DescriptionBlank => "description_blank",
             Self::DescriptionTaken => "description_taken",
-            Self::InvalidLifetime(_) => "invalid_lifetime",
+            Self::InvalidLifetime(..) => "invalid_lifetime",
             Self::TokenLimitReached { .. } => "token_limit_reached",
             Self::InvalidIdempotencyKey => "invalid_idempotency_key",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::TooManyIdempotencyKeys => "too_many_idempotency_keys",
             Self::NoTokens => "no_tokens",
             Self::NoSuchToken => "no_such_token",
+            Self::AlreadyRotated => "already_rotated",
             Self::StorageUnavailable(_) => "storage_unavailable",
         }
     }
@@ -184,7 +188,7 @@ impl ApiError {
             Self::DescriptionBlank | Self::DescriptionTaken => {
                 "Token description already exists or is blank".to_owned()
             }
-            Self::InvalidLifetime(error) => format!("jwt_token_life: {error}"),
+            Self::InvalidLifetime(field, error) => format!("{field}: {error}"),
             Self::TokenLimitReached { limit } => {
                 format!("You have {limit} tokens, as many as a user may have: delete one first")
             }
@@ -201,6 +205,9 @@ impl ApiError {
             Self::NoTokens => "Tokens does not exist".to_owned(),
             Self::NoSuchToken => {
                 "Token does not exist, make sure to enter correct token id".to_owned()
+            }
+            Self::AlreadyRotated => {
+                "Token has been rotated already, rotate the newest with this description".to_owned()
             }
             Self::StorageUnavailable(_) => {
                 "The token store does not answer at the moment: try again".to_owned()

@@ -7,6 +7,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use serde::ser::Serializer;
 use serde::{Serialize, ser::SerializeMap};
 
+use super::route;
 use crate::service::{Issued, TokenStatus};
 use crate::token::{Description, TokenId};
 
@@ -113,9 +114,17 @@ fn by_id<S: Serializer>(tokens: &[TokenStatus], serializer: S) -> Result<S::Ok, 
     map.end()
 }
 
-/// The answer to `POST /token`.
+/// The answer to `POST /token`, and to a rotation.
+pub(super) fn created(issued: &Issued) -> Response<Bytes> {
+    let mut response = json(StatusCode::CREATED, &Created::new(issued));
+    let location = format!("{}/token/{}", route::BASE, issued.token.id);
+    let location = HeaderValue::try_from(location).expect("a path of ASCII letters");
+    response.headers_mut().insert(header::LOCATION, location);
+    response
+}
+
 #[derive(Serialize)]
-pub(super) struct Created<'a> {
+struct Created<'a> {
     message: &'static str,
     jwt_token_id: TokenId,
     jwt_token: &'a str,
@@ -124,7 +133,7 @@ pub(super) struct Created<'a> {
 }
 
 impl<'a> Created<'a> {
-    pub(super) fn new(issued: &'a Issued) -> Self {
+    fn new(issued: &'a Issued) -> Self {
         Self {
             message: "Token generated",
             jwt_token_id: issued.token.id,
@@ -157,6 +166,22 @@ impl<'a> Shown<'a> {
             } else {
                 "Valid"
             },
+        }
+    }
+}
+
+/// The answer to `DELETE /token?all=true`.
+#[derive(Serialize)]
+pub(super) struct AllDeleted {
+    message: &'static str,
+    jwt_tokens_deleted: usize,
+}
+
+impl AllDeleted {
+    pub(super) fn new(deleted: usize) -> Self {
+        Self {
+            message: "Tokens deleted",
+            jwt_tokens_deleted: deleted,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod bearer;
 mod health;
 mod keys;
+mod management;
 mod oauth;
 
 use serde_json::{Value, json};

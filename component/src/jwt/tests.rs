@@ -18,6 +18,7 @@ fn example() -> (Username, Token) {
         lifetime: Lifetime::from_secs(21_600).unwrap(),
         issued_at: 1_662_720_135,
         issuer: None,
+        retires_at: None,
     };
     ("admin".parse().unwrap(), token)
 }

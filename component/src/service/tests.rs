@@ -1,8 +1,11 @@
 //! The use cases, natively.
 
+mod rotate;
 mod verify;
 
 use super::*;
+use crate::jwt::Claims;
+use crate::lifetime::Lifetime;
 use crate::store::KeyValueError;
 use crate::testing::world;
 

@@ -1,7 +1,7 @@
 //! Which tokens are live.
 
 use super::*;
-use crate::jwt::KeySet;
+use crate::jwt::{Claims, KeySet};
 use crate::testing::World;
 use crate::token::Issuer;
 
@@ -164,6 +164,7 @@ async fn asking_writes_nothing() {
             lifetime: "1h".parse().unwrap(),
             issued_at: world.clock.now().as_secs(),
             issuer: None,
+            retires_at: None,
         },
         |_| {},
     );
