@@ -1,3 +1,4 @@
+mod attacks;
 mod keys;
 
 use std::time::Duration;
