@@ -1,16 +1,23 @@
 //! The HTTP interface: requests in, responses out, nothing of Wasm.
 //!
 //! The order of checks is that of `handle`: route, method, configuration, authentication, media type, size, JSON,
-//! fields, and last the state of the ledger. Nobody learns anything about tokens without authenticating first.
+//! fields, and last the state of the ledger. Nobody learns anything about tokens without authenticating first, or holding
+//! the token in question.
 
+mod bearer;
 mod body;
 mod error;
 mod field;
+mod form;
+mod introspection;
+mod key_set;
+mod open;
 mod response;
 pub mod route;
+mod verification;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode};
 
 use crate::auth::Authentication;
 use crate::config::ConfigError;
@@ -23,8 +30,8 @@ pub use body::{BodyError, RequestBody};
 pub use response::LogLine;
 
 use error::ApiError;
-use response::{Deleted, Listed, Shown};
-use route::{Action, Route};
+use response::{AllDeleted, Listed, Message, Shown};
+use route::{Action, ManagedAction, Route};
 
 /// Answers `request`.
 ///
@@ -54,13 +61,18 @@ where
     R: Random + Clone,
 {
     let path = request.uri().path().to_owned();
-    let route = Route::parse(&path).ok_or(ApiError::NotFound)?;
-    if request.method() == Method::OPTIONS {
-        return Ok(response::options(route.allow()));
-    }
-    let action = route
-        .action(request.method())
-        .ok_or(ApiError::MethodNotAllowed(route.allow()))?;
+    let query = request.uri().query().map(str::to_owned);
+    let route = Route::parse(&path, query.as_deref()).ok_or(ApiError::NotFound)?;
+    let Some(action) = route.action(request.method()) else {
+        return match request.method() {
+            &Method::OPTIONS => Ok(response::options(route.allow())),
+            _ => Err(ApiError::MethodNotAllowed(route.allow())),
+        };
+    };
+    let action = match action {
+        Action::Open(action) => return open::perform(service, action, request).await,
+        Action::Managed(action) => action,
+    };
     let service = service.map_err(|error| ApiError::Configuration(error.clone()))?;
     let user = match service.authenticate(request.headers()).await {
         Authentication::Valid(user) => user,
@@ -74,7 +86,7 @@ where
 
 async fn perform<K, C, R>(
     service: &Service<K, C, R>,
-    action: Action<'_>,
+    action: ManagedAction<'_>,
     user: &Username,
     request: Request<impl RequestBody>,
 ) -> Result<Response<Bytes>, ApiError>
@@ -84,29 +96,42 @@ where
     R: Random + Clone,
 {
     match action {
-        Action::List => {
+        ManagedAction::List => {
             let tokens = service.list(user).await?;
             Ok(response::json(StatusCode::OK, &Listed::new(&tokens)))
         }
-        Action::Create => {
+        ManagedAction::Create => {
             let (parts, body) = request.into_parts();
             let wanted = body::read_creation(&parts.headers, body).await?;
             let issued = service
                 .issue(user, wanted.description, wanted.lifetime, wanted.key)
                 .await?;
-            let mut created = response::json(StatusCode::CREATED, &response::Created::new(&issued));
-            let location = format!("{}/token/{}", route::BASE, issued.token.id);
-            let location = HeaderValue::try_from(location).expect("a path of ASCII letters");
-            created.headers_mut().insert(header::LOCATION, location);
-            Ok(created)
+            Ok(response::created(&issued))
         }
-        Action::Show(id) => {
+        ManagedAction::Show(id) => {
             let status = service.show(user, parse_id(id)?).await?;
             Ok(response::json(StatusCode::OK, &Shown::new(&status)))
         }
-        Action::Delete(id) => {
+        ManagedAction::Delete(id) => {
             service.revoke(user, parse_id(id)?).await?;
-            Ok(response::json(StatusCode::OK, &Deleted::new()))
+            let message = "Token deleted";
+            Ok(response::json(StatusCode::OK, &Message { message }))
+        }
+        ManagedAction::DeleteAll => {
+            let deleted = service.revoke_all(user).await?;
+            Ok(response::json(StatusCode::OK, &AllDeleted::new(deleted)))
+        }
+        ManagedAction::Rotate(id) => {
+            let (parts, body) = request.into_parts();
+            let rotation = body::read_rotation(&parts.headers, body).await?;
+            let issued = service.rotate(user, parse_id(id)?, rotation).await?;
+            Ok(response::created(&issued))
+        }
+        ManagedAction::Introspect => {
+            let (parts, body) = request.into_parts();
+            let token = form::read_token(&parts.headers, body).await?;
+            let live = service.verify(&token).await?;
+            Ok(introspection::response(live.as_ref()))
         }
     }
 }
@@ -115,3 +140,6 @@ where
 fn parse_id(id: &str) -> Result<TokenId, ApiError> {
     id.parse().map_err(|_| ApiError::NoSuchToken)
 }
+
+#[cfg(test)]
+mod tests;

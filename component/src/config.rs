@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::auth::{PasswordHash, Users};
-use crate::jwt::{Issuer, KeySet};
+use crate::jwt::KeySet;
 use crate::lifetime::{Lifetime, LifetimeError};
-use crate::token::Username;
+use crate::token::{Issuer, Username};
 
 /// The variables that the component reads.
 pub const VARIABLES: &[&str] = &[

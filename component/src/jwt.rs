@@ -5,17 +5,18 @@
 //! what ours say.
 
 mod crypto;
+mod jwk;
 mod keys;
+mod segment;
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::token::{Timestamp, Token, TokenId, Username};
 
-pub use keys::{KeySet, KeySetError};
+pub use jwk::{KeyError, PublicJwk};
+pub use keys::{KeySet, KeySetError, PublicKeySet};
 
 /// A token as its user gets it: a secret. Shown once, stored nowhere.
 #[derive(Clone, PartialEq, Eq)]
@@ -34,17 +35,11 @@ impl fmt::Debug for SignedToken {
     }
 }
 
-/// What the registered claims say where an issuer is configured (RFC 7519, section 4.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Issuer {
-    /// The claim `iss`.
-    pub name: String,
-    /// The claim `aud`.
-    pub audience: Option<String>,
-}
-
 /// The claims of a token, in the order in which they are signed.
+///
+/// There are no others: a token that claims more is not ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Claims {
     /// Whose token it is.
     pub username: String,
@@ -57,22 +52,39 @@ pub struct Claims {
     /// When it was issued, in seconds since the Unix epoch.
     pub iat: u64,
     /// Who issued it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "segment::not_null",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub iss: Option<String>,
     /// Whose token it is, again.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "segment::not_null",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub sub: Option<String>,
     /// Its id, again.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "segment::not_null",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub jti: Option<TokenId>,
     /// For whom it is meant.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "segment::not_null",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub aud: Option<String>,
 }
 
 impl Claims {
     /// What `token`, of `user`, claims.
-    pub fn new(user: &Username, token: &Token, issuer: Option<&Issuer>) -> Self {
+    pub fn new(user: &Username, token: &Token) -> Self {
+        let issuer = token.issuer.as_ref();
         Self {
             username: user.to_string(),
             jwt_token_id: token.id,
@@ -98,22 +110,25 @@ pub struct InvalidToken;
 struct Header {
     typ: String,
     alg: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "segment::not_null",
+        skip_serializing_if = "Option::is_none"
+    )]
     kid: Option<String>,
 }
 
 impl KeySet {
     /// Signs `claims` with the first key.
     pub fn sign(&self, claims: &Claims) -> SignedToken {
-        let key = self.signing_key();
         let kid = self.header_key_id().map(str::to_owned);
         let header = Header {
             typ: "JWT".to_owned(),
-            alg: key.algorithm_name().to_owned(),
+            alg: self.algorithm_name().to_owned(),
             kid,
         };
-        let message = format!("{}.{}", encode_segment(&header), encode_segment(claims));
-        let signature = key.sign(message.as_bytes());
+        let message = format!("{}.{}", segment::encode(&header), segment::encode(claims));
+        let signature = self.signature(message.as_bytes());
         SignedToken(format!("{message}.{signature}"))
     }
 
@@ -126,30 +141,20 @@ impl KeySet {
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, InvalidToken> {
         let (message, signature) = token.rsplit_once('.').ok_or(InvalidToken)?;
         let (header, claims) = message.split_once('.').ok_or(InvalidToken)?;
-        let Header { typ, alg, kid } = decode_segment(header)?;
+        let Header { typ, alg, kid } = segment::decode(header)?;
         if typ != "JWT" {
             return Err(InvalidToken);
         }
         self.candidates(&alg, kid.as_deref())
             .find(|key| key.verify(message.as_bytes(), signature))
             .ok_or(InvalidToken)?;
-        let claims: Claims = decode_segment(claims)?;
+        let claims: Claims = segment::decode(claims)?;
         if now.until_secs(claims.exp).is_zero() {
             Err(InvalidToken)
         } else {
             Ok(claims)
         }
     }
-}
-
-fn encode_segment(segment: &impl Serialize) -> String {
-    let json = serde_json::to_vec(segment).expect("strings and integers are always JSON");
-    URL_SAFE_NO_PAD.encode(json)
-}
-
-fn decode_segment<T: for<'de> Deserialize<'de>>(segment: &str) -> Result<T, InvalidToken> {
-    let json = URL_SAFE_NO_PAD.decode(segment).map_err(|_| InvalidToken)?;
-    serde_json::from_slice(&json).map_err(|_| InvalidToken)
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@
 //!                 "id":"2bc0160d-edf4-4ab6-9801-52d185f65b59","iat":1662720135}]}
 //! ```
 //!
-//! `repeatable` is left out where it is empty.
+//! `repeatable` is left out where it is empty. A token that was issued under a configured `issuer` also has `iss`, and `aud`
+//! if there was an `audience`: the record says all that the token claims, whatever is configured later. One that was rotated
+//! with an overlap has `until`.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::idempotency::Digest;
 use crate::lifetime::Lifetime;
-use crate::token::{Description, Timestamp, Token, TokenId};
+use crate::token::{Description, Issuer, Timestamp, Token, TokenId};
 
 /// The format of the document that this code writes, and the only one that it reads.
 const FORMAT: u32 = 1;
@@ -107,6 +109,20 @@ pub enum CreateError {
     TooManyRepeatable,
 }
 
+/// Why a token was not rotated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RotateError {
+    /// No listed token has this id.
+    #[error("there is no token of this id")]
+    NoSuchToken,
+    /// It has a successor.
+    #[error("the token has been rotated")]
+    AlreadyRotated,
+    /// Old and new together would be more tokens than a user may have.
+    #[error("the user has as many tokens as a user may have")]
+    LimitReached,
+}
+
 impl Ledger {
     /// The tokens, newest first.
     pub fn tokens(&self) -> &[Token] {
@@ -159,17 +175,54 @@ impl Ledger {
         Ok(())
     }
 
+    /// Puts `token` in the place of the one of this id: that is removed, or stays until `retires_at`, and until then counts
+    /// towards the limit.
+    ///
+    /// As long as both are listed, both have the same description. No other token may have it.
+    pub fn rotate(
+        &mut self,
+        id: TokenId,
+        token: Token,
+        retires_at: Option<u64>,
+        limit: usize,
+    ) -> Result<(), RotateError> {
+        let old = self.tokens.iter().position(|token| token.id == id);
+        let old = old.ok_or(RotateError::NoSuchToken)?;
+        // A second successor would be a second token of this description that stays.
+        if self.tokens[old].retires_at.is_some() {
+            return Err(RotateError::AlreadyRotated);
+        }
+        if retires_at.is_none() {
+            self.tokens.remove(old);
+        } else if self.tokens.len() < limit {
+            self.tokens[old].retires_at = retires_at;
+        } else {
+            return Err(RotateError::LimitReached);
+        }
+        self.tokens.insert(0, token);
+        Ok(())
+    }
+
     /// Removes the token of this id and returns it, if there is one.
     pub fn delete(&mut self, id: TokenId) -> Option<Token> {
         let index = self.tokens.iter().position(|token| token.id == id)?;
         Some(self.tokens.remove(index))
     }
 
-    /// Forgets the tokens that expired more than `retention` before `now`, and the creations of more than a day ago.
+    /// Removes all tokens, and returns how many there were.
+    pub fn delete_all(&mut self) -> usize {
+        self.tokens.drain(..).count()
+    }
+
+    /// Forgets the tokens that expired more than `retention` before `now`, those that have retired, and the creations of
+    /// more than a day ago.
     pub fn expire(&mut self, now: Timestamp, retention: Duration) {
         let since = |secs| now.since(Timestamp::new(Duration::from_secs(secs)));
-        self.tokens
-            .retain(|token| since(token.expires_at()) <= retention);
+        self.tokens.retain(|token| match token.retires_at {
+            // Its successor has its name: it is not kept beside it for longer than it is good.
+            Some(_) => !token.is_expired(now),
+            None => since(token.expires_at()) <= retention,
+        });
         self.repeatable
             .retain(|creation| since(creation.issued_at) <= REPEATABLE_FOR);
     }
@@ -253,6 +306,12 @@ struct Entry {
     description: Description,
     life: Lifetime,
     iat: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    iss: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    aud: Option<String>,
 }
 
 impl From<&Token> for Entry {
@@ -262,6 +321,12 @@ impl From<&Token> for Entry {
             description: token.description.clone(),
             life: token.lifetime,
             iat: token.issued_at,
+            until: token.retires_at,
+            iss: token.issuer.as_ref().map(|issuer| issuer.name.clone()),
+            aud: token
+                .issuer
+                .as_ref()
+                .and_then(|issuer| issuer.audience.clone()),
         }
     }
 }
@@ -273,6 +338,11 @@ impl From<Entry> for Token {
             description: entry.description,
             lifetime: entry.life,
             issued_at: entry.iat,
+            issuer: entry.iss.map(|name| Issuer {
+                name,
+                audience: entry.aud,
+            }),
+            retires_at: entry.until,
         }
     }
 }
@@ -287,6 +357,8 @@ mod tests {
             description: description.parse().unwrap(),
             lifetime: Lifetime::from_secs(60).unwrap(),
             issued_at: 1_000 + u64::from(n),
+            issuer: None,
+            retires_at: None,
         }
     }
 
@@ -342,6 +414,51 @@ mod tests {
     }
 
     #[test]
+    fn a_rotated_token_leaves_at_once_or_when_it_retires() {
+        let mut ledger = ledger();
+        let (old, new) = (token(1, "alpha"), token(3, "alpha"));
+        assert_eq!(ledger.rotate(old.id, new.clone(), None, 2), Ok(()));
+        assert_eq!(ledger.tokens(), [new.clone(), token(2, "beta \"β\" \\")]);
+        assert_eq!(
+            ledger.rotate(old.id, token(4, "alpha"), None, 2),
+            Err(RotateError::NoSuchToken)
+        );
+
+        let newer = token(4, "alpha");
+        assert_eq!(
+            ledger.rotate(new.id, newer.clone(), Some(1_020), 2),
+            Err(RotateError::LimitReached)
+        );
+        assert_eq!(ledger.rotate(new.id, newer.clone(), Some(1_020), 3), Ok(()));
+        let retiring = Token {
+            retires_at: Some(1_020),
+            ..new.clone()
+        };
+        assert_eq!(ledger.tokens()[..2], [newer.clone(), retiring]);
+        assert_eq!(
+            ledger.rotate(new.id, token(5, "alpha"), None, 9),
+            Err(RotateError::AlreadyRotated)
+        );
+        assert_eq!(
+            ledger.create(token(5, "alpha"), 9),
+            Err(CreateError::DescriptionTaken)
+        );
+        assert_eq!(
+            Ledger::from_document(&ledger.to_document()),
+            Ok(ledger.clone())
+        );
+
+        // Not kept for the retention.
+        let at = |secs| Timestamp::new(Duration::from_secs(secs));
+        ledger.expire(at(1_019), Duration::from_secs(100));
+        assert_eq!(ledger.find(new.id).map(|token| token.id), Some(new.id));
+        ledger.expire(at(1_020), Duration::from_secs(100));
+        assert_eq!(ledger.find(new.id), None);
+        assert_eq!(ledger.delete_all(), 2);
+        assert_eq!(ledger.tokens(), []);
+    }
+
+    #[test]
     fn the_last_writes_are_remembered() {
         let mut ledger = Ledger::default();
         for n in 0..=REMEMBERED_WRITES as u64 {
@@ -357,6 +474,36 @@ mod tests {
         let document = r#"{"format":1,"tokens":[{"id":"02020202-0202-4202-8202-020202020202","description":"beta \"β\" \\","life":60,"iat":1002},{"id":"01010101-0101-4101-8101-010101010101","description":"alpha","life":60,"iat":1001}],"writes":["0123456789abcdef"]}"#;
         assert_eq!(String::from_utf8(ledger().to_document()).unwrap(), document);
         assert_eq!(Ledger::from_document(document.as_bytes()), Ok(ledger()));
+    }
+
+    #[test]
+    fn the_document_keeps_the_issuer() {
+        let mut ledger = Ledger::default();
+        for (n, audience) in [(1, None), (2, Some("api".to_owned()))] {
+            let name = "https://id.example".to_owned();
+            let issuer = Some(Issuer { name, audience });
+            let description = format!("t{n}");
+            ledger
+                .create(
+                    Token {
+                        issuer,
+                        ..token(n, &description)
+                    },
+                    10,
+                )
+                .unwrap();
+        }
+        let document = ledger.to_document();
+        let text = String::from_utf8(document.clone()).unwrap();
+        assert!(
+            text.contains(r#""iat":1002,"iss":"https://id.example","aud":"api"},"#),
+            "{text}"
+        );
+        assert!(
+            text.contains(r#""iat":1001,"iss":"https://id.example"}"#),
+            "{text}"
+        );
+        assert_eq!(Ledger::from_document(&document), Ok(ledger));
     }
 
     #[test]

@@ -41,4 +41,6 @@ pub mod lifetime;
 pub mod ports;
 pub mod service;
 pub mod store;
+#[cfg(test)]
+mod testing;
 pub mod token;

@@ -1,4 +1,8 @@
-//! The use cases: issue, list, show and revoke tokens.
+//! The use cases: issue, list, show, verify, rotate and revoke tokens.
+
+mod issue;
+mod rotate;
+mod verify;
 
 use std::cell::OnceCell;
 use std::time::Duration;
@@ -7,13 +11,14 @@ use http::HeaderMap;
 
 use crate::auth::{Authentication, Authenticator};
 use crate::config::Config;
-use crate::idempotency::{Digest, IdempotencyKey};
-use crate::jwt::{Claims, KeySet, SignedToken};
-use crate::ledger::{CreateError, Ledger, Repeatable};
-use crate::lifetime::{Lifetime, LifetimeError};
+use crate::jwt::{KeySet, PublicKeySet, SignedToken};
+use crate::lifetime::LifetimeError;
 use crate::ports::{Clock, Random};
 use crate::store::{KeyValue, Store, StoreError};
-use crate::token::{Description, Timestamp, Token, TokenId, Username};
+use crate::token::{Timestamp, Token, TokenId, Username};
+
+pub use rotate::Rotation;
+pub use verify::LiveToken;
 
 /// The token service: one an instance, for all its requests.
 #[derive(Debug)]
@@ -68,6 +73,9 @@ pub enum ServiceError {
     /// The user has no token of this id.
     #[error("the user has no such token")]
     NoSuchToken,
+    /// The token has a successor already.
+    #[error("the token has been rotated")]
+    AlreadyRotated,
     /// The user has a token of this description.
     #[error("the description is taken")]
     DescriptionTaken,
@@ -91,16 +99,6 @@ pub enum ServiceError {
     Store(#[from] StoreError),
 }
 
-/// Why a ledger was left as it is.
-enum NotCreated {
-    /// The creation was made before, under the same idempotency key.
-    Repeated {
-        id: TokenId,
-        issued_at: u64,
-    },
-    Refused(ServiceError),
-}
-
 impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
     /// The service of `config` over these ports.
     pub fn new(config: Config, key_values: K, clock: C, random: R) -> Self {
@@ -117,88 +115,6 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
     /// Who sent a request with these headers.
     pub async fn authenticate(&self, headers: &HeaderMap) -> Authentication {
         self.authenticator.authenticate(headers, &self.clock).await
-    }
-
-    /// Issues a token to `user`; with `key`, once only, however often it is asked for within a day.
-    ///
-    /// # Errors
-    ///
-    /// [`ServiceError::Lifetime`], [`ServiceError::DescriptionTaken`], [`ServiceError::TokenLimitReached`];
-    /// [`ServiceError::IdempotencyKeyReused`], [`ServiceError::TooManyIdempotencyKeys`]; [`ServiceError::Store`], after
-    /// which there may be a record of a token that nobody has.
-    pub async fn issue(
-        &self,
-        user: &Username,
-        description: Description,
-        lifetime: Lifetime,
-        key: Option<IdempotencyKey>,
-    ) -> Result<Issued, ServiceError> {
-        let lifetime = lifetime.at_most(self.config.max_token_life)?;
-        // Before the ledger changes: a token that we cannot sign must not be listed.
-        let keys = self.keys().await?;
-        let now = self.clock.now();
-        let mut id = [0; 16];
-        self.random.fill(&mut id);
-        let token = Token {
-            id: TokenId::from_random(id),
-            description,
-            lifetime,
-            issued_at: now.as_secs(),
-        };
-        let created = self
-            .store
-            .change(user, |ledger| self.create(ledger, &token, key, now))
-            .await?;
-        let token = match created {
-            Ok(()) => token,
-            Err(NotCreated::Repeated { id, issued_at }) => Token {
-                id,
-                issued_at,
-                ..token
-            },
-            Err(NotCreated::Refused(error)) => return Err(error),
-        };
-        let signed = keys.sign(&Claims::new(user, &token, self.config.issuer.as_ref()));
-        Ok(Issued { token, signed })
-    }
-
-    fn create(
-        &self,
-        ledger: &mut Ledger,
-        token: &Token,
-        key: Option<IdempotencyKey>,
-        now: Timestamp,
-    ) -> Result<(), NotCreated> {
-        let limit = self.config.max_tokens_per_user;
-        ledger.expire(now, self.config.expired_retention);
-        let result = match key {
-            None => ledger.create(token.clone(), limit),
-            Some(key) => {
-                let creation = Repeatable {
-                    key: key.digest(),
-                    content: Digest::of_creation(&token.description, token.lifetime),
-                    id: token.id,
-                    issued_at: token.issued_at,
-                };
-                match ledger.repeatable(creation.key) {
-                    Some(earlier) if earlier.content == creation.content => {
-                        let Repeatable { id, issued_at, .. } = *earlier;
-                        return Err(NotCreated::Repeated { id, issued_at });
-                    }
-                    Some(_) => {
-                        return Err(NotCreated::Refused(ServiceError::IdempotencyKeyReused));
-                    }
-                    None => ledger.create_repeatable(token.clone(), limit, creation),
-                }
-            }
-        };
-        result.map_err(|error| {
-            NotCreated::Refused(match error {
-                CreateError::DescriptionTaken => ServiceError::DescriptionTaken,
-                CreateError::LimitReached => ServiceError::TokenLimitReached { limit },
-                CreateError::TooManyRepeatable => ServiceError::TooManyIdempotencyKeys,
-            })
-        })
     }
 
     /// The tokens of `user`, newest first: at least one.
@@ -247,16 +163,83 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
             .await?
     }
 
+    /// Revokes all tokens of `user`, and returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`], after which they may be revoked.
+    pub async fn revoke_all(&self, user: &Username) -> Result<usize, StoreError> {
+        let now = self.clock.now();
+        let change = self.store.change(user, |ledger| {
+            ledger.expire(now, self.config.expired_retention);
+            match ledger.delete_all() {
+                0 => Err(()),
+                deleted => Ok(deleted),
+            }
+        });
+        // Nothing to do is nothing to write.
+        Ok(change.await?.unwrap_or(0))
+    }
+
+    /// Revokes the token that `signed` is, if it is live: who holds a token may end it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`], after which the token may be revoked.
+    pub async fn revoke_held(&self, signed: &str) -> Result<(), StoreError> {
+        let Some(LiveToken { user, status }) = self.verify(signed).await? else {
+            return Ok(());
+        };
+        // That it is gone is an outcome: another was faster.
+        let change = self
+            .store
+            .change(&user, |ledger| ledger.delete(status.token.id).ok_or(()));
+        change.await.map(drop)
+    }
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: it does not.
+    pub async fn check_store(&self) -> Result<(), StoreError> {
+        self.store.present_signing_key().await.map(drop)
+    }
+
+    /// The public keys among those that are configured. The one that the store keeps is symmetric, and has none.
+    pub fn public_keys(&self) -> PublicKeySet<'_> {
+        let keys = self.config.signing_keys.as_ref();
+        keys.map(KeySet::public).unwrap_or_default()
+    }
+
+    /// A random id for a new token.
+    fn new_id(&self) -> TokenId {
+        let mut bytes = [0; 16];
+        self.random.fill(&mut bytes);
+        TokenId::from_random(bytes)
+    }
+
     /// The keys that are configured, or else the one that the store keeps.
     async fn keys(&self) -> Result<&KeySet, StoreError> {
-        if let Some(keys) = &self.config.signing_keys {
-            return Ok(keys);
+        match self.present_keys().await? {
+            Some(keys) => Ok(keys),
+            None => self.keep_keys(&self.store.signing_key().await?),
         }
-        if let Some(keys) = self.stored_keys.get() {
-            return Ok(keys);
+    }
+
+    /// The same, or `None` where the store keeps no key yet: nothing has been signed.
+    async fn present_keys(&self) -> Result<Option<&KeySet>, StoreError> {
+        if let Some(keys) = self.config.signing_keys.as_ref().or(self.stored_keys.get()) {
+            return Ok(Some(keys));
         }
-        let secret = self.store.signing_key().await?;
-        let keys = KeySet::from_secret(&secret).map_err(|_| StoreError::SigningKey)?;
+        match self.store.present_signing_key().await? {
+            Some(secret) => self.keep_keys(&secret).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn keep_keys(&self, secret: &[u8]) -> Result<&KeySet, StoreError> {
+        let keys = KeySet::from_secret(secret).map_err(|_| StoreError::SigningKey)?;
         Ok(self.stored_keys.get_or_init(|| keys))
     }
 }

@@ -135,11 +135,13 @@ impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
         )
     }
 
+    /// The signing key of this store, if it has been made.
+    pub async fn present_signing_key(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.key_values.get(SIGNING_KEY).await?)
+    }
+
     /// The signing key of this store: made at random the first time, the same for all ever after.
     pub async fn signing_key(&self) -> Result<Vec<u8>, StoreError> {
-        if let Some(key) = self.key_values.get(SIGNING_KEY).await? {
-            return Ok(key);
-        }
         let mut new = vec![0; SIGNING_KEY_BYTES];
         self.random.fill(&mut new);
         let mut key = None;

@@ -136,8 +136,12 @@ impl fmt::Display for TokenId {
 impl TryFrom<&str> for TokenId {
     type Error = NotATokenId;
 
+    /// Accepts what [`fmt::Display`] writes: in what we have stored or signed, an id has no other form.
     fn try_from(id: &str) -> Result<Self, NotATokenId> {
-        id.parse()
+        match id.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => Err(NotATokenId),
+            false => id.parse(),
+        }
     }
 }
 
@@ -210,6 +214,15 @@ pub enum DescriptionError {
     Control,
 }
 
+/// What the registered claims say where an issuer is configured (RFC 7519, section 4.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issuer {
+    /// The claim `iss`.
+    pub name: String,
+    /// The claim `aud`.
+    pub audience: Option<String>,
+}
+
 /// What is known of a token: everything but the token itself, which is shown once and kept nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
@@ -221,6 +234,11 @@ pub struct Token {
     pub lifetime: Lifetime,
     /// When it was issued, in seconds since the Unix epoch: the claim `iat`.
     pub issued_at: u64,
+    /// The issuer that was configured then.
+    pub issuer: Option<Issuer>,
+    /// When it stops being good although it claims more, in seconds since the Unix epoch: it has been rotated, and until
+    /// then it overlaps with its successor.
+    pub retires_at: Option<u64>,
 }
 
 impl Token {
@@ -229,12 +247,13 @@ impl Token {
         self.issued_at.saturating_add(self.lifetime.as_secs())
     }
 
-    /// How long it has yet to live, zero once it has expired.
+    /// How long it has yet to live, zero once it has expired or retired.
     pub fn remaining(&self, now: Timestamp) -> Duration {
-        now.until_secs(self.expires_at())
+        let expires = self.expires_at();
+        now.until_secs(self.retires_at.map_or(expires, |at| at.min(expires)))
     }
 
-    /// Whether its time has come: from the second `expires_at` on.
+    /// Whether its time has come.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.remaining(now).is_zero()
     }
@@ -321,6 +340,8 @@ mod tests {
             description: "t".parse().unwrap(),
             lifetime: Lifetime::from_secs(360).unwrap(),
             issued_at: 1_000,
+            issuer: None,
+            retires_at: None,
         };
         let at = |millis| Timestamp::new(Duration::from_millis(millis));
         assert_eq!(token.expires_at(), 1_360);
@@ -331,5 +352,14 @@ mod tests {
         assert!(!token.is_expired(at(1_359_999)));
         assert!(token.is_expired(at(1_360_000)));
         assert_eq!(token.remaining(at(2_000_000)), Duration::ZERO);
+
+        let retired = |at| Token {
+            retires_at: Some(at),
+            ..token.clone()
+        };
+        assert_eq!(retired(1_100).expires_at(), 1_360);
+        assert!(!retired(1_100).is_expired(at(1_099_999)));
+        assert!(retired(1_100).is_expired(at(1_100_000)));
+        assert!(retired(2_000).is_expired(at(1_360_000)));
     }
 }

@@ -12,10 +12,27 @@ use super::error::ApiError;
 use super::field::Field;
 use crate::idempotency::IdempotencyKey;
 use crate::lifetime::{Lifetime, LifetimeError};
+use crate::service::Rotation;
 use crate::token::{Description, DescriptionError};
 
 /// The most bytes that a request body may have.
 pub(super) const MAX_BYTES: usize = 16 * 1024;
+
+/// The types of bodies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MediaType {
+    Json,
+    Form,
+}
+
+impl MediaType {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Form => "application/x-www-form-urlencoded",
+        }
+    }
+}
 
 /// A body that has not been read yet.
 #[allow(
@@ -48,6 +65,10 @@ impl RequestBody for Bytes {
     }
 }
 
+const DESCRIPTION: &str = "jwt_token_description";
+const LIFE: &str = "jwt_token_life";
+const OVERLAP: &str = "overlap";
+
 /// What `POST /token` asks for.
 #[derive(Debug)]
 pub(super) struct Creation {
@@ -61,16 +82,44 @@ pub(super) async fn read_creation(
     headers: &HeaderMap,
     body: impl RequestBody,
 ) -> Result<Creation, ApiError> {
-    let bytes = read_json(headers, body).await?;
-    // The whole of it: of what it skips, `serde_json` does not look at the encoding.
-    let text = std::str::from_utf8(&bytes).map_err(|_| ApiError::not_utf8())?;
-    let fields: Fields =
-        serde_json::from_str(text).map_err(|error| ApiError::malformed_json(&error))?;
+    let fields = parse_fields(&read(headers, body, MediaType::Json).await?)?;
     Ok(Creation {
         description: parse_description(fields.jwt_token_description)?,
-        lifetime: parse_lifetime(fields.jwt_token_life)?,
+        lifetime: parse_lifetime(LIFE, fields.jwt_token_life)?,
         key: parse_key(headers)?,
     })
+}
+
+/// Reads the body of a rotation: there need not be one, nor anything in it.
+pub(super) async fn read_rotation(
+    headers: &HeaderMap,
+    body: impl RequestBody,
+) -> Result<Rotation, ApiError> {
+    let bytes = match is_plain(headers, MediaType::Json) {
+        true => read(headers, body, MediaType::Json).await?,
+        // Nothing is of any type.
+        false => match body.read(0).await {
+            Ok(nothing) => nothing,
+            Err(_) => return Err(ApiError::UnsupportedMediaType(MediaType::Json)),
+        },
+    };
+    if bytes.is_empty() {
+        return Ok(Rotation::default());
+    }
+    let fields = parse_fields(&bytes)?;
+    Ok(Rotation {
+        lifetime: parse_optional_lifetime(LIFE, fields.jwt_token_life)?,
+        overlap: match parse_optional_lifetime(OVERLAP, fields.overlap) {
+            Err(ApiError::InvalidLifetime(_, LifetimeError::Zero)) => None,
+            overlap => overlap?,
+        },
+    })
+}
+
+fn parse_fields(bytes: &[u8]) -> Result<Fields, ApiError> {
+    // The whole of it: of what it skips, `serde_json` does not look at the encoding.
+    let text = std::str::from_utf8(bytes).map_err(|_| ApiError::not_utf8())?;
+    serde_json::from_str(text).map_err(|error| ApiError::malformed_json(&error))
 }
 
 /// The fields of the body, whatever their types. Others are ignored; of one that comes twice, the last counts.
@@ -80,6 +129,7 @@ pub(super) async fn read_creation(
 struct Fields {
     jwt_token_description: Field,
     jwt_token_life: Field,
+    overlap: Field,
 }
 
 impl<'de> Deserialize<'de> for Fields {
@@ -101,8 +151,9 @@ impl<'de> Visitor<'de> for FieldsVisitor {
         let mut fields = Fields::default();
         while let Some(key) = object.next_key::<Cow<'_, str>>()? {
             match &*key {
-                "jwt_token_description" => fields.jwt_token_description = object.next_value()?,
-                "jwt_token_life" => fields.jwt_token_life = object.next_value()?,
+                DESCRIPTION => fields.jwt_token_description = object.next_value()?,
+                LIFE => fields.jwt_token_life = object.next_value()?,
+                OVERLAP => fields.overlap = object.next_value()?,
                 _ => _ = object.next_value::<IgnoredAny>()?,
             }
         }
@@ -110,9 +161,14 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     }
 }
 
-async fn read_json(headers: &HeaderMap, body: impl RequestBody) -> Result<Bytes, ApiError> {
-    if !is_json(headers) {
-        return Err(ApiError::UnsupportedMediaType);
+/// Reads the whole body, if it is of this type.
+pub(super) async fn read(
+    headers: &HeaderMap,
+    body: impl RequestBody,
+    media_type: MediaType,
+) -> Result<Bytes, ApiError> {
+    if !is_plain(headers, media_type) {
+        return Err(ApiError::UnsupportedMediaType(media_type));
     }
     let declared: Option<u64> = headers
         .get(header::CONTENT_LENGTH)
@@ -126,8 +182,8 @@ async fn read_json(headers: &HeaderMap, body: impl RequestBody) -> Result<Bytes,
     })
 }
 
-/// Whether the headers say `application/json`, whatever the parameters, and no content coding.
-fn is_json(headers: &HeaderMap) -> bool {
+/// Whether the headers say that the body is of this type, whatever the parameters, and has no content coding.
+fn is_plain(headers: &HeaderMap, wanted: MediaType) -> bool {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(media_type), None) = (types.next(), types.next()) else {
         return false;
@@ -144,7 +200,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     plain
         && essence
             .trim_ascii()
-            .eq_ignore_ascii_case(b"application/json")
+            .eq_ignore_ascii_case(wanted.name().as_bytes())
 }
 
 /// The header `Idempotency-Key`, at most once.
@@ -164,19 +220,19 @@ fn parse_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ApiError> {
 fn parse_description(field: Field) -> Result<Description, ApiError> {
     let Field::Text(text) = field else {
         return Err(ApiError::invalid_field(
-            "jwt_token_description",
+            DESCRIPTION,
             "must be a string and is required",
         ));
     };
     text.parse().map_err(|error| match error {
         DescriptionError::Blank => ApiError::DescriptionBlank,
         DescriptionError::TooLong | DescriptionError::Control => {
-            ApiError::invalid_field("jwt_token_description", error)
+            ApiError::invalid_field(DESCRIPTION, error)
         }
     })
 }
 
-fn parse_lifetime(field: Field) -> Result<Lifetime, ApiError> {
+fn parse_lifetime(name: &'static str, field: Field) -> Result<Lifetime, ApiError> {
     let lifetime = match field {
         Field::Text(text) => text.parse(),
         Field::Integer(secs) => Lifetime::from_secs(secs),
@@ -187,13 +243,24 @@ fn parse_lifetime(field: Field) -> Result<Lifetime, ApiError> {
         Field::Number(_) => Err(LifetimeError::Overflow),
         Field::Missing | Field::Other => {
             return Err(ApiError::invalid_field(
-                "jwt_token_life",
-                "must be a duration as a string, such as \"6 hours\", or a number of seconds, and is required",
+                name,
+                format_args!("{DURATION}, and is required"),
             ));
         }
     };
-    lifetime.map_err(ApiError::InvalidLifetime)
+    lifetime.map_err(|error| ApiError::InvalidLifetime(name, error))
 }
+
+fn parse_optional_lifetime(name: &'static str, field: Field) -> Result<Option<Lifetime>, ApiError> {
+    match field {
+        Field::Missing => Ok(None),
+        Field::Other => Err(ApiError::invalid_field(name, DURATION)),
+        field => parse_lifetime(name, field).map(Some),
+    }
+}
+
+const DURATION: &str =
+    "must be a duration as a string, such as \"6 hours\", or a number of seconds";
 
 /// The largest number below which every integer is a double.
 const EXACT: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
-use super::body::MAX_BYTES;
+use super::body::{MAX_BYTES, MediaType};
 use super::response::{self, LogLine};
 use crate::config::ConfigError;
 use crate::idempotency::InvalidIdempotencyKey;
@@ -21,20 +21,25 @@ pub(super) enum ApiError {
     Configuration(ConfigError),
     Unauthorized,
     TooManyAttempts { retry_after: Duration },
-    UnsupportedMediaType,
+    NoBearer,
+    MalformedBearer,
+    InvalidToken,
+    UnsupportedMediaType(MediaType),
     BodyTooLarge,
     IncompleteBody,
     MalformedJson { message: String },
     InvalidField { message: String },
+    InvalidForm(&'static str),
     DescriptionBlank,
     DescriptionTaken,
-    InvalidLifetime(LifetimeError),
+    InvalidLifetime(&'static str, LifetimeError),
     TokenLimitReached { limit: usize },
     InvalidIdempotencyKey,
     IdempotencyKeyReused,
     TooManyIdempotencyKeys,
     NoTokens,
     NoSuchToken,
+    AlreadyRotated,
     StorageUnavailable(StoreError),
 }
 
@@ -43,14 +48,32 @@ impl From<ServiceError> for ApiError {
         match error {
             ServiceError::NoTokens => Self::NoTokens,
             ServiceError::NoSuchToken => Self::NoSuchToken,
+            ServiceError::AlreadyRotated => Self::AlreadyRotated,
             ServiceError::DescriptionTaken => Self::DescriptionTaken,
             ServiceError::TokenLimitReached { limit } => Self::TokenLimitReached { limit },
             ServiceError::IdempotencyKeyReused => Self::IdempotencyKeyReused,
             ServiceError::TooManyIdempotencyKeys => Self::TooManyIdempotencyKeys,
-            ServiceError::Lifetime(error) => Self::InvalidLifetime(error),
+            ServiceError::Lifetime(error) => Self::InvalidLifetime("jwt_token_life", error),
             ServiceError::Store(error) => Self::StorageUnavailable(error),
         }
     }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::StorageUnavailable(error)
+    }
+}
+
+/// The challenge to a bearer (RFC 6750, section 3).
+const BEARER: &str = r#"Bearer realm="latchkey""#;
+
+/// Which of the two is nobody's business.
+const INVALID_TOKEN: &str = "The token is invalid or has expired";
+
+fn challenge(headers: &mut HeaderMap, challenge: String) {
+    let value = HeaderValue::try_from(challenge).expect("our own text");
+    headers.insert(header::WWW_AUTHENTICATE, value);
 }
 
 impl ApiError {
@@ -84,20 +107,23 @@ impl ApiError {
             Self::IncompleteBody
             | Self::MalformedJson { .. }
             | Self::InvalidField { .. }
+            | Self::InvalidForm(_)
+            | Self::MalformedBearer
             | Self::DescriptionBlank
             | Self::DescriptionTaken
-            | Self::InvalidLifetime(_)
+            | Self::InvalidLifetime(..)
             | Self::InvalidIdempotencyKey => StatusCode::BAD_REQUEST,
+            Self::AlreadyRotated => StatusCode::CONFLICT,
             Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyAttempts { .. } | Self::TooManyIdempotencyKeys => {
                 StatusCode::TOO_MANY_REQUESTS
             }
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Unauthorized | Self::NoBearer | Self::InvalidToken => StatusCode::UNAUTHORIZED,
             Self::TokenLimitReached { .. } => StatusCode::FORBIDDEN,
             Self::NotFound | Self::NoTokens | Self::NoSuchToken => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Configuration(_) | Self::StorageUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -110,22 +136,25 @@ impl ApiError {
             Self::Configuration(ConfigError::Invalid { .. } | ConfigError::Unreadable { .. }) => {
                 "misconfigured"
             }
-            Self::Unauthorized => "unauthorized",
+            Self::Unauthorized | Self::NoBearer => "unauthorized",
+            Self::MalformedBearer | Self::InvalidForm(_) => "invalid_request",
+            Self::InvalidToken => "invalid_token",
+            Self::UnsupportedMediaType(_) => "unsupported_media_type",
             Self::TooManyAttempts { .. } => "too_many_attempts",
-            Self::UnsupportedMediaType => "unsupported_media_type",
             Self::BodyTooLarge => "body_too_large",
             Self::IncompleteBody => "incomplete_body",
             Self::MalformedJson { .. } => "malformed_json",
             Self::InvalidField { .. } => "invalid_field",
             Self::DescriptionBlank => "description_blank",
             Self::DescriptionTaken => "description_taken",
-            Self::InvalidLifetime(_) => "invalid_lifetime",
+            Self::InvalidLifetime(..) => "invalid_lifetime",
             Self::TokenLimitReached { .. } => "token_limit_reached",
             Self::InvalidIdempotencyKey => "invalid_idempotency_key",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::TooManyIdempotencyKeys => "too_many_idempotency_keys",
             Self::NoTokens => "no_tokens",
             Self::NoSuchToken => "no_such_token",
+            Self::AlreadyRotated => "already_rotated",
             Self::StorageUnavailable(_) => "storage_unavailable",
         }
     }
@@ -144,20 +173,31 @@ impl ApiError {
             Self::TooManyAttempts { .. } => {
                 "There are too many attempts to sign in: try again later".to_owned()
             }
-            Self::UnsupportedMediaType => {
-                "The request body must be JSON, with Content-Type: application/json and no \
-                 Content-Encoding"
-                    .to_owned()
+            Self::NoBearer => "A token is needed: Authorization: Bearer <token>".to_owned(),
+            Self::MalformedBearer => {
+                "There must be one header Authorization, with one token: Bearer <token>".to_owned()
+            }
+            Self::InvalidToken => INVALID_TOKEN.to_owned(),
+            Self::UnsupportedMediaType(media_type) => {
+                let kind = match media_type {
+                    MediaType::Json => "JSON",
+                    MediaType::Form => "a form",
+                };
+                format!(
+                    "The request body must be {kind}, with Content-Type: {} and no Content-Encoding",
+                    media_type.name()
+                )
             }
             Self::BodyTooLarge => {
                 format!("The request body must have at most {MAX_BYTES} bytes")
             }
             Self::IncompleteBody => "The request body ended before its end".to_owned(),
             Self::MalformedJson { message } | Self::InvalidField { message } => message.clone(),
+            Self::InvalidForm(problem) => format!("The parameter {problem}"),
             Self::DescriptionBlank | Self::DescriptionTaken => {
                 "Token description already exists or is blank".to_owned()
             }
-            Self::InvalidLifetime(error) => format!("jwt_token_life: {error}"),
+            Self::InvalidLifetime(field, error) => format!("{field}: {error}"),
             Self::TokenLimitReached { limit } => {
                 format!("You have {limit} tokens, as many as a user may have: delete one first")
             }
@@ -175,6 +215,9 @@ impl ApiError {
             Self::NoSuchToken => {
                 "Token does not exist, make sure to enter correct token id".to_owned()
             }
+            Self::AlreadyRotated => {
+                "Token has been rotated already, rotate the newest with this description".to_owned()
+            }
             Self::StorageUnavailable(_) => {
                 "The token store does not answer at the moment: try again".to_owned()
             }
@@ -183,7 +226,12 @@ impl ApiError {
 
     /// The response; what only the log may know goes with it as a [`LogLine`].
     pub(super) fn into_response(self) -> Response<Bytes> {
-        let mut response = response::error(self.status(), self.code(), &self.message());
+        let error = match self {
+            // Where OAuth clients look for it (RFC 6749, section 5.2).
+            Self::InvalidForm(_) => Some(self.code()),
+            _ => None,
+        };
+        let mut response = response::error(self.status(), self.code(), &self.message(), error);
         let headers = response.headers_mut();
         match &self {
             Self::MethodNotAllowed(allow) => {
@@ -198,6 +246,14 @@ impl ApiError {
             Self::TooManyAttempts { retry_after } => {
                 headers.insert(header::RETRY_AFTER, whole_seconds(*retry_after));
             }
+            Self::NoBearer => challenge(headers, BEARER.to_owned()),
+            Self::MalformedBearer => {
+                challenge(headers, format!(r#"{BEARER}, error="invalid_request""#));
+            }
+            Self::InvalidToken => challenge(
+                headers,
+                format!(r#"{BEARER}, error="invalid_token", error_description="{INVALID_TOKEN}""#),
+            ),
             Self::StorageUnavailable(error) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
                 let line = LogLine(format!("storage unavailable: {error}"));

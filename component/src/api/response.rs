@@ -7,6 +7,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use serde::ser::Serializer;
 use serde::{Serialize, ser::SerializeMap};
 
+use super::route;
 use crate::service::{Issued, TokenStatus};
 use crate::token::{Description, TokenId};
 
@@ -52,14 +53,26 @@ pub(super) fn options(allow: &'static str) -> Response<Bytes> {
     response
 }
 
-/// An error: a message for people, a code for programs.
-pub(super) fn error(status: StatusCode, code: &'static str, message: &str) -> Response<Bytes> {
+/// An error: a message for people, a code for programs, and the same as `error` for those that speak OAuth.
+pub(super) fn error(
+    status: StatusCode,
+    code: &'static str,
+    message: &str,
+    error: Option<&'static str>,
+) -> Response<Bytes> {
     #[derive(Serialize)]
     struct Body<'a> {
         message: &'a str,
         code: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<&'static str>,
     }
-    json(status, &Body { message, code })
+    let body = Body {
+        message,
+        code,
+        error,
+    };
+    json(status, &body)
 }
 
 const TOKENS_EXIST: &str = "Tokens exists";
@@ -101,9 +114,17 @@ fn by_id<S: Serializer>(tokens: &[TokenStatus], serializer: S) -> Result<S::Ok, 
     map.end()
 }
 
-/// The answer to `POST /token`.
+/// The answer to `POST /token`, and to a rotation.
+pub(super) fn created(issued: &Issued) -> Response<Bytes> {
+    let mut response = json(StatusCode::CREATED, &Created::new(issued));
+    let location = format!("{}/token/{}", route::BASE, issued.token.id);
+    let location = HeaderValue::try_from(location).expect("a path of ASCII letters");
+    response.headers_mut().insert(header::LOCATION, location);
+    response
+}
+
 #[derive(Serialize)]
-pub(super) struct Created<'a> {
+struct Created<'a> {
     message: &'static str,
     jwt_token_id: TokenId,
     jwt_token: &'a str,
@@ -112,7 +133,7 @@ pub(super) struct Created<'a> {
 }
 
 impl<'a> Created<'a> {
-    pub(super) fn new(issued: &'a Issued) -> Self {
+    fn new(issued: &'a Issued) -> Self {
         Self {
             message: "Token generated",
             jwt_token_id: issued.token.id,
@@ -149,21 +170,29 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// The answer to `DELETE /token/<id>`.
+/// The answer to `DELETE /token?all=true`.
 #[derive(Serialize)]
-pub(super) struct Deleted {
+pub(super) struct AllDeleted {
     message: &'static str,
+    jwt_tokens_deleted: usize,
 }
 
-impl Deleted {
-    pub(super) fn new() -> Self {
+impl AllDeleted {
+    pub(super) fn new(deleted: usize) -> Self {
         Self {
-            message: "Token deleted",
+            message: "Tokens deleted",
+            jwt_tokens_deleted: deleted,
         }
     }
 }
 
+/// An answer that has no more to say.
+#[derive(Serialize)]
+pub(super) struct Message {
+    pub(super) message: &'static str,
+}
+
 /// Seconds with their fraction: a remaining life.
-fn seconds(duration: Duration) -> f64 {
+pub(super) fn seconds(duration: Duration) -> f64 {
     duration.as_secs_f64()
 }

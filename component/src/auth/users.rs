@@ -22,6 +22,12 @@ impl Users {
         self.0.len()
     }
 
+    /// The user of this name.
+    pub fn named(&self, name: &str) -> Option<&Username> {
+        let place = self.0.binary_search_by(|(user, _)| user.as_str().cmp(name));
+        place.ok().map(|place| self.name(place))
+    }
+
     /// The place of a user among all.
     pub(super) fn find(&self, name: &Username) -> Option<usize> {
         self.0.binary_search_by(|(user, _)| user.cmp(name)).ok()

@@ -1,13 +1,21 @@
-//! The algorithms that Latchkey offers, as `jsonwebtoken` wants them.
+//! The algorithms that Latchkey offers, as `jsonwebtoken` wants them: one module each.
+//!
+//! A key is bytes: of an HS256 key the secret, of an Ed25519 key the seed or the public key (RFC 8032, section 5.1.5), of a
+//! P-256 key the private scalar or the uncompressed point (SEC 1, section 2.3.3).
+
+pub(super) mod ed25519;
+pub(super) mod es256;
+mod hs256;
 
 use std::sync::Once;
 
-use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind};
-use jsonwebtoken::signature::{self, Signer, Verifier};
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, EncodingKey};
-use sha2::Sha256;
+
+use ed25519::Ed25519;
+use es256::Es256;
+use hs256::Hs256;
 
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory,
@@ -25,8 +33,11 @@ pub(super) fn install() {
 }
 
 fn signer_factory(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>, Error> {
+    let bytes = key.as_bytes();
     match (algorithm, key.family()) {
-        (Algorithm::HS256, AlgorithmFamily::Hmac) => Ok(Box::new(Hs256::new(key.as_bytes())?)),
+        (Algorithm::HS256, AlgorithmFamily::Hmac) => Ok(Box::new(Hs256::new(bytes)?)),
+        (Algorithm::EdDSA, AlgorithmFamily::Ed) => Ok(Box::new(Ed25519::private(bytes)?)),
+        (Algorithm::ES256, AlgorithmFamily::Ec) => Ok(Box::new(Es256::private(bytes)?)),
         _ => Err(ErrorKind::InvalidAlgorithm.into()),
     }
 }
@@ -35,53 +46,11 @@ fn verifier_factory(
     algorithm: &Algorithm,
     key: &DecodingKey,
 ) -> Result<Box<dyn JwtVerifier>, Error> {
+    let bytes = key.try_get_as_bytes()?;
     match (algorithm, key.family()) {
-        (Algorithm::HS256, AlgorithmFamily::Hmac) => {
-            Ok(Box::new(Hs256::new(key.try_get_as_bytes()?)?))
-        }
+        (Algorithm::HS256, AlgorithmFamily::Hmac) => Ok(Box::new(Hs256::new(bytes)?)),
+        (Algorithm::EdDSA, AlgorithmFamily::Ed) => Ok(Box::new(Ed25519::public(bytes)?)),
+        (Algorithm::ES256, AlgorithmFamily::Ec) => Ok(Box::new(Es256::public(bytes)?)),
         _ => Err(ErrorKind::InvalidAlgorithm.into()),
-    }
-}
-
-/// HMAC with SHA-256 (RFC 7518, section 3.2).
-struct Hs256(Hmac<Sha256>);
-
-impl Hs256 {
-    fn new(key: &[u8]) -> Result<Self, Error> {
-        Hmac::new_from_slice(key)
-            .map(Self)
-            .map_err(|_| ErrorKind::InvalidKeyFormat.into())
-    }
-}
-
-impl Signer<Vec<u8>> for Hs256 {
-    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
-        Ok(self
-            .0
-            .clone()
-            .chain_update(message)
-            .finalize()
-            .into_bytes()
-            .to_vec())
-    }
-}
-
-impl Verifier<Vec<u8>> for Hs256 {
-    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
-        // In constant time.
-        let verified = self.0.clone().chain_update(message).verify_slice(signature);
-        verified.map_err(|_| signature::Error::new())
-    }
-}
-
-impl JwtSigner for Hs256 {
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::HS256
-    }
-}
-
-impl JwtVerifier for Hs256 {
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::HS256
     }
 }

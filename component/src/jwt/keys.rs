@@ -3,48 +3,44 @@
 use std::fmt;
 use std::str::FromStr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
-use serde::Deserialize;
-use sha2::{Digest, Sha256};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::crypto;
+use super::jwk::{self, KeyError, PublicJwk};
 
 /// The fewest bytes of an HS256 secret: those of the hash (RFC 7518, section 3.2).
-const MIN_SECRET_BYTES: usize = 32;
+pub(super) const MIN_SECRET_BYTES: usize = 32;
 
-/// One key with its algorithm.
+/// One key, as far as it takes to verify, with its algorithm.
 #[derive(Clone)]
 pub(super) struct Key {
-    id: Option<String>,
-    algorithm: Algorithm,
-    encoding: EncodingKey,
-    decoding: DecodingKey,
+    pub(super) id: Option<String>,
+    pub(super) algorithm: Algorithm,
+    pub(super) decoding: DecodingKey,
+    /// What everybody may know of it: nothing, where it is symmetric.
+    pub(super) public: Option<PublicJwk>,
 }
 
 impl Key {
-    fn hs256(secret: &[u8], id: Option<String>) -> Self {
+    pub(super) fn hs256(secret: &[u8], id: Option<String>) -> Self {
         Self {
             id,
             algorithm: Algorithm::HS256,
-            encoding: EncodingKey::from_secret(secret),
             decoding: DecodingKey::from_secret(secret),
+            public: None,
         }
     }
 
-    /// The name of its algorithm (RFC 7518, section 3.1).
+    /// The name of its algorithm (RFC 7518, section 3.1; RFC 8037, section 3.1).
     pub(super) fn algorithm_name(&self) -> &'static str {
         match self.algorithm {
-            Algorithm::HS256 => "HS256",
+            Algorithm::HS256 => jwk::HS256,
+            Algorithm::EdDSA => jwk::EDDSA,
+            Algorithm::ES256 => jwk::ES256,
             _ => unreachable!("no key is made for another algorithm"),
         }
-    }
-
-    /// The signature of `message`, in base64url.
-    pub(super) fn sign(&self, message: &[u8]) -> String {
-        jsonwebtoken::crypto::sign(message, &self.encoding, self.algorithm)
-            .expect("a key fits its algorithm")
     }
 
     /// Whether `signature`, in base64url, is that of `message`.
@@ -56,26 +52,45 @@ impl Key {
 
 /// The keys: the first signs, all verify. There is at least one.
 #[derive(Clone)]
-pub struct KeySet(Vec<Key>);
+pub struct KeySet {
+    /// The private half of the first key; those of the others are of no use.
+    signing: EncodingKey,
+    keys: Vec<Key>,
+}
 
 impl KeySet {
     /// The set of one HS256 key: `secret`, of at least 32 bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`KeySetError::ShortSecret`].
     pub fn from_secret(secret: &[u8]) -> Result<Self, KeySetError> {
         if secret.len() < MIN_SECRET_BYTES {
             return Err(KeySetError::ShortSecret);
         }
         crypto::install();
-        Ok(Self(vec![Key::hs256(secret, None)]))
+        Ok(Self {
+            signing: EncodingKey::from_secret(secret),
+            keys: vec![Key::hs256(secret, None)],
+        })
     }
 
-    pub(super) fn signing_key(&self) -> &Key {
-        &self.0[0]
+    /// The name of the algorithm that signs.
+    pub(super) fn algorithm_name(&self) -> &'static str {
+        self.keys[0].algorithm_name()
     }
 
-    /// The `kid` of the header: only where there is a choice of keys.
+    /// The signature of `message` by the first key, in base64url.
+    pub(super) fn signature(&self, message: &[u8]) -> String {
+        jsonwebtoken::crypto::sign(message, &self.signing, self.keys[0].algorithm)
+            .expect("a key fits its algorithm")
+    }
+
+    /// The `kid` of the header: where there is a choice of keys, or may be one to those who verify by the published set.
     pub(super) fn header_key_id(&self) -> Option<&str> {
-        if self.0.len() > 1 {
-            self.signing_key().id.as_deref()
+        let first = &self.keys[0];
+        if self.keys.len() > 1 || first.public.is_some() {
+            first.id.as_deref()
         } else {
             None
         }
@@ -88,16 +103,29 @@ impl KeySet {
         algorithm: &str,
         id: Option<&str>,
     ) -> impl Iterator<Item = &Key> {
-        self.0.iter().filter(move |key| {
+        self.keys.iter().filter(move |key| {
             key.algorithm_name() == algorithm && (id.is_none() || key.id.as_deref() == id)
         })
+    }
+
+    /// The public keys, for everybody: empty where all keys are symmetric.
+    pub fn public(&self) -> PublicKeySet<'_> {
+        PublicKeySet {
+            keys: self.keys.iter().flat_map(|key| &key.public).collect(),
+        }
     }
 }
 
 impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeySet({} keys)", self.0.len())
+        write!(f, "KeySet({} keys)", self.keys.len())
     }
+}
+
+/// A JWK Set of public keys (RFC 7517, section 5).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PublicKeySet<'a> {
+    keys: Vec<&'a PublicJwk>,
 }
 
 /// Why a configured key set cannot be used. The messages never repeat a key.
@@ -117,37 +145,9 @@ pub enum KeySetError {
     Key(usize, KeyError),
 }
 
-/// Why one key of a set cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs, reason = "the messages say it")]
-pub enum KeyError {
-    #[error("only `kty` oct is supported")]
-    Type,
-    #[error("only `alg` HS256 is supported")]
-    Algorithm,
-    #[error("`use` must be sig")]
-    Use,
-    #[error("`k` must be base64url without padding")]
-    Encoding,
-    #[error("`k` must be at least {MIN_SECRET_BYTES} bytes")]
-    Short,
-    #[error("its `kid` is that of an earlier key")]
-    DuplicateId,
-}
-
 #[derive(Deserialize)]
 struct JwkSet {
-    keys: Vec<Jwk>,
-}
-
-#[derive(Deserialize)]
-struct Jwk {
-    kty: String,
-    kid: Option<String>,
-    alg: Option<String>,
-    #[serde(rename = "use")]
-    usage: Option<String>,
-    k: Option<String>,
+    keys: Vec<Value>,
 }
 
 impl FromStr for KeySet {
@@ -164,48 +164,22 @@ impl FromStr for KeySet {
             return Self::from_secret(text.as_bytes());
         }
         let set: JwkSet = serde_json::from_str(text).map_err(|_| KeySetError::Malformed)?;
-        if set.keys.is_empty() {
-            return Err(KeySetError::Empty);
-        }
-        crypto::install();
+        let mut signing = None;
         let mut keys: Vec<Key> = Vec::with_capacity(set.keys.len());
-        for (index, jwk) in set.keys.into_iter().enumerate() {
-            let key = jwk
-                .into_key()
-                .map_err(|error| KeySetError::Key(index + 1, error))?;
+        for (index, jwk) in set.keys.iter().enumerate() {
+            let problem = |error| KeySetError::Key(index + 1, error);
+            let signs = index == 0;
+            let (key, private) = jwk::parse(jwk, signs).map_err(problem)?;
             if keys.iter().any(|other| other.id == key.id) {
-                return Err(KeySetError::Key(index + 1, KeyError::DuplicateId));
+                return Err(problem(KeyError::DuplicateId));
+            }
+            if signs {
+                signing = Some(private.ok_or(problem(KeyError::CannotSign))?);
             }
             keys.push(key);
         }
-        Ok(Self(keys))
+        crypto::install();
+        let signing = signing.ok_or(KeySetError::Empty)?;
+        Ok(Self { signing, keys })
     }
-}
-
-impl Jwk {
-    fn into_key(self) -> Result<Key, KeyError> {
-        if self.kty != "oct" {
-            return Err(KeyError::Type);
-        }
-        if self.alg.is_some_and(|alg| alg != "HS256") {
-            return Err(KeyError::Algorithm);
-        }
-        if self.usage.is_some_and(|usage| usage != "sig") {
-            return Err(KeyError::Use);
-        }
-        let k = self.k.ok_or(KeyError::Encoding)?;
-        let secret = URL_SAFE_NO_PAD.decode(&k).map_err(|_| KeyError::Encoding)?;
-        if secret.len() < MIN_SECRET_BYTES {
-            return Err(KeyError::Short);
-        }
-        let id = self
-            .kid
-            .unwrap_or_else(|| thumbprint(&format!(r#"{{"k":"{k}","kty":"oct"}}"#)));
-        Ok(Key::hs256(&secret, Some(id)))
-    }
-}
-
-/// The thumbprint of a key's required members in canonical form (RFC 7638, section 3).
-fn thumbprint(canonical: &str) -> String {
-    URL_SAFE_NO_PAD.encode(Sha256::digest(canonical.as_bytes()))
 }

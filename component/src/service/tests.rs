@@ -1,151 +1,13 @@
-//! The use cases, natively: a fake clock, fake randomness, a store in memory.
+//! The use cases, natively.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::rc::Rc;
+mod rotate;
+mod verify;
 
 use super::*;
-use crate::store::{Change, KeyValueError};
-
-/// A clock that stands still until it is told, or slept on.
-#[derive(Clone, Debug)]
-struct FakeClock(Rc<Cell<Duration>>);
-
-impl FakeClock {
-    fn advance(&self, by: Duration) {
-        self.0.set(self.0.get() + by);
-    }
-}
-
-impl Clock for FakeClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::new(self.0.get())
-    }
-
-    async fn sleep(&self, pause: Duration) {
-        self.advance(pause);
-        tokio::task::yield_now().await;
-    }
-}
-
-/// Counts: no two draws are the same.
-#[derive(Clone, Debug, Default)]
-struct FakeRandom(Rc<Cell<u64>>);
-
-impl Random for FakeRandom {
-    fn fill(&self, bytes: &mut [u8]) {
-        self.0.set(self.0.get() + 1);
-        bytes.fill(0);
-        for (byte, digit) in bytes.iter_mut().zip(self.0.get().to_le_bytes()) {
-            *byte = digit;
-        }
-    }
-}
-
-#[derive(Clone, Debug, Default)]
-struct Memory {
-    documents: Rc<RefCell<HashMap<String, Vec<u8>>>>,
-    counters: Rc<RefCell<HashMap<String, i64>>>,
-    broken: Rc<Cell<bool>>,
-}
-
-impl Memory {
-    fn check(&self) -> Result<(), KeyValueError> {
-        if self.broken.get() {
-            Err(KeyValueError("broken".to_owned()))
-        } else {
-            Ok(())
-        }
-    }
-}
-
-impl KeyValue for Memory {
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
-        self.check()?;
-        Ok(self.documents.borrow().get(key).cloned())
-    }
-
-    async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), KeyValueError> {
-        self.check()?;
-        self.documents.borrow_mut().insert(key.to_owned(), value);
-        Ok(())
-    }
-
-    async fn compare_and_swap(
-        &self,
-        key: &str,
-        change: &mut Change<'_>,
-    ) -> Result<(), KeyValueError> {
-        self.check()?;
-        let current = self.documents.borrow().get(key).cloned();
-        if let Some(value) = change(current.as_deref()) {
-            self.documents.borrow_mut().insert(key.to_owned(), value);
-        }
-        Ok(())
-    }
-
-    async fn increment(&self, key: &str, delta: i64) -> Result<i64, KeyValueError> {
-        self.check()?;
-        let mut counters = self.counters.borrow_mut();
-        let counter = counters.entry(key.to_owned()).or_default();
-        *counter += delta;
-        Ok(*counter)
-    }
-}
-
-struct World {
-    clock: FakeClock,
-    memory: Memory,
-    service: Service<Memory, FakeClock, FakeRandom>,
-}
-
-const HASH: &str = "$2b$04$abcdefghijklmnopqrstuuJd6JxKs0FZ4jPVuKqPNsjwJ8BhHmXAe";
-
-fn world(variables: &[(&str, &str)]) -> World {
-    let users = format!("ada:{HASH} bob:{HASH}");
-    let config = Config::from_variables(|name| {
-        let set = variables
-            .iter()
-            .find(|(set, _)| *set == name)
-            .map(|(_, value)| *value);
-        if name == "users" {
-            Some(users.clone())
-        } else {
-            set.map(str::to_owned)
-        }
-    })
-    .unwrap();
-    let clock = FakeClock(Rc::new(Cell::new(Duration::from_millis(1_662_720_135_250))));
-    let memory = Memory::default();
-    let service = Service::new(config, memory.clone(), clock.clone(), FakeRandom::default());
-    World {
-        clock,
-        memory,
-        service,
-    }
-}
-
-impl World {
-    async fn issue(
-        &self,
-        user: &str,
-        description: &str,
-        life: &str,
-    ) -> Result<Issued, ServiceError> {
-        let (user, description) = (user.parse().unwrap(), description.parse().unwrap());
-        self.service
-            .issue(&user, description, life.parse().unwrap(), None)
-            .await
-    }
-
-    async fn list(&self, user: &str) -> Result<Vec<String>, ServiceError> {
-        let tokens = self.service.list(&user.parse().unwrap()).await?;
-        Ok(tokens
-            .iter()
-            .map(|status| status.token.description.as_str().to_owned())
-            .collect())
-    }
-}
+use crate::jwt::Claims;
+use crate::lifetime::Lifetime;
+use crate::store::KeyValueError;
+use crate::testing::world;
 
 #[tokio::test(flavor = "current_thread")]
 async fn the_life_of_a_token() {
@@ -159,7 +21,7 @@ async fn the_life_of_a_token() {
 
     let keys = world.service.keys().await.unwrap();
     let claims = keys.verify(signed.expose(), world.clock.now()).unwrap();
-    assert_eq!(claims, Claims::new(&ada, &token, None));
+    assert_eq!(claims, Claims::new(&ada, &token));
 
     let shown = world.service.show(&ada, token.id).await.unwrap();
     assert_eq!(shown.remaining, Duration::from_millis(21_599_750));
@@ -230,14 +92,7 @@ async fn the_limits() {
 async fn the_signing_key_is_made_once() {
     let world = world(&[]);
     let token = world.issue("ada", "alpha", "1h").await.unwrap().signed;
-    // Another instance over the same store.
-    let config = world.service.config.clone();
-    let other = Service::new(
-        config,
-        world.memory.clone(),
-        world.clock.clone(),
-        FakeRandom::default(),
-    );
+    let other = world.restarted(&[]).service;
     let keys = other.keys().await.unwrap();
     assert!(keys.verify(token.expose(), world.clock.now()).is_ok());
 }

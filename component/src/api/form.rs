@@ -1,0 +1,84 @@
+//! Forms: bodies of the type `application/x-www-form-urlencoded`.
+
+use http::HeaderMap;
+
+use super::body::{self, MediaType, RequestBody};
+use super::error::ApiError;
+
+/// Reads the parameter `token` (RFC 7662, section 2.1; RFC 7009, section 2.1). Others, `token_type_hint` among them, make no
+/// difference: there is one type of token.
+pub(super) async fn read_token(
+    headers: &HeaderMap,
+    body: impl RequestBody,
+) -> Result<String, ApiError> {
+    let bytes = body::read(headers, body, MediaType::Form).await?;
+    let mut tokens = bytes
+        .split(|byte| *byte == b'&')
+        .map(|pair| {
+            let end = pair.iter().position(|byte| *byte == b'=');
+            pair.split_at(end.unwrap_or(pair.len()))
+        })
+        .filter(|(name, _)| decode(name) == "token")
+        .map(|(_, value)| decode(value.strip_prefix(b"=").unwrap_or_default()));
+    match (tokens.next(), tokens.next()) {
+        (Some(token), None) => Ok(token),
+        (None, _) => Err(ApiError::InvalidForm("token is required")),
+        (Some(_), Some(_)) => Err(ApiError::InvalidForm("token must not be repeated")),
+    }
+}
+
+/// What a name or a value stands for. A percent sign without two digits stands for itself, as in browsers; what is not
+/// UTF-8 then is no token.
+fn decode(encoded: &[u8]) -> String {
+    let mut decoded = Vec::with_capacity(encoded.len());
+    let mut rest = encoded;
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        decoded.push(match (byte, after) {
+            (b'+', _) => b' ',
+            (b'%', [high, low, after @ ..]) => match (digit(*high), digit(*low)) {
+                (Some(high), Some(low)) => {
+                    rest = after;
+                    high << 4 | low
+                }
+                _ => b'%',
+            },
+            _ => *byte,
+        });
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).map(|digit| digit as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::header::{CONTENT_TYPE, HeaderValue};
+
+    use super::*;
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn forms() {
+        let mut headers = HeaderMap::new();
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded;charset=UTF-8");
+        headers.insert(CONTENT_TYPE, form);
+        for (body, token) in [
+            ("token=a.b.c", Some("a.b.c")),
+            ("token_type_hint=access_token&token=x&y", Some("x")),
+            ("&&t%6fken=a%2Eb+c%&", Some("a.b c%")),
+            ("token=%e9%zz%4", Some("\u{fffd}%zz%4")),
+            ("token=", Some("")),
+            ("token", Some("")),
+            ("token=a=b", Some("a=b")),
+            ("", None),
+            ("Token=x", None),
+            ("token=a&token=a", None),
+        ] {
+            let read = read_token(&headers, Bytes::from(body)).await;
+            assert_eq!(read.ok().as_deref(), token, "{body}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What a token is, to a service that was given it: the response of RFC 7662, section 2.2.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde::Serialize;
+
+use super::response;
+use crate::service::LiveToken;
+use crate::token::TokenId;
+
+#[derive(Serialize)]
+struct Active<'a> {
+    active: bool,
+    username: &'a str,
+    token_type: &'static str,
+    exp: u64,
+    iat: u64,
+    sub: &'a str,
+    jti: TokenId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iss: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<&'a str>,
+}
+
+/// Of a token that is not live, nothing is said: not even why.
+#[derive(Serialize)]
+struct Inactive {
+    active: bool,
+}
+
+pub(super) fn response(live: Option<&LiveToken>) -> Response<Bytes> {
+    let Some(LiveToken { user, status }) = live else {
+        return response::json(StatusCode::OK, &Inactive { active: false });
+    };
+    let token = &status.token;
+    let issuer = token.issuer.as_ref();
+    let body = Active {
+        active: true,
+        username: user.as_str(),
+        token_type: "Bearer",
+        exp: token.expires_at(),
+        iat: token.issued_at,
+        sub: user.as_str(),
+        jti: token.id,
+        iss: issuer.map(|issuer| issuer.name.as_str()),
+        aud: issuer.and_then(|issuer| issuer.audience.as_deref()),
+    };
+    response::json(StatusCode::OK, &body)
+}

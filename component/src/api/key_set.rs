@@ -1,0 +1,41 @@
+//! The public keys as a response that may be cached.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use sha2::{Digest, Sha256};
+
+use super::response;
+use crate::jwt::PublicKeySet;
+
+/// Short enough that a key which was put into the set verifies soon, long enough that nobody asks at every token.
+const CACHE_CONTROL: &str = "public, max-age=300";
+
+/// The key set; 304 and no body where `request` has the present one (RFC 9110, section 13.1.2).
+pub(super) fn response(keys: &PublicKeySet<'_>, request: &HeaderMap) -> Response<Bytes> {
+    let mut response = response::json(StatusCode::OK, keys);
+    let tag = format!(
+        "\"{}\"",
+        URL_SAFE_NO_PAD.encode(Sha256::digest(response.body()))
+    );
+    let seen = request
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|tags| tags.to_str().ok())
+        .any(|tags| tags.trim() == "*" || tags.contains(&tag));
+    if seen {
+        *response.body_mut() = Bytes::new();
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        response.headers_mut().remove(header::CONTENT_TYPE);
+    }
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static(CACHE_CONTROL),
+    );
+    let tag = HeaderValue::try_from(tag).expect("base64url in quotes");
+    headers.insert(header::ETAG, tag);
+    response
+}

@@ -1,0 +1,66 @@
+//! Requests and responses, natively. What the endpoint does over real HTTP is in `tests/` at the top of the repository.
+
+mod bearer;
+mod health;
+mod keys;
+mod management;
+mod oauth;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::testing::{ADA, World, world};
+
+/// What came back, with its body as JSON.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    headers: http::HeaderMap,
+    body: Value,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or_default()
+    }
+}
+
+impl World {
+    async fn send(&self, line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        send(Ok(&self.service), line, headers, body).await
+    }
+
+    /// Sends a form that holds `token`.
+    async fn send_token(&self, line: &str, headers: &[(&str, &str)], token: &str) -> Answer {
+        let mut headers = headers.to_vec();
+        headers.push(("content-type", "application/x-www-form-urlencoded"));
+        self.send(line, &headers, &format!("token={token}")).await
+    }
+}
+
+async fn send<K: KeyValue, C: Clock + Clone, R: Random + Clone>(
+    service: Result<&Service<K, C, R>, &ConfigError>,
+    line: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
+    let (method, path) = line.split_once(' ').unwrap();
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Bytes::from(body.to_owned())).unwrap();
+    let response = handle(service, request).await;
+    let (parts, body) = response.into_parts();
+    Answer {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        body: serde_json::from_slice(&body).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,84 @@
+//! `/introspect` and `/revoke`.
+
+use super::*;
+
+const INTROSPECT: &str = "POST /api/v1alpha/introspect";
+const REVOKE: &str = "POST /api/v1alpha/revoke";
+
+#[tokio::test(flavor = "current_thread")]
+async fn introspection_of_a_live_token_and_of_anything_else() {
+    let world = world(&[("issuer", "me"), ("audience", "you")]);
+    let issued = world.issue("bob", "alpha", "1h").await.unwrap();
+    let token = issued.signed.expose();
+    let ada = [("authorization", ADA)];
+    let answer = world.send_token(INTROSPECT, &ada, token).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.body,
+        json!({
+            "active": true,
+            "username": "bob",
+            "token_type": "Bearer",
+            "exp": 1_662_723_735,
+            "iat": 1_662_720_135,
+            "sub": "bob",
+            "jti": issued.token.id.to_string(),
+            "iss": "me",
+            "aud": "you",
+        })
+    );
+    for token in ["", "x", "..", &token[1..], &format!("{token}=")] {
+        let answer = world.send_token(INTROSPECT, &ada, token).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.body, json!({"active": false}), "{token}");
+    }
+    assert_eq!(world.send_token(INTROSPECT, &[], token).await.status, 401);
+    let bearer = format!("Bearer {token}");
+    let answer = world
+        .send_token(INTROSPECT, &[("authorization", &bearer)], token)
+        .await;
+    assert_eq!(answer.status, 401);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_bearer_may_revoke() {
+    let world = world(&[]);
+    let issued = world.issue("ada", "alpha", "1h").await.unwrap();
+    world.issue("ada", "beta", "1h").await.unwrap();
+    for token in ["", "x", issued.signed.expose(), issued.signed.expose()] {
+        let answer = world.send_token(REVOKE, &[], token).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.body, json!({"message": "Token revoked"}));
+    }
+    assert_eq!(world.list("ada").await.unwrap(), ["beta"]);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn forms_that_say_nothing() {
+    let world = world(&[]);
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let json = ("content-type", "application/json");
+    for (headers, body, status, code) in [
+        (&[form][..], "", 400, "invalid_request"),
+        (&[form], "token=a&token=b", 400, "invalid_request"),
+        (&[], "token=a", 415, "unsupported_media_type"),
+        (&[json], "{\"token\":\"a\"}", 415, "unsupported_media_type"),
+        (&[form], &"a".repeat(16_385), 413, "body_too_large"),
+    ] {
+        for line in [INTROSPECT, REVOKE] {
+            let mut headers = headers.to_vec();
+            headers.push(("authorization", ADA));
+            let answer = world.send(line, &headers, body).await;
+            assert_eq!((answer.status, answer.code()), (status, code), "{line}");
+            let error = answer.body["error"].as_str();
+            assert_eq!(error, (status == 400).then_some("invalid_request"));
+        }
+    }
+    for (line, allow) in [
+        ("GET /v1alpha/introspect", "POST, OPTIONS"),
+        ("PUT /v1alpha/revoke", "POST, OPTIONS"),
+    ] {
+        let answer = world.send(line, &[], "").await;
+        assert_eq!((answer.status, answer.header("allow")), (405, allow));
+    }
+}

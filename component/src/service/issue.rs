@@ -1,0 +1,101 @@
+//! New tokens.
+
+use super::{Issued, Service, ServiceError};
+use crate::idempotency::{Digest, IdempotencyKey};
+use crate::jwt::Claims;
+use crate::ledger::{CreateError, Ledger, Repeatable};
+use crate::lifetime::Lifetime;
+use crate::ports::{Clock, Random};
+use crate::store::KeyValue;
+use crate::token::{Description, Timestamp, Token, Username};
+
+/// Why a ledger was left as it is.
+enum NotCreated {
+    /// The creation was made before, under the same idempotency key.
+    Repeated(Token),
+    Refused(ServiceError),
+}
+
+impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
+    /// Issues a token to `user`; with `key`, once only, however often it is asked for within a day.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::Lifetime`], [`ServiceError::DescriptionTaken`], [`ServiceError::TokenLimitReached`];
+    /// [`ServiceError::IdempotencyKeyReused`], [`ServiceError::TooManyIdempotencyKeys`]; [`ServiceError::Store`], after
+    /// which there may be a record of a token that nobody has.
+    pub async fn issue(
+        &self,
+        user: &Username,
+        description: Description,
+        lifetime: Lifetime,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Issued, ServiceError> {
+        let lifetime = lifetime.at_most(self.config.max_token_life)?;
+        // Before the ledger changes: a token that we cannot sign must not be listed.
+        let keys = self.keys().await?;
+        let now = self.clock.now();
+        let token = Token {
+            id: self.new_id(),
+            description,
+            lifetime,
+            issued_at: now.as_secs(),
+            issuer: self.config.issuer.clone(),
+            retires_at: None,
+        };
+        let created = self
+            .store
+            .change(user, |ledger| self.create(ledger, &token, key, now))
+            .await?;
+        let token = match created {
+            Ok(()) => token,
+            Err(NotCreated::Repeated(token)) => token,
+            Err(NotCreated::Refused(error)) => return Err(error),
+        };
+        let signed = keys.sign(&Claims::new(user, &token));
+        Ok(Issued { token, signed })
+    }
+
+    fn create(
+        &self,
+        ledger: &mut Ledger,
+        token: &Token,
+        key: Option<IdempotencyKey>,
+        now: Timestamp,
+    ) -> Result<(), NotCreated> {
+        let limit = self.config.max_tokens_per_user;
+        ledger.expire(now, self.config.expired_retention);
+        let result = match key {
+            None => ledger.create(token.clone(), limit),
+            Some(key) => {
+                let creation = Repeatable {
+                    key: key.digest(),
+                    content: Digest::of_creation(&token.description, token.lifetime),
+                    id: token.id,
+                    issued_at: token.issued_at,
+                };
+                match ledger.repeatable(creation.key) {
+                    Some(earlier) if earlier.content == creation.content => {
+                        let present = ledger.find(earlier.id).cloned();
+                        return Err(NotCreated::Repeated(present.unwrap_or_else(|| Token {
+                            id: earlier.id,
+                            issued_at: earlier.issued_at,
+                            ..token.clone()
+                        })));
+                    }
+                    Some(_) => {
+                        return Err(NotCreated::Refused(ServiceError::IdempotencyKeyReused));
+                    }
+                    None => ledger.create_repeatable(token.clone(), limit, creation),
+                }
+            }
+        };
+        result.map_err(|error| {
+            NotCreated::Refused(match error {
+                CreateError::DescriptionTaken => ServiceError::DescriptionTaken,
+                CreateError::LimitReached => ServiceError::TokenLimitReached { limit },
+                CreateError::TooManyRepeatable => ServiceError::TooManyIdempotencyKeys,
+            })
+        })
+    }
+}

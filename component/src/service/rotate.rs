@@ -1,0 +1,65 @@
+//! A new token in the place of an old one.
+
+use super::{Issued, Service, ServiceError};
+use crate::jwt::Claims;
+use crate::ledger::{Ledger, RotateError};
+use crate::lifetime::Lifetime;
+use crate::ports::{Clock, Random};
+use crate::store::KeyValue;
+use crate::token::{Token, TokenId, Username};
+
+/// What the successor of a token is to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rotation {
+    /// How long it lives: as long as the old one did, if this says nothing.
+    pub lifetime: Option<Lifetime>,
+    /// How long the old one is still good beside it, if at all.
+    pub overlap: Option<Lifetime>,
+}
+
+impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
+    /// Issues a token with the description of the one of this id, which ends: both in one change of the ledger.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::NoSuchToken`], [`ServiceError::AlreadyRotated`], [`ServiceError::Lifetime`], for an old life that is
+    /// too long by now as for a new one; [`ServiceError::TokenLimitReached`], with an overlap only; [`ServiceError::Store`],
+    /// after which the token may be rotated.
+    pub async fn rotate(
+        &self,
+        user: &Username,
+        id: TokenId,
+        rotation: Rotation,
+    ) -> Result<Issued, ServiceError> {
+        // Before the ledger changes: a token that we cannot sign must not be listed.
+        let keys = self.keys().await?;
+        let now = self.clock.now();
+        let issued_at = now.as_secs();
+        let new_id = self.new_id();
+        let limit = self.config.max_tokens_per_user;
+        let rotate = |ledger: &mut Ledger| {
+            ledger.expire(now, self.config.expired_retention);
+            let old = ledger.find(id).ok_or(ServiceError::NoSuchToken)?;
+            let lifetime = rotation.lifetime.unwrap_or(old.lifetime);
+            let token = Token {
+                id: new_id,
+                description: old.description.clone(),
+                lifetime: lifetime.at_most(self.config.max_token_life)?,
+                issued_at,
+                issuer: self.config.issuer.clone(),
+                retires_at: None,
+            };
+            let overlap = rotation.overlap.map(Lifetime::as_secs);
+            let retires_at = overlap.map(|secs| issued_at.saturating_add(secs));
+            match ledger.rotate(id, token.clone(), retires_at, limit) {
+                Ok(()) => Ok(token),
+                Err(RotateError::NoSuchToken) => Err(ServiceError::NoSuchToken),
+                Err(RotateError::AlreadyRotated) => Err(ServiceError::AlreadyRotated),
+                Err(RotateError::LimitReached) => Err(ServiceError::TokenLimitReached { limit }),
+            }
+        };
+        let token = self.store.change(user, rotate).await??;
+        let signed = keys.sign(&Claims::new(user, &token));
+        Ok(Issued { token, signed })
+    }
+}

@@ -1,0 +1,126 @@
+//! A new token in the place of an old one, and the end of all.
+
+use super::*;
+use crate::testing::World;
+
+async fn is_live(world: &World, issued: &Issued) -> bool {
+    let live = world.service.verify(issued.signed.expose()).await.unwrap();
+    live.is_some()
+}
+
+fn rotation(lifetime: &str, overlap: &str) -> Rotation {
+    Rotation {
+        lifetime: lifetime.parse().ok(),
+        overlap: overlap.parse().ok(),
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_old_token_is_dead_at_once() {
+    let world = world(&[("max_tokens_per_user", "1")]);
+    let ada = "ada".parse().unwrap();
+    let old = world.issue("ada", "alpha", "1h").await.unwrap();
+    world.clock.advance(Duration::from_secs(60));
+    let rotate = |id| world.service.rotate(&ada, id, Rotation::default());
+    let new = rotate(old.token.id).await.unwrap();
+    assert_ne!(new.token.id, old.token.id);
+    assert_eq!(
+        new.token,
+        Token {
+            id: new.token.id,
+            issued_at: old.token.issued_at + 60,
+            ..old.token.clone()
+        }
+    );
+    assert!(is_live(&world, &new).await);
+    assert!(!is_live(&world, &old).await);
+    assert_eq!(world.list("ada").await.unwrap(), ["alpha"]);
+    assert_eq!(rotate(old.token.id).await, Err(ServiceError::NoSuchToken));
+    let bob = "bob".parse().unwrap();
+    assert_eq!(
+        world
+            .service
+            .rotate(&bob, new.token.id, Rotation::default())
+            .await,
+        Err(ServiceError::NoSuchToken)
+    );
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn both_are_good_during_the_overlap() {
+    let world = world(&[("max_tokens_per_user", "2")]);
+    let ada = "ada".parse().unwrap();
+    let old = world.issue("ada", "alpha", "1h").await.unwrap();
+    let rotate = async |issued: &Issued, rotation| {
+        world.service.rotate(&ada, issued.token.id, rotation).await
+    };
+    let new = rotate(&old, rotation("2h", "10 min")).await.unwrap();
+    assert_eq!(new.token.lifetime.as_secs(), 7_200);
+    assert!(is_live(&world, &old).await && is_live(&world, &new).await);
+    let list = world.service.list(&ada).await.unwrap();
+    let lives: Vec<_> = list
+        .iter()
+        .map(|status| (status.token.id, status.remaining.as_millis()))
+        .collect();
+    assert_eq!(lives, [(new.token.id, 7_199_750), (old.token.id, 599_750)]);
+    assert_eq!(
+        rotate(&old, Rotation::default()).await,
+        Err(ServiceError::AlreadyRotated)
+    );
+    assert_eq!(
+        rotate(&new, rotation("", "1s")).await,
+        Err(ServiceError::TokenLimitReached { limit: 2 })
+    );
+
+    world.clock.advance(Duration::from_millis(599_750));
+    assert!(!is_live(&world, &old).await && is_live(&world, &new).await);
+    assert_eq!(world.list("ada").await.unwrap(), ["alpha"]);
+    assert_eq!(
+        rotate(&old, Rotation::default()).await,
+        Err(ServiceError::NoSuchToken)
+    );
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn an_overlap_gives_no_longer_life() {
+    let world = world(&[]);
+    let ada = "ada".parse().unwrap();
+    let old = world.issue("ada", "alpha", "1m").await.unwrap();
+    world
+        .service
+        .rotate(&ada, old.token.id, rotation("1h", "1 year"))
+        .await
+        .unwrap();
+    world.clock.advance(Duration::from_secs(60));
+    assert!(!is_live(&world, &old).await);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_refused_rotation_changes_nothing() {
+    let world = world(&[]);
+    let ada = "ada".parse().unwrap();
+    let old = world.issue("ada", "alpha", "2 days").await.unwrap();
+    let strict = world.restarted(&[("max_token_life", "1 day")]);
+    for refused in [rotation("", ""), rotation("25h", "")] {
+        assert!(matches!(
+            strict.service.rotate(&ada, old.token.id, refused).await,
+            Err(ServiceError::Lifetime(_))
+        ));
+    }
+    assert!(is_live(&strict, &old).await);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn all_of_one_user() {
+    let world = world(&[]);
+    let ada = "ada".parse().unwrap();
+    let alpha = world.issue("ada", "alpha", "1h").await.unwrap();
+    world.issue("ada", "beta", "1s").await.unwrap();
+    let other = world.issue("bob", "alpha", "1h").await.unwrap();
+    world.clock.advance(Duration::from_secs(2));
+    assert_eq!(world.service.revoke_all(&ada).await, Ok(2));
+    assert_eq!(world.service.revoke_all(&ada).await, Ok(0));
+    assert!(!is_live(&world, &alpha).await);
+    assert!(is_live(&world, &other).await);
+    assert_eq!(world.list("ada").await, Err(ServiceError::NoTokens));
+}

@@ -1,0 +1,56 @@
+//! Which tokens are live.
+
+use super::{Service, TokenStatus};
+use crate::jwt::Claims;
+use crate::ports::{Clock, Random};
+use crate::store::{KeyValue, StoreError};
+use crate::token::Username;
+
+/// A token that is good at this moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveToken {
+    /// Whose it is.
+    pub user: Username,
+    /// Its record, and how long it has yet to live: not zero.
+    pub status: TokenStatus,
+}
+
+impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
+    /// The token that `signed` is, or `None` if it is not live. It is live only if
+    ///
+    /// - one of the keys signed it, with the key's own algorithm;
+    /// - it has not expired, without leeway;
+    /// - its user is still configured;
+    /// - its id is in the user's ledger;
+    /// - what it claims is what the ledger's record says, no more and no less.
+    ///
+    /// Nothing is written, and the store is read only for tokens that a key signed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: nobody knows.
+    pub async fn verify(&self, signed: &str) -> Result<Option<LiveToken>, StoreError> {
+        let Some(keys) = self.present_keys().await? else {
+            return Ok(None);
+        };
+        let Ok(claims) = keys.verify(signed, self.clock.now()) else {
+            return Ok(None);
+        };
+        let Some(user) = self.config.users.named(&claims.username) else {
+            return Ok(None);
+        };
+        let ledger = self.store.load(user).await?;
+        let Some(token) = ledger.find(claims.jwt_token_id) else {
+            return Ok(None);
+        };
+        if Claims::new(user, token) != claims {
+            return Ok(None);
+        }
+        // It may have expired while the store was read.
+        let status = TokenStatus::at(self.clock.now(), token.clone());
+        Ok((!status.is_expired()).then(|| LiveToken {
+            user: user.clone(),
+            status,
+        }))
+    }
+}
