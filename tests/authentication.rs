@@ -46,9 +46,12 @@ fn an_unknown_user_and_a_wrong_password_look_the_same() {
     let user = Server::shared().user();
     let absent = user.server.request("GET", TOKENS).send();
     let unknown = user.server.named("nobody", &user.password).list();
+    assert_eq!(unknown.snapshot(), absent.snapshot());
+    if !host_only("a user at whom nobody has guessed") {
+        return;
+    }
     let wrong = user.server.named(&user.name, "wrong").list();
     assert_eq!(unknown.snapshot(), wrong.snapshot());
-    assert_eq!(unknown.snapshot(), absent.snapshot());
     let names = |response: &Response| {
         let mut names: Vec<_> = response
             .headers
@@ -63,41 +66,40 @@ fn an_unknown_user_and_a_wrong_password_look_the_same() {
 
 #[test]
 fn almost_the_right_credentials() {
-    let user = Server::shared().user();
-    assert!(user.signs_in());
-    let (name, password) = (&user.name, &user.password);
-    let wrong = [
-        (name.clone(), String::new()),
-        (name.clone(), format!("{password} ")),
-        (name.clone(), format!(" {password}")),
-        (name.clone(), format!("{password}\0")),
-        (name.clone(), format!("{password}{password}")),
-        (name.clone(), password[..password.len() - 1].to_owned()),
-        (name.clone(), password.to_uppercase()),
-        (name.clone(), format!(":{password}")),
-        (name.clone(), "p".repeat(5000)),
-        (name.to_uppercase(), password.clone()),
-        (format!("{name} "), password.clone()),
-        (format!(" {name}"), password.clone()),
-        (format!("{name}\0"), password.clone()),
-        (name[..name.len() - 1].to_owned(), password.clone()),
-        (String::new(), password.clone()),
-        (String::new(), String::new()),
-        (password.clone(), name.clone()),
-        ("n".repeat(5000), password.clone()),
+    type Almost = fn(&str, &str) -> (String, String);
+    let wrong: [Almost; 18] = [
+        |name, _| (name.to_owned(), String::new()),
+        |name, password| (name.to_owned(), format!("{password} ")),
+        |name, password| (name.to_owned(), format!(" {password}")),
+        |name, password| (name.to_owned(), format!("{password}\0")),
+        |name, password| (name.to_owned(), format!("{password}{password}")),
+        |name, password| (name.to_owned(), password[..password.len() - 1].to_owned()),
+        |name, password| (name.to_owned(), password.to_uppercase()),
+        |name, password| (name.to_owned(), format!(":{password}")),
+        |name, _| (name.to_owned(), "p".repeat(5000)),
+        |name, password| (name.to_uppercase(), password.to_owned()),
+        |name, password| (format!("{name} "), password.to_owned()),
+        |name, password| (format!(" {name}"), password.to_owned()),
+        |name, password| (format!("{name}\0"), password.to_owned()),
+        |name, password| (name[1..].to_owned(), password.to_owned()),
+        |_, password| (String::new(), password.to_owned()),
+        |_, _| (String::new(), String::new()),
+        |name, password| (password.to_owned(), name.to_owned()),
+        |_, password| ("n".repeat(5000), password.to_owned()),
     ];
     let mut cases = Cases::default();
-    for (name, password) in wrong {
+    for almost in wrong {
+        // One each: after a few failures a user is refused unseen.
+        let user = Server::shared().user();
+        let (name, password) = almost(&user.name, &user.password);
         let case = format!("{name:.40}:{password:.40}");
         cases.check(
             &case,
-            user.server.named(&name, &password).list().outcome(),
+            user.server.named(&name, &password).list().refusal(),
             (401, "unauthorized".to_owned()),
         );
+        cases.check((case, "then the right ones"), user.signs_in(), true);
     }
-    drop(cases);
-    // Many failures, but they lock out no client that works.
-    assert!(user.signs_in());
 }
 
 #[test]

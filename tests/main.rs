@@ -37,5 +37,6 @@ mod redis;
 mod restart;
 mod scale;
 mod show;
+mod throttle;
 mod token_format;
 mod transport;

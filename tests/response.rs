@@ -45,6 +45,12 @@ impl Response {
                 "{self:?}"
             ),
             400 | 403 | 404 | 405 | 413 | 415 | 422 => {}
+            429 => assert!(
+                self.header("retry-after")
+                    .parse::<u64>()
+                    .is_ok_and(|seconds| seconds > 0),
+                "{self:?}"
+            ),
             503 => assert!(
                 self.code() != "storage_unavailable" || self.headers.contains_key("retry-after"),
                 "{self:?}"
@@ -156,6 +162,15 @@ impl Response {
     pub fn refused(self, status: u16, code: &str) -> Self {
         assert_eq!(self.outcome(), (status, code.to_owned()), "{self:?}");
         self
+    }
+
+    /// The outcome, where it does not matter whether credentials were looked at and refused, or refused because others have
+    /// guessed at the same user before, as on a server that was given.
+    pub fn refusal(&self) -> (u16, String) {
+        match self.outcome() {
+            (429, code) if code == "too_many_attempts" => (401, "unauthorized".to_owned()),
+            other => other,
+        }
     }
 
     /// The response as the source document would show it: status, the headers that clients act on, and the body as it was

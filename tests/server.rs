@@ -20,7 +20,7 @@ pub const HASH: &str =
     "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
 
 /// More than there are calls of [`Server::user`] on one server.
-const USERS: usize = 250;
+const USERS: usize = 300;
 
 /// The first start may have to build the component.
 const PATIENCE_FOR_A_BUILD: Duration = Duration::from_secs(1800);
