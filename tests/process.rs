@@ -108,10 +108,15 @@ impl Process {
             .expect("a line on standard error")
     }
 
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal, `TERM` or `INT`.
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill")
-            .args([&format!("-{name}"), &self.child.id().to_string()])
+            .args([&format!("-{name}"), &self.id().to_string()])
             .status()
             .expect("kill runs");
         assert!(status.success(), "kill -{name} failed");
