@@ -104,7 +104,10 @@ fn up(options: &Up) -> Result<(), Failure> {
     let mut variables = variables.map_err(usage)?;
     let generated = users::add_to(&mut variables, &given_users).map_err(usage)?;
 
-    let runtime = runtime()?;
+    // The server has threads of its own; what is left is to accept connections.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let guard = runtime.enter();
     let socket = bind(options)?;
     let component = component(options, &manifest)?;
@@ -138,15 +141,6 @@ fn up(options: &Up) -> Result<(), Failure> {
         server.serve(listener, shutdown).await;
         Ok(())
     })
-}
-
-/// The runtime looks for new input after every few steps rather than after many: a step in which a component computes takes
-/// as long as a tick of the engine's clock, and others must not wait for dozens of those.
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .event_interval(8)
-        .enable_all()
-        .build()
 }
 
 /// Spin's own store of the application; like Spin, this makes the directory for it.

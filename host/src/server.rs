@@ -19,6 +19,7 @@ use crate::variables::Variables;
 
 use dispatch::Dispatcher;
 use instance::Factory;
+use threads::Threads;
 
 mod answer;
 mod body;
@@ -29,6 +30,7 @@ mod engine;
 mod guest;
 mod instance;
 mod listener;
+mod threads;
 
 /// What the server is made of.
 pub struct Application {
@@ -47,7 +49,8 @@ pub struct Application {
 pub struct Limits {
     /// Connections that are open at a time, and so requests; beyond it, clients wait to be accepted.
     pub connections: usize,
-    /// Instances that are kept, besides the one that receives strangers: as many as can compute at a time.
+    /// Instances that are kept, besides the one that receives strangers: as many as can compute at a time, each on a
+    /// thread of its own.
     pub instances: usize,
     /// Instances that there may be where some of them wait for the store, besides the same one.
     pub instances_at_most: usize,
@@ -118,6 +121,7 @@ pub struct Server {
 /// What all connections share.
 struct Shared {
     dispatcher: Dispatcher,
+    threads: Arc<Threads>,
     limits: Limits,
 }
 
@@ -136,9 +140,12 @@ impl Server {
             stores,
             variables,
         };
+        let threads = Threads::start(limits.instances);
+        let threads = Arc::new(threads.map_err(|error| StartError::Engine(error.to_string()))?);
         Ok(Self {
             shared: Arc::new(Shared {
-                dispatcher: Dispatcher::new(factory, limits.clone()),
+                dispatcher: Dispatcher::new(factory, limits.clone(), threads.clone()),
+                threads,
                 limits,
             }),
             _ticker: ticker,
@@ -152,7 +159,7 @@ impl Server {
             .header(http::header::HOST, "localhost")
             .body(Empty::new().map_err(|never| match never {}).boxed_unsync())
             .map_err(|error| StartError::Failed(error.to_string()))?;
-        let response = self.shared.dispatcher.handle(request).await;
+        let response = self.shared.dispatcher.handle(0, request).await;
         let response = response.map_err(|failure| StartError::Failed(failure.to_string()))?;
         let response = response.0;
         if response.status() != http::StatusCode::SERVICE_UNAVAILABLE {

@@ -19,6 +19,9 @@ pub(super) const RECEPTION: Slot = 0;
 /// Callers that are known at a time; beyond it, the one that has been known longest is a stranger again.
 const MAX_KNOWN: usize = 16 << 10;
 
+/// Requests that a caller sends before it is moved on from the reception even though nobody is in its way there.
+const REGULAR: u32 = 8;
+
 /// Who sends a request, as far as the server can tell without knowing any user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Caller {
@@ -52,6 +55,8 @@ pub(super) struct Callers {
 struct Known {
     /// A bit for each slot.
     by: u64,
+    /// How often it has been served at the reception.
+    received: u32,
     /// The instance that is getting to know it: one at a time, since it is slow.
     meets: Option<Slot>,
 }
@@ -89,6 +94,15 @@ impl Callers {
         }
     }
 
+    /// Whether a caller has come back often enough to be worth another verification of its password.
+    pub(super) fn should_meet(&self, caller: Caller) -> bool {
+        let Caller::Signed(digest) = caller else {
+            return false;
+        };
+        let known = self.known.get(&digest);
+        known.is_some_and(|known| known.by == bit(RECEPTION) && known.received >= REGULAR)
+    }
+
     /// An instance that [`Standing::MayMeet`] a caller takes its request.
     pub(super) fn meet(&mut self, slot: Slot, caller: Caller) {
         if let Caller::Signed(digest) = caller
@@ -122,6 +136,7 @@ impl Callers {
     fn knows(&mut self, slot: Slot, digest: u64) {
         if let Some(known) = self.known.get_mut(&digest) {
             known.by |= bit(slot);
+            known.received += u32::from(slot == RECEPTION);
             if known.meets == Some(slot) {
                 known.meets = None;
             }
@@ -136,6 +151,7 @@ impl Callers {
             digest,
             Known {
                 by: bit(slot),
+                received: 1,
                 meets: None,
             },
         );
@@ -205,6 +221,19 @@ mod tests {
         assert_eq!(callers.standing(RECEPTION, CALLER), Standing::Serves);
         callers.forget(RECEPTION);
         assert_eq!(callers.standing(1, CALLER), Standing::Not);
+    }
+
+    #[test]
+    fn whoever_comes_back_is_moved_on() {
+        let mut callers = Callers::default();
+        for _ in 0..REGULAR {
+            assert!(!callers.should_meet(CALLER));
+            callers.answered(RECEPTION, CALLER, OK);
+        }
+        assert!(callers.should_meet(CALLER));
+        callers.meet(1, CALLER);
+        callers.answered(1, CALLER, OK);
+        assert!(!callers.should_meet(CALLER));
     }
 
     #[test]

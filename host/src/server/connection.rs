@@ -21,6 +21,7 @@ use wasmtime_wasi_http::WasiBody;
 use super::Shared;
 use super::answer::AnswerBody;
 use super::body::Drained;
+use super::threads::Home;
 
 /// The header in which Spin tells the component the client's address; the last one counts.
 const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("spin-client-addr");
@@ -31,16 +32,21 @@ const BUFFER: usize = 64 << 10;
 /// Serves one connection until the client closes it, or until a shutdown and the end of the request in flight.
 pub(super) async fn serve(
     shared: Arc<Shared>,
-    stream: TcpStream,
+    home: Home,
+    stream: std::net::TcpStream,
     client: SocketAddr,
     mut shutdown: watch::Receiver<bool>,
 ) {
+    let stream = match TcpStream::from_std(stream) {
+        Ok(stream) => stream,
+        Err(error) => return tracing::warn!("connection from {client}: {error}"),
+    };
     // Answers are written whole; waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
     let local = stream.local_addr().ok();
     let service = service_fn(|request| {
         let shared = shared.clone();
-        async move { Ok::<_, Infallible>(respond(&shared, request, client, local).await) }
+        async move { Ok::<_, Infallible>(respond(&shared, home, request, client, local).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -65,12 +71,13 @@ pub(super) async fn serve(
 
 async fn respond(
     shared: &Shared,
+    home: Home,
     request: Request<Incoming>,
     client: SocketAddr,
     local: Option<SocketAddr>,
 ) -> Response<AnswerBody> {
     let request = prepare(request, client, local, shared.limits.body_time);
-    match shared.dispatcher.handle(request).await {
+    match shared.dispatcher.handle(home, request).await {
         Ok(answer) => answer.0,
         Err(failure) => failure.response(),
     }

@@ -3,7 +3,7 @@
 //! Requests wait in one line, and instances take from it what they may (see [`callers`](super::callers)) when they have
 //! nothing more urgent to do. So a request never sits with an instance that computes while another is free. There are few
 //! instances: each knows the passwords that it has verified, so work goes to those that know the caller, and of them to the
-//! one that worked last.
+//! one that is on the same thread as the connection.
 
 use std::collections::VecDeque;
 use std::hash::RandomState;
@@ -21,6 +21,7 @@ use super::Limits;
 use super::answer::{Answer, Failure};
 use super::callers::{Caller, Callers, RECEPTION, Slot, Standing};
 use super::instance::{self, Factory};
+use super::threads::{Home, Threads};
 
 /// How long a request waits for an instance before another is made for it, beyond those that the processors can keep busy.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -29,6 +30,8 @@ const PATIENCE: Duration = Duration::from_millis(100);
 pub(super) struct Job {
     number: u64,
     caller: Caller,
+    /// The instance on the thread of its connection.
+    home: Slot,
     pub(super) request: Request<WasiBody>,
     /// Whether only the head of the answer is wanted.
     pub(super) head: bool,
@@ -41,6 +44,11 @@ pub(super) struct Dispatcher {
     hasher: RandomState,
 }
 
+/// The instance that is kept on a thread.
+fn kept_on(home: Home) -> Slot {
+    home + 1
+}
+
 /// What the dispatcher and its instances share.
 pub(super) struct Line {
     state: Mutex<State>,
@@ -48,6 +56,7 @@ pub(super) struct Line {
     waiting: AtomicUsize,
     pub(super) factory: Factory,
     pub(super) limits: Limits,
+    threads: Arc<Threads>,
 }
 
 struct State {
@@ -55,32 +64,22 @@ struct State {
     instances: Vec<Place>,
     callers: Callers,
     next_number: u64,
-    /// Counts what is handed out, to tell which instance worked last.
-    clock: u64,
     ending: bool,
 }
 
 /// What the dispatcher knows of an instance.
 enum Place {
     Empty,
-    /// It works, or is being made; it will look at the line by itself.
-    Working {
-        last: u64,
-    },
+    /// It works, or has been woken, or is being made; it will look at the line by itself.
+    Working,
     /// It would take a request, if it is woken.
-    Ready {
-        last: u64,
-        waker: Waker,
-    },
+    Ready(Waker),
     /// It can take nothing until what occupies it is over.
-    Occupied {
-        last: u64,
-        waker: Waker,
-    },
+    Occupied(Waker),
 }
 
 impl Dispatcher {
-    pub(super) fn new(factory: Factory, limits: Limits) -> Self {
+    pub(super) fn new(factory: Factory, limits: Limits, threads: Arc<Threads>) -> Self {
         let callers = Callers::default();
         let hasher = callers.hasher();
         let instances = (0..=limits.instances_at_most).map(|_| Place::Empty);
@@ -89,7 +88,6 @@ impl Dispatcher {
             instances: instances.collect(),
             callers,
             next_number: 0,
-            clock: 0,
             ending: false,
         };
         let line = Arc::new(Line {
@@ -97,15 +95,20 @@ impl Dispatcher {
             waiting: AtomicUsize::new(0),
             factory,
             limits,
+            threads,
         });
         Self { line, hasher }
     }
 
-    /// The answer of the component to a request.
-    pub(super) async fn handle(&self, request: Request<WasiBody>) -> Result<Answer, Failure> {
+    /// The answer of the component to a request that came in on a thread.
+    pub(super) async fn handle(
+        &self,
+        home: Home,
+        request: Request<WasiBody>,
+    ) -> Result<Answer, Failure> {
         let caller = Callers::identify(&self.hasher, request.headers());
         let (answer, mut answered) = oneshot::channel();
-        let number = self.line.push(caller, request, answer);
+        let number = self.line.push(kept_on(home), caller, request, answer);
         // Leaves the line if the client goes.
         let place = Waiting {
             line: &self.line,
@@ -161,6 +164,7 @@ impl Line {
 
     fn push(
         self: &Arc<Self>,
+        home: Slot,
         caller: Caller,
         request: Request<WasiBody>,
         answer: oneshot::Sender<Result<Answer, Failure>>,
@@ -171,12 +175,13 @@ impl Line {
         state.waiting.push_back(Job {
             number,
             caller,
+            home,
             head: request.method() == Method::HEAD,
             request,
             answer,
         });
         self.waiting.store(state.waiting.len(), Ordering::Relaxed);
-        let wanted = state.instance_for(caller, self.limits.instances);
+        let wanted = state.instance_for(caller, home, self.limits.instances);
         drop(state);
         self.call(wanted);
         number
@@ -185,7 +190,14 @@ impl Line {
     fn call(self: &Arc<Self>, wanted: Wanted) {
         match wanted {
             Wanted::Ready(waker) => waker.wake(),
-            Wanted::New(slot) => instance::start(self.clone(), slot),
+            Wanted::New(slot) => {
+                // The kept ones are where their connections are, all others out of the way.
+                let thread = match slot.checked_sub(1) {
+                    Some(home) if home < self.threads.count() => self.threads.serving(home),
+                    _ => self.threads.apart(),
+                };
+                thread.spawn(instance::live(self.clone(), slot));
+            }
             Wanted::None => {}
         }
     }
@@ -194,8 +206,8 @@ impl Line {
     fn stretch(self: &Arc<Self>, number: u64) {
         let mut state = self.lock();
         let job = state.waiting.iter().find(|job| job.number == number);
-        let wanted = match job.map(|job| job.caller) {
-            Some(caller) => state.instance_for(caller, self.limits.instances_at_most),
+        let wanted = match job.map(|job| (job.caller, job.home)) {
+            Some((caller, home)) => state.instance_for(caller, home, self.limits.instances_at_most),
             None => Wanted::None,
         };
         drop(state);
@@ -233,25 +245,36 @@ impl Line {
 
     /// An instance begins a step.
     pub(super) fn working(&self, slot: Slot) {
-        let mut state = self.lock();
-        state.clock += 1;
-        let last = state.clock;
-        state.instances[slot] = Place::Working { last };
+        self.lock().instances[slot] = Place::Working;
     }
 
     /// An instance has nothing to do; tells whether there is a request for it after all.
-    pub(super) fn rests(&self, slot: Slot, occupied: bool, waker: &Waker) -> bool {
+    pub(super) fn rests(self: &Arc<Self>, slot: Slot, occupied: bool, waker: &Waker) -> bool {
         let mut state = self.lock();
-        if !occupied && state.first_for(slot).is_some() {
-            return true;
+        if occupied {
+            state.instances[slot] = Place::Occupied(waker.clone());
+            // Some may have counted on it.
+            self.see_to_all(state);
+            return false;
         }
-        let last = state.instances[slot].last();
-        let waker = waker.clone();
-        state.instances[slot] = match occupied {
-            true => Place::Occupied { last, waker },
-            false => Place::Ready { last, waker },
-        };
-        false
+        let work = state.first_for(slot).is_some();
+        if !work {
+            state.instances[slot] = Place::Ready(waker.clone());
+        }
+        work
+    }
+
+    /// Finds instances for all that wait.
+    fn see_to_all(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        let waiting: Vec<_> = (state.waiting.iter())
+            .map(|job| (job.caller, job.home))
+            .collect();
+        let wanted: Vec<_> = waiting
+            .into_iter()
+            .map(|(caller, home)| state.instance_for(caller, home, self.limits.instances))
+            .collect();
+        drop(state);
+        wanted.into_iter().for_each(|wanted| self.call(wanted));
     }
 
     /// An instance has answered.
@@ -271,13 +294,7 @@ impl Line {
         let mut state = self.lock();
         state.instances[slot] = Place::Empty;
         state.callers.forget(slot);
-        let callers: Vec<_> = state.waiting.iter().map(|job| job.caller).collect();
-        let wanted: Vec<_> = callers
-            .into_iter()
-            .map(|caller| state.instance_for(caller, self.limits.instances))
-            .collect();
-        drop(state);
-        wanted.into_iter().for_each(|wanted| self.call(wanted));
+        self.see_to_all(state);
     }
 
     /// No instance can be made: whoever waits for one waits in vain.
@@ -303,63 +320,70 @@ enum Wanted {
 }
 
 impl State {
-    /// The first request that an instance may take.
+    /// The first request that an instance may take: of its own connections, or one that its own instance does not take.
     fn first_for(&self, slot: Slot) -> Option<(usize, Standing)> {
-        self.waiting
-            .iter()
-            .map(|job| self.callers.standing(slot, job.caller))
-            .enumerate()
-            .find(|(_, standing)| *standing != Standing::Not)
+        let mut other = None;
+        for (place, job) in self.waiting.iter().enumerate() {
+            let standing = self.callers.standing(slot, job.caller);
+            if standing == Standing::Not {
+                continue;
+            } else if job.home == slot {
+                return Some((place, standing));
+            } else if other.is_none() && !self.home_takes(job.caller, job.home) {
+                other = Some((place, standing));
+            }
+        }
+        other
     }
 
-    /// Finds an instance that is ready for a caller: one that knows it, if possible, and of those the one that worked
-    /// last. Or else makes one, as long as there are no more than `most` besides the reception.
-    fn instance_for(&mut self, caller: Caller, most: usize) -> Wanted {
-        let mut best: Option<(bool, u64, Slot)> = None;
+    /// Whether a request will be taken where it came in.
+    fn home_takes(&self, caller: Caller, home: Slot) -> bool {
+        matches!(self.instances[home], Place::Working | Place::Ready(_))
+            && self.callers.standing(home, caller) == Standing::Serves
+    }
+
+    /// Finds an instance for a caller: at home, or one that is ready and knows it, or one that is ready. Or else makes one,
+    /// as long as there are no more than `most` besides the reception.
+    fn instance_for(&mut self, caller: Caller, home: Slot, most: usize) -> Wanted {
+        let mut best = None;
         let mut empty = None;
+        if self.ending
+            || matches!(self.instances[home], Place::Working) && self.home_takes(caller, home)
+        {
+            return Wanted::None;
+        }
         for (slot, place) in self.instances.iter().enumerate() {
             let standing = self.callers.standing(slot, caller);
-            if standing == Standing::Not || self.ending {
+            if standing == Standing::Not {
                 continue;
             }
+            let meets = slot == home && self.callers.should_meet(caller);
+            let rank = (standing == Standing::Serves || meets, slot == home, slot);
             match place {
-                Place::Ready { last, .. } => {
-                    let this = (standing == Standing::Serves, *last, slot);
-                    best = best.max(Some(this));
-                }
+                Place::Ready(_) => best = best.max(Some(rank)),
                 Place::Empty if slot == RECEPTION || slot <= most => {
-                    empty = empty.or(Some(slot));
+                    empty = empty.max(Some((slot == home, std::cmp::Reverse(slot))));
                 }
                 _ => {}
             }
         }
-        let slot = best.map(|(.., slot)| slot).or(empty);
-        let Some(slot) = slot else {
-            return Wanted::None;
+        let slot = match (best, empty) {
+            (Some((.., slot)), _) => slot,
+            (None, Some((_, std::cmp::Reverse(slot)))) => slot,
+            (None, None) => return Wanted::None,
         };
-        self.clock += 1;
-        let working = Place::Working { last: self.clock };
-        match std::mem::replace(&mut self.instances[slot], working) {
-            Place::Ready { waker, .. } => Wanted::Ready(waker),
+        match std::mem::replace(&mut self.instances[slot], Place::Working) {
+            Place::Ready(waker) => Wanted::Ready(waker),
             _ => Wanted::New(slot),
         }
     }
 }
 
 impl Place {
-    fn last(&self) -> u64 {
-        match self {
-            Self::Empty => 0,
-            Self::Working { last } | Self::Ready { last, .. } | Self::Occupied { last, .. } => {
-                *last
-            }
-        }
-    }
-
     fn waker(&self) -> Option<Waker> {
         match self {
-            Self::Ready { waker, .. } | Self::Occupied { waker, .. } => Some(waker.clone()),
-            Self::Empty | Self::Working { .. } => None,
+            Self::Ready(waker) | Self::Occupied(waker) => Some(waker.clone()),
+            Self::Empty | Self::Working => None,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::Response;
+use tokio::task::yield_now;
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -130,7 +131,8 @@ pub(super) fn store(engine: &Engine, guest: Guest, occupation: Occupation) -> St
     let mut store = Store::new(engine, guest);
     store.epoch_deadline_callback(move |_| {
         occupation.interrupted();
-        Ok(UpdateDeadline::Yield(1))
+        // Tokio's own: it looks for input before it goes on.
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(yield_now())))
     });
     store.set_epoch_deadline(1);
     store

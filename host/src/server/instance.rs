@@ -42,30 +42,28 @@ enum End {
     Trap(wasmtime::Error),
 }
 
-/// Makes an instance and runs it, in a task of its own.
-pub(super) fn start(line: Arc<Line>, slot: Slot) {
-    tokio::spawn(async move {
-        // However this ends, even in a panic: the place is free for another.
-        struct Gone(Arc<Line>, Slot);
-        impl Drop for Gone {
-            fn drop(&mut self) {
-                self.0.gone(self.1);
-            }
+/// Makes an instance and runs it for as long as it lives.
+pub(super) async fn live(line: Arc<Line>, slot: Slot) {
+    // However this ends, even in a panic: the place is free for another.
+    struct Gone(Arc<Line>, Slot);
+    impl Drop for Gone {
+        fn drop(&mut self) {
+            self.0.gone(self.1);
         }
-        let gone = Gone(line.clone(), slot);
-        match run(&line, slot).await {
-            Ok(End::Due) => {}
-            Ok(End::Late) => tracing::error!("an instance is ended: a request took too long"),
-            Ok(End::Trap(error)) => {
-                tracing::error!("an instance of the component has ended: {error:?}");
-            }
-            Err(error) => {
-                tracing::error!("no instance can be made: {error:#}");
-                line.refuse_all();
-            }
+    }
+    let gone = Gone(line.clone(), slot);
+    match run(&line, slot).await {
+        Ok(End::Due) => {}
+        Ok(End::Late) => tracing::error!("an instance is ended: a request took too long"),
+        Ok(End::Trap(error)) => {
+            tracing::error!("an instance of the component has ended: {error:?}");
         }
-        drop(gone);
-    });
+        Err(error) => {
+            tracing::error!("no instance can be made: {error:#}");
+            line.refuse_all();
+        }
+    }
+    drop(gone);
 }
 
 async fn run(line: &Arc<Line>, slot: Slot) -> wasmtime::Result<End> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -22,17 +22,19 @@ pub(super) async fn serve(
     // Ends the connections that are still there when this function returns or is dropped.
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
-    loop {
+    for home in (0..shared.threads.count()).cycle() {
         let (place, (stream, client)) = tokio::select! {
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => continue,
             accepted = accept(&listener, &places) => accepted,
         };
-        let serving = connection::serve(shared.clone(), stream, client, shutdown_begun.clone());
-        connections.spawn(async move {
-            serving.await;
+        let (shared, shutdown) = (shared.clone(), shutdown_begun.clone());
+        let thread = shared.threads.serving(home).clone();
+        let serving = async move {
+            connection::serve(shared, home, stream, client, shutdown).await;
             drop(place);
-        });
+        };
+        connections.spawn_on(serving, &thread);
     }
 
     drop(listener);
@@ -48,14 +50,17 @@ pub(super) async fn serve(
 
 type Accepted = (
     tokio::sync::OwnedSemaphorePermit,
-    (TcpStream, std::net::SocketAddr),
+    (std::net::TcpStream, std::net::SocketAddr),
 );
 
 /// The next connection, once there is a place for it.
 async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Accepted {
     loop {
         let place = places.clone().acquire_owned().await;
-        match (place, listener.accept().await) {
+        // It leaves the reactor of this thread for that of another.
+        let accepted = listener.accept().await;
+        let accepted = accepted.and_then(|(stream, client)| Ok((stream.into_std()?, client)));
+        match (place, accepted) {
             (Ok(place), Ok(accepted)) => return (place, accepted),
             (_, Err(error)) => {
                 tracing::warn!("cannot accept a connection: {error}");
