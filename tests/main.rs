@@ -30,6 +30,7 @@ mod create;
 mod delete;
 mod durations;
 mod faults;
+mod forgeries;
 mod health;
 mod idempotency;
 mod keygen;
