@@ -1,4 +1,4 @@
-//! Every route asks for credentials: a route without a line here fails.
+//! Every route asks for credentials, or is one of those that need none: a route without a line here fails.
 
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, Engine};
 use latchkey_component::api::route::ROUTES;
@@ -19,7 +19,24 @@ const LINES: &[(&str, &str, &str)] = &[
         r#"{"jwt_token_description":"made by an intruder","jwt_token_life":360}"#,
     ),
     ("GET", "/api/v1alpha/token/{jwt_token_id}", ""),
+    (
+        "POST",
+        "/api/v1alpha/token/{jwt_token_id}/rotate",
+        r#"{"overlap":60}"#,
+    ),
+    ("POST", "/api/v1alpha/introspect", "token=x"),
     ("DELETE", "/api/v1alpha/token/{jwt_token_id}", ""),
+    ("DELETE", "/api/v1alpha/token?all=true", ""),
+];
+
+/// The routes that everybody may ask. Of a token they tell, and change, only who holds it.
+const OPEN: &[(&str, &str)] = &[
+    ("GET", "/.well-known/jwks.json"),
+    ("GET", "/api/healthz/liveness"),
+    ("GET", "/api/healthz/readiness"),
+    ("GET", "/api/healthz/readyness"),
+    ("GET", "/api/v1alpha/verify"),
+    ("POST", "/api/v1alpha/revoke"),
 ];
 
 #[test]
@@ -28,6 +45,7 @@ fn every_route_has_a_line() {
     let mut lines: Vec<_> = LINES
         .iter()
         .map(|(method, path, _)| (*method, *path))
+        .chain(OPEN.iter().copied())
         .collect();
     routes.sort_unstable();
     lines.sort_unstable();
@@ -159,7 +177,11 @@ fn request(user: &User<'_>, line: &str, headers: &[String], body: &str) -> Respo
     let mut lines: Vec<&str> = headers.iter().map(String::as_str).collect();
     let length = format!("Content-Length: {}", body.len());
     if !body.is_empty() {
-        lines.extend(["Content-Type: application/json", length.as_str()]);
+        let media_type = match body.starts_with('{') {
+            true => "Content-Type: application/json",
+            false => "Content-Type: application/x-www-form-urlencoded",
+        };
+        lines.extend([media_type, length.as_str()]);
     }
     let mut raw = Raw::connect(user.server);
     raw.send(head(user.server, line, &lines) + body);

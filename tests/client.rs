@@ -64,30 +64,28 @@ impl<'a> Request<'a> {
 
     #[track_caller]
     pub fn send(self) -> Response {
-        let request = self.line;
-        let sent = match self.body {
-            Some(body) => self
-                .server
-                .agent
-                .run(self.head.body(body).expect("a valid request")),
-            None => self
-                .server
-                .agent
-                .run(self.head.body(()).expect("a valid request")),
+        let line = self.line.clone();
+        self.try_send()
+            .unwrap_or_else(|error| panic!("{line}: {error}"))
+    }
+
+    /// The response, or why there is none: from a server that may be gone.
+    #[track_caller]
+    pub fn try_send(self) -> Result<Response, ureq::Error> {
+        let agent = &self.server.agent;
+        let response = match self.body {
+            Some(body) => agent.run(self.head.body(body).expect("a valid request")),
+            None => agent.run(self.head.body(()).expect("a valid request")),
         };
-        let response = sent.unwrap_or_else(|error| panic!("{request}: {error}"));
-        let (head, mut body) = response.into_parts();
-        let body = body
-            .read_to_vec()
-            .unwrap_or_else(|error| panic!("{request}: {error}"));
-        let body = String::from_utf8(body).unwrap_or_else(|error| panic!("{request}: {error}"));
-        Response {
-            request,
+        let (head, mut body) = response?.into_parts();
+        let body = String::from_utf8(body.read_to_vec()?).expect("a body of UTF-8");
+        let response = Response {
+            request: self.line,
             status: head.status.as_u16(),
             headers: head.headers,
             body,
-        }
-        .checked()
+        };
+        Ok(response.checked())
     }
 }
 

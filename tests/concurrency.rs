@@ -10,7 +10,7 @@ const CLIENTS: usize = 16;
 const ROUNDS: usize = 6;
 
 /// Runs `client` as often as there are clients, all at once.
-fn at_once<T: Send>(client: impl Fn(usize) -> T + Sync) -> Vec<T> {
+pub fn at_once<T: Send>(client: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let barrier = Barrier::new(CLIENTS);
     thread::scope(|scope| {
         let run = |number| {

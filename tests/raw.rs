@@ -77,7 +77,7 @@ impl Raw {
             );
         }
         let mut body = Vec::new();
-        if status >= 200 && status != 204 && !request.starts_with("HEAD ") {
+        if status >= 200 && !matches!(status, 204 | 304) && !request.starts_with("HEAD ") {
             let length = headers
                 .get("content-length")
                 .and_then(|length| length.to_str().ok()?.parse().ok());

@@ -161,6 +161,30 @@ fn a_redis_that_dies_and_comes_back_loses_nothing() {
 }
 
 #[test]
+fn alive_but_not_ready_while_redis_is_away() {
+    let Some(mut redis) = Redis::start() else {
+        return;
+    };
+    let server = Server::start(redis.launch());
+    let health = |path: &str| {
+        let path = format!("/api/healthz/{path}");
+        server.request("GET", &path).send()
+    };
+    health("readyness").expect(200);
+    redis.kill();
+    let answer = health("readyness");
+    assert!(!answer.body.contains("hunter2"), "{answer:?}");
+    answer.refused(503, "storage_unavailable");
+    health("liveness").expect(200);
+    redis.resume();
+    let begin = std::time::Instant::now();
+    while health("readyness").status != 200 {
+        assert!(begin.elapsed() < Duration::from_secs(10), "it stays away");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
 fn hosts_that_die_lose_nothing() {
     let Some(redis) = Redis::start() else { return };
     for round in 0..5 {

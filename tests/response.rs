@@ -27,7 +27,7 @@ impl Response {
         let method = self.request.split(' ').next().unwrap_or_default();
         assert_eq!(self.header("x-content-type-options"), "nosniff", "{self:?}");
         match self.status {
-            204 => assert_eq!(self.body, "", "{self:?}"),
+            204 | 304 => assert_eq!(self.body, "", "{self:?}"),
             _ if method == "HEAD" => {
                 assert_eq!(self.body, "", "{self:?}");
                 assert!(
@@ -38,13 +38,18 @@ impl Response {
             _ => self.check_body(),
         }
         match self.status {
-            200 | 201 | 204 => {}
+            200 | 201 | 204 | 304 => {}
+            401 if self.is_to_a_bearer() => assert!(
+                self.header("www-authenticate")
+                    .starts_with(r#"Bearer realm="latchkey""#),
+                "{self:?}"
+            ),
             401 => assert_eq!(
                 self.header("www-authenticate"),
                 r#"Basic realm="latchkey", charset="UTF-8""#,
                 "{self:?}"
             ),
-            400 | 403 | 404 | 405 | 413 | 415 | 422 => {}
+            400 | 403 | 404 | 405 | 409 | 413 | 415 | 422 => {}
             429 => assert!(
                 self.header("retry-after")
                     .parse::<u64>()
@@ -74,6 +79,9 @@ impl Response {
             self.body.len().to_string(),
             "{self:?}"
         );
+        if self.status == 200 && self.has_the_form_of_an_rfc() {
+            return;
+        }
         let json = self.json();
         let message = json["message"]
             .as_str()
@@ -95,16 +103,38 @@ impl Response {
             !code.is_empty() && code.bytes().all(|b| b == b'_' || b.is_ascii_lowercase()),
             "{self:?}"
         );
-        let written = format!(r#"{{"message":{},"code":"{code}"}}"#, json["message"]);
+        // For OAuth clients the code stands where they look for it, too (RFC 6749, section 5.2).
+        let error = match json.get("error") {
+            Some(_) if self.status == 400 => format!(r#","error":"{code}""#),
+            _ => String::new(),
+        };
+        let written = format!(
+            r#"{{"message":{},"code":"{code}"{error}}}"#,
+            json["message"]
+        );
         assert_eq!(
             self.body, written,
             "an error is its message and its code: {self:?}"
         );
         assert_eq!(
-            self.status == 401,
+            self.status == 401 && !self.is_to_a_bearer(),
             message.starts_with(UNAUTHORIZED),
             "{self:?}"
         );
+    }
+
+    fn path(&self) -> &str {
+        self.request.split(' ').nth(1).unwrap_or_default()
+    }
+
+    /// Whether it answers one who shows a token.
+    fn is_to_a_bearer(&self) -> bool {
+        self.path().contains("/v1alpha/verify")
+    }
+
+    /// Whether its form is that of RFC 7517 or RFC 7662, which have no message.
+    fn has_the_form_of_an_rfc(&self) -> bool {
+        self.path().contains("/introspect") || self.path() == "/.well-known/jwks.json"
     }
 
     /// The one value of a header.

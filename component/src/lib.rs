@@ -1,7 +1,7 @@
 //! Latchkey: personal access tokens as one WebAssembly component.
 //!
 //! A user signs in with HTTP Basic, names a token and how long it lives, gets a signed JWT once, lists what is alive, and
-//! revokes.
+//! revokes. Whoever is shown a token can ask whether it is good.
 //!
 //! | route | method | action |
 //! |---|---|---|
@@ -9,8 +9,15 @@
 //! | `/api/v1alpha/token` | `POST` | issue a token |
 //! | `/api/v1alpha/token/{jwt_token_id}` | `GET` | show one token |
 //! | `/api/v1alpha/token/{jwt_token_id}` | `DELETE` | revoke one token |
+//! | `/api/v1alpha/token/{jwt_token_id}/rotate` | `POST` | issue a token in the place of one |
+//! | `/api/v1alpha/token?all=true` | `DELETE` | revoke all tokens |
+//! | `/api/v1alpha/introspect` | `POST` | tell a service what a token is |
+//! | `/api/v1alpha/revoke` | `POST` | revoke the token that is sent, without signing in |
+//! | `/api/v1alpha/verify`, and all below it | any | tell a proxy whose token the bearer's is |
+//! | `/.well-known/jwks.json` | `GET` | show the public keys |
+//! | `/api/healthz/liveness`, `/api/healthz/readyness` | `GET` | tell whether the component runs, and can work |
 //!
-//! Without `/api` the routes are the same. `HEAD` goes with `GET`, `OPTIONS` with all.
+//! Without `/api` the routes of `/v1alpha` are the same. `HEAD` goes with `GET`, `OPTIONS` with all.
 //!
 //! The modules, from the pure to the impure; each uses only those above it:
 //!

@@ -242,15 +242,20 @@ pub struct Token {
 }
 
 impl Token {
-    /// The second since the Unix epoch at which it is no longer good: the claim `exp` (RFC 7519, section 4.1.4).
+    /// The second since the Unix epoch from which on it has expired: the claim `exp` (RFC 7519, section 4.1.4).
     pub fn expires_at(&self) -> u64 {
         self.issued_at.saturating_add(self.lifetime.as_secs())
     }
 
+    /// The second at which it is no longer good, whatever it claims: it expires or retires.
+    pub fn ends_at(&self) -> u64 {
+        let expires = self.expires_at();
+        self.retires_at.map_or(expires, |at| at.min(expires))
+    }
+
     /// How long it has yet to live, zero once it has expired or retired.
     pub fn remaining(&self, now: Timestamp) -> Duration {
-        let expires = self.expires_at();
-        now.until_secs(self.retires_at.map_or(expires, |at| at.min(expires)))
+        now.until_secs(self.ends_at())
     }
 
     /// Whether its time has come.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::keygen::KeyAlgorithm;
 use crate::secret::Secret;
 
 /// Personal access tokens over HTTP, served on this machine.
@@ -46,6 +47,28 @@ file and given as --variable users=@FILE, here and to `spin up`.")]
         /// The name of the user
         name: String,
     },
+    /// Print a new key for the variable `signing_keys`
+    #[command(long_about = "\
+Print a new key for the variable `signing_keys`, as a JWK Set. It is a secret: keep it in a file
+that only the server can read, and give it as --variable signing_keys=@FILE, here and to
+`spin up`.
+
+With --rotate, put a new key first in such a file instead. The new key signs from the next start
+on; the others stay, so that the tokens that they signed stay good. Remove a key when the last of
+those has expired.")]
+    Keygen(Keygen),
+}
+
+/// The options of `latchkey keygen`.
+#[derive(Debug, Args)]
+pub struct Keygen {
+    /// The algorithm; HS256 if neither this nor a file says otherwise
+    #[arg(long, value_name = "ALG", ignore_case = true)]
+    pub alg: Option<KeyAlgorithm>,
+
+    /// Put the key first in this file, and print nothing
+    #[arg(long, value_name = "FILE")]
+    pub rotate: Option<PathBuf>,
 }
 
 /// The options of `latchkey up`.

@@ -7,6 +7,7 @@
 //! | [`build`] | builds the component when it is missing or older than its sources |
 //! | [`variables`] | the component's configuration: manifest, environment, command line |
 //! | [`users`] | users of one run, password hashes |
+//! | [`keygen`] | signing keys, and the file that holds them |
 //! | [`keyvalue`] | the port for stores, and the backends |
 //! | [`server`] | a listener, a component, a store -> answers |
 //!
@@ -15,6 +16,7 @@
 pub mod bindings;
 pub mod build;
 pub mod cli;
+pub mod keygen;
 pub mod keyvalue;
 pub mod manifest;
 mod occupation;

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use clap::Parser;
 use latchkey_host::build::{BuildRequest, ensure_built};
-use latchkey_host::cli::{Cli, Command, Up};
+use latchkey_host::cli::{Cli, Command, Keygen, Up};
+use latchkey_host::keygen::{self, JwkSet, KeyAlgorithm};
 use latchkey_host::keyvalue::StoreUrl;
 use latchkey_host::manifest::Manifest;
 use latchkey_host::secret::Secret;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Up(options) => up(&options),
         Command::HashPassword { name } => hash_password(&name),
+        Command::Keygen(options) => make_key(&options),
     };
     let (error, code) = match result {
         Ok(()) => return ExitCode::SUCCESS,
@@ -259,5 +261,15 @@ fn hash_password(name: &str) -> Result<(), Failure> {
     };
     let entry = Credentials::new(name, password.into())?.entry()?;
     writeln!(std::io::stdout(), "{entry}").context("cannot write the entry")?;
+    Ok(())
+}
+
+fn make_key(options: &Keygen) -> Result<(), Failure> {
+    if let Some(file) = &options.rotate {
+        keygen::rotate(file, options.alg)?;
+        return Ok(());
+    }
+    let keys = JwkSet::generate(options.alg.unwrap_or(KeyAlgorithm::Hs256))?;
+    write!(std::io::stdout(), "{}", keys.to_text().expose()).context("cannot write the key")?;
     Ok(())
 }

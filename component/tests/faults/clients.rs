@@ -1,4 +1,4 @@
-//! Clients that create and delete tokens of one user, and what must hold of what they were told.
+//! Clients that create, rotate and delete tokens of one user, and what must hold of what they were told.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use latchkey_component::config::Config;
 use latchkey_component::ledger::Ledger;
-use latchkey_component::service::{Service, ServiceError};
+use latchkey_component::service::{Rotation, Service, ServiceError};
 use latchkey_component::token::{TokenId, Username};
 
 use crate::simulation::{Log, Simulation, World};
@@ -104,7 +104,7 @@ impl Scenario {
     }
 }
 
-/// One client: creates, under descriptions of its own and one that all want, and deletes what anyone created.
+/// One client: creates, under descriptions of its own and one that all want, and rotates and deletes what anyone created.
 async fn work(
     client: u64,
     operations: u64,
@@ -130,8 +130,39 @@ async fn work(
             create(&instance, description, &log).await;
         } else {
             let id = alive[simulation.below(alive.len() as u64) as usize];
-            delete(&instance, id, &log).await;
+            if simulation.chance(30) {
+                rotate(&instance, id, &log).await;
+            } else {
+                delete(&instance, id, &log).await;
+            }
         }
+    }
+}
+
+/// A deletion and a creation in one: both are done, or neither.
+async fn rotate(instance: &Instance, id: TokenId, log: &Log<Event>) {
+    let description = log
+        .borrow()
+        .iter()
+        .find_map(|event| match event {
+            Event::Created(description, created) if *created == id => Some(description.clone()),
+            _ => None,
+        })
+        .unwrap();
+    log.borrow_mut().push(Event::Begun(description.clone()));
+    log.borrow_mut().push(Event::Deleting(id));
+    match instance.rotate(&ada(), id, Rotation::default()).await {
+        Ok(issued) => {
+            log.borrow_mut().push(Event::Deleted(id));
+            log.borrow_mut()
+                .push(Event::Created(description, issued.token.id));
+        }
+        Err(ServiceError::NoSuchToken) => {
+            log.borrow_mut().push(Event::Missed(id));
+            log.borrow_mut().push(Event::Refused(description));
+        }
+        Err(ServiceError::Store(_)) => {}
+        Err(error) => panic!("{error}"),
     }
 }
 

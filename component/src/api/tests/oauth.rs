@@ -41,6 +41,19 @@ async fn introspection_of_a_live_token_and_of_anything_else() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn a_token_that_retires_expires_then() {
+    let world = world(&[]);
+    let issued = world.issue("ada", "alpha", "1h").await.unwrap();
+    let line = format!("POST /v1alpha/token/{}/rotate", issued.token.id);
+    let headers = [("authorization", ADA), ("content-type", "application/json")];
+    world.send(&line, &headers, r#"{"overlap":60}"#).await;
+    let answer = world
+        .send_token(INTROSPECT, &headers[..1], issued.signed.expose())
+        .await;
+    assert_eq!(answer.body["exp"], 1_662_720_195);
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn the_bearer_may_revoke() {
     let world = world(&[]);
     let issued = world.issue("ada", "alpha", "1h").await.unwrap();

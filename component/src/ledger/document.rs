@@ -1,0 +1,134 @@
+//! The document that a ledger is stored as.
+//!
+//! The document is JSON and holds no secret: neither a token nor a signature.
+//!
+//! ```json
+//! {"format":1,
+//!  "tokens":[{"id":"2bc0160d-edf4-4ab6-9801-52d185f65b59","description":"Token alpha","life":360,"iat":1662720135}],
+//!  "writes":["9f86d081884c7d65"],
+//!  "repeatable":[{"key":"ba7816bf8f01cfea414140de5dae2223","content":"cb8379ac2098aa165029e3938a51da0b",
+//!                 "id":"2bc0160d-edf4-4ab6-9801-52d185f65b59","iat":1662720135}]}
+//! ```
+//!
+//! `repeatable` is left out where it is empty. A token that was issued under a configured `issuer` also has `iss`, and `aud`
+//! if there was an `audience`: the record says all that the token claims, whatever is configured later. One that was rotated
+//! with an overlap has `until`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Ledger, Repeatable, WriteId};
+use crate::lifetime::Lifetime;
+use crate::token::{Description, Issuer, Token, TokenId};
+
+/// The format of the document that this code writes, and the only one that it reads.
+const FORMAT: u32 = 1;
+
+impl Ledger {
+    /// The stored form.
+    pub fn to_document(&self) -> Vec<u8> {
+        let document = Document {
+            format: FORMAT,
+            tokens: self.tokens.iter().map(Entry::from).collect(),
+            writes: self.writes.clone(),
+            repeatable: self.repeatable.clone(),
+        };
+        serde_json::to_vec(&document).expect("strings and integers are always JSON")
+    }
+
+    /// Reads the stored form.
+    pub fn from_document(bytes: &[u8]) -> Result<Self, DocumentError> {
+        match serde_json::from_slice::<Document>(bytes) {
+            Ok(document) if document.format == FORMAT => Ok(Self {
+                tokens: document.tokens.into_iter().map(Token::from).collect(),
+                writes: document.writes,
+                repeatable: document.repeatable,
+            }),
+            Ok(document) => Err(DocumentError::Format(document.format)),
+            Err(error) => match serde_json::from_slice(bytes) {
+                Ok(Format { format }) if format != FORMAT => Err(DocumentError::Format(format)),
+                _ => Err(DocumentError::Malformed {
+                    line: error.line(),
+                    column: error.column(),
+                }),
+            },
+        }
+    }
+}
+
+/// Why stored bytes are no ledger.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DocumentError {
+    /// Written by a version of Latchkey that we know nothing of: changing it could lose what it holds.
+    #[error("the ledger has format {0}, this version reads format {FORMAT}")]
+    Format(u32),
+    /// No document of ours. The position, not the text, which is a user's.
+    #[error("the ledger is malformed at line {line}, column {column}")]
+    Malformed {
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+    },
+}
+
+/// What every format has: enough to tell a newer one from a broken one.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    format: u32,
+    tokens: Vec<Entry>,
+    writes: Vec<WriteId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    repeatable: Vec<Repeatable>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    id: TokenId,
+    description: Description,
+    life: Lifetime,
+    iat: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    iss: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    aud: Option<String>,
+}
+
+impl From<&Token> for Entry {
+    fn from(token: &Token) -> Self {
+        Self {
+            id: token.id,
+            description: token.description.clone(),
+            life: token.lifetime,
+            iat: token.issued_at,
+            until: token.retires_at,
+            iss: token.issuer.as_ref().map(|issuer| issuer.name.clone()),
+            aud: token
+                .issuer
+                .as_ref()
+                .and_then(|issuer| issuer.audience.clone()),
+        }
+    }
+}
+
+impl From<Entry> for Token {
+    fn from(entry: Entry) -> Self {
+        Self {
+            id: entry.id,
+            description: entry.description,
+            lifetime: entry.life,
+            issued_at: entry.iat,
+            issuer: entry.iss.map(|name| Issuer {
+                name,
+                audience: entry.aud,
+            }),
+            retires_at: entry.until,
+        }
+    }
+}

@@ -1,0 +1,184 @@
+use super::*;
+use crate::lifetime::Lifetime;
+use crate::token::Issuer;
+
+fn token(n: u8, description: &str) -> Token {
+    Token {
+        id: TokenId::from_random([n; 16]),
+        description: description.parse().unwrap(),
+        lifetime: Lifetime::from_secs(60).unwrap(),
+        issued_at: 1_000 + u64::from(n),
+        issuer: None,
+        retires_at: None,
+    }
+}
+
+fn ledger() -> Ledger {
+    let mut ledger = Ledger::default();
+    ledger.create(token(1, "alpha"), 10).unwrap();
+    ledger.create(token(2, "beta \"β\" \\"), 10).unwrap();
+    ledger.record(WriteId::from_random(0x0123_4567_89ab_cdef));
+    ledger
+}
+
+#[test]
+fn newest_first() {
+    let descriptions: Vec<_> = ledger().tokens().iter().map(|t| t.id).collect();
+    assert_eq!(
+        descriptions,
+        [TokenId::from_random([2; 16]), TokenId::from_random([1; 16])]
+    );
+}
+
+#[test]
+fn a_description_is_taken_until_its_token_is_deleted() {
+    let mut ledger = ledger();
+    assert_eq!(
+        ledger.create(token(3, " alpha "), 10),
+        Err(CreateError::DescriptionTaken)
+    );
+    assert_eq!(ledger.create(token(3, "Alpha"), 10), Ok(()));
+    assert_eq!(ledger.delete(token(1, "-").id), Some(token(1, "alpha")));
+    assert_eq!(ledger.delete(token(1, "-").id), None);
+    assert_eq!(ledger.create(token(4, "alpha"), 10), Ok(()));
+}
+
+#[test]
+fn the_limit_holds() {
+    let mut ledger = ledger();
+    assert_eq!(
+        ledger.create(token(3, "gamma"), 2),
+        Err(CreateError::LimitReached)
+    );
+    assert_eq!(ledger.create(token(3, "gamma"), 3), Ok(()));
+}
+
+#[test]
+fn expired_tokens_are_kept_for_the_retention() {
+    let mut ledger = ledger();
+    let retention = Duration::from_secs(100);
+    let at = |secs| Timestamp::new(Duration::from_secs(secs));
+    ledger.expire(at(1_061 + 100), retention);
+    assert_eq!(ledger.tokens().len(), 2);
+    ledger.expire(at(1_061 + 101), retention);
+    assert_eq!(ledger.tokens(), [token(2, "beta \"β\" \\")]);
+}
+
+#[test]
+fn a_rotated_token_leaves_at_once_or_when_it_retires() {
+    let mut ledger = ledger();
+    let (old, new) = (token(1, "alpha"), token(3, "alpha"));
+    assert_eq!(ledger.rotate(old.id, new.clone(), None, 2), Ok(()));
+    assert_eq!(ledger.tokens(), [new.clone(), token(2, "beta \"β\" \\")]);
+    assert_eq!(
+        ledger.rotate(old.id, token(4, "alpha"), None, 2),
+        Err(RotateError::NoSuchToken)
+    );
+
+    let newer = token(4, "alpha");
+    assert_eq!(
+        ledger.rotate(new.id, newer.clone(), Some(1_020), 2),
+        Err(RotateError::LimitReached)
+    );
+    assert_eq!(ledger.rotate(new.id, newer.clone(), Some(1_020), 3), Ok(()));
+    let retiring = Token {
+        retires_at: Some(1_020),
+        ..new.clone()
+    };
+    assert_eq!(ledger.tokens()[..2], [newer.clone(), retiring]);
+    assert_eq!(
+        ledger.rotate(new.id, token(5, "alpha"), None, 9),
+        Err(RotateError::AlreadyRotated)
+    );
+    assert_eq!(
+        ledger.create(token(5, "alpha"), 9),
+        Err(CreateError::DescriptionTaken)
+    );
+    assert_eq!(
+        Ledger::from_document(&ledger.to_document()),
+        Ok(ledger.clone())
+    );
+
+    // Not kept for the retention.
+    let at = |secs| Timestamp::new(Duration::from_secs(secs));
+    ledger.expire(at(1_019), Duration::from_secs(100));
+    assert_eq!(ledger.find(new.id).map(|token| token.id), Some(new.id));
+    ledger.expire(at(1_020), Duration::from_secs(100));
+    assert_eq!(ledger.find(new.id), None);
+    assert_eq!(ledger.delete_all(), 2);
+    assert_eq!(ledger.tokens(), []);
+}
+
+#[test]
+fn the_last_writes_are_remembered() {
+    let mut ledger = Ledger::default();
+    for n in 0..=REMEMBERED_WRITES as u64 {
+        ledger.record(WriteId::from_random(n));
+    }
+    assert!(!ledger.contains(WriteId::from_random(0)));
+    assert!(ledger.contains(WriteId::from_random(1)));
+    assert!(ledger.contains(WriteId::from_random(REMEMBERED_WRITES as u64)));
+}
+
+#[test]
+fn the_document_is_what_the_module_says() {
+    let document = r#"{"format":1,"tokens":[{"id":"02020202-0202-4202-8202-020202020202","description":"beta \"β\" \\","life":60,"iat":1002},{"id":"01010101-0101-4101-8101-010101010101","description":"alpha","life":60,"iat":1001}],"writes":["0123456789abcdef"]}"#;
+    assert_eq!(String::from_utf8(ledger().to_document()).unwrap(), document);
+    assert_eq!(Ledger::from_document(document.as_bytes()), Ok(ledger()));
+}
+
+#[test]
+fn the_document_keeps_the_issuer() {
+    let mut ledger = Ledger::default();
+    for (n, audience) in [(1, None), (2, Some("api".to_owned()))] {
+        let name = "https://id.example".to_owned();
+        let issuer = Some(Issuer { name, audience });
+        let description = format!("t{n}");
+        ledger
+            .create(
+                Token {
+                    issuer,
+                    ..token(n, &description)
+                },
+                10,
+            )
+            .unwrap();
+    }
+    let document = ledger.to_document();
+    let text = String::from_utf8(document.clone()).unwrap();
+    assert!(
+        text.contains(r#""iat":1002,"iss":"https://id.example","aud":"api"},"#),
+        "{text}"
+    );
+    assert!(
+        text.contains(r#""iat":1001,"iss":"https://id.example"}"#),
+        "{text}"
+    );
+    assert_eq!(Ledger::from_document(&document), Ok(ledger));
+}
+
+#[test]
+fn other_documents_are_refused() {
+    for (document, error) in [
+        (r#"{"format":2,"entries":[]}"#, DocumentError::Format(2)),
+        (
+            r#"{"format":2,"tokens":[],"writes":[]}"#,
+            DocumentError::Format(2),
+        ),
+        (
+            r#"{"format":1,"tokens":[]}"#,
+            DocumentError::Malformed {
+                line: 1,
+                column: 24,
+            },
+        ),
+        ("", DocumentError::Malformed { line: 1, column: 0 }),
+        ("[1]", DocumentError::Malformed { line: 1, column: 3 }),
+    ] {
+        assert_eq!(
+            Ledger::from_document(document.as_bytes()),
+            Err(error),
+            "{document}"
+        );
+    }
+}
