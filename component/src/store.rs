@@ -146,14 +146,14 @@ impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
         self.random.fill(&mut new);
         let mut key = None;
         self.change_document(SIGNING_KEY, &mut |current| {
-            key = current.map(<[u8]>::to_vec);
+            key = Some(current.map_or_else(|| new.clone(), <[u8]>::to_vec));
             Ok(match current {
                 Some(_) => Step::Done,
                 None => Step::Write(new.clone()),
             })
         })
         .await?;
-        Ok(key.expect("a change of this document is done once there is one"))
+        Ok(key.expect("a change asks at least once what to do"))
     }
 
     /// Waits a random time that grows with every attempt, so that those who met once do not meet again.

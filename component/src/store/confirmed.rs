@@ -24,7 +24,8 @@ pub(super) enum Step {
     Write(Vec<u8>),
 }
 
-/// Decides what is to be done with a document. After its `Write` has been written, it must answer `Done`.
+/// Decides what is to be done with a document. After its `Write` has been written, it must answer `Done`; where the
+/// document is what it last wrote, it is not even asked.
 pub(super) type Decision<'a> = dyn FnMut(Option<&[u8]>) -> Result<Step, StoreError> + 'a;
 
 impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
@@ -90,6 +91,7 @@ impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
     ) -> Result<Attempt, StoreError> {
         let mut seen = None;
         let mut before = None;
+        let mut written = None;
         let swapped = self
             .key_values
             .compare_and_swap(key, &mut |current| {
@@ -98,7 +100,10 @@ impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
                     Ok(Step::Write(_)) if current.is_none() && !may_create => {
                         (None, Ok(Attempt::Absent))
                     }
-                    Ok(Step::Write(value)) => (Some(value), Ok(Attempt::Lost)),
+                    Ok(Step::Write(value)) => {
+                        written = Some(value.clone());
+                        (Some(value), Ok(Attempt::Lost))
+                    }
                     Ok(Step::Done) => (None, Ok(Attempt::Done)),
                     Err(error) => (None, Err(error)),
                 };
@@ -112,6 +117,8 @@ impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
             None => return Ok(swapped.map_or_else(Attempt::Failed, |()| Attempt::Lost)),
         }
         match self.key_values.get(key).await {
+            // What most often is there, without reading it closely.
+            Ok(current) if current == written => Ok(Attempt::Done),
             Ok(current) => Ok(match decide(current.as_deref())? {
                 Step::Done => Attempt::Done,
                 Step::Write(_) => match swapped {
