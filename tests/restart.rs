@@ -47,6 +47,37 @@ fn tokens_outlive_a_killed_server() {
 }
 
 #[test]
+fn a_full_disk_loses_nothing() {
+    if !host_only("a file system of its own") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("store.db");
+    let url = format!("sqlite:{}", file.display());
+
+    let server = Server::start(Launch::new().store(&url).files_at_most(600));
+    let user = server.named(NAME, PASSWORD);
+    let mut acknowledged = Vec::new();
+    let refused = loop {
+        assert!(acknowledged.len() < 100, "the disk is never full");
+        let response = user.create(&format!("token {}", acknowledged.len()), "1 day");
+        match response.status {
+            201 => acknowledged.push(response.text("jwt_token_id")),
+            _ => break response,
+        }
+    };
+    refused.refused(503, "storage_unavailable");
+    acknowledged.reverse();
+    assert_eq!(user.ids(), acknowledged, "it still answers");
+    server.kill();
+
+    let server = start(&file);
+    let user = server.named(NAME, PASSWORD);
+    assert_eq!(user.ids(), acknowledged);
+    user.issue("there is room again", "1 day");
+}
+
+#[test]
 fn the_key_that_was_made_once_is_kept() {
     if !host_only("a server that it may kill") {
         return;

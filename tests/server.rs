@@ -1,6 +1,7 @@
 //! The server under test.
 
 use std::io::Write;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -60,6 +61,7 @@ pub struct Launch {
     env: Vec<(String, String)>,
     store: String,
     users: Option<String>,
+    files_at_most: Option<u32>,
 }
 
 impl Launch {
@@ -75,6 +77,7 @@ impl Launch {
             env: Vec::new(),
             store: "memory:".to_owned(),
             users: Some(users),
+            files_at_most: None,
         }
     }
 
@@ -103,15 +106,46 @@ impl Launch {
         self
     }
 
+    /// No file that it writes may grow beyond this, in units of 512 bytes: to it, the disk is full.
+    pub fn files_at_most(mut self, blocks: u32) -> Self {
+        self.files_at_most = Some(blocks);
+        self
+    }
+
     /// Starts the host without waiting for anything.
     pub fn spawn(self, stderr: Stderr) -> Process {
-        let mut command = latchkey(["up", "--listen", "127.0.0.1:0", "--store", &self.store]);
+        let arguments = ["up", "--listen", "127.0.0.1:0", "--store", &self.store];
+        let mut command = match self.files_at_most {
+            Some(blocks) => with_small_files(blocks, &latchkey(arguments)),
+            None => latchkey(arguments),
+        };
         command.args(&self.args).envs(self.env);
         if let Some(users) = &self.users {
             command.arg("--variable").arg(format!("users={users}"));
         }
         Process::start(command, stderr)
     }
+}
+
+/// The same command under a limit, which has it see an error where the system would end it by a signal.
+fn with_small_files(blocks: u32, command: &Command) -> Command {
+    let mut limited = Command::new("sh");
+    limited
+        .arg("-c")
+        .arg(format!(r#"trap "" XFSZ; ulimit -f {blocks}; exec "$@""#))
+        .arg("sh")
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    if let Some(directory) = command.get_current_dir() {
+        limited.current_dir(directory);
+    }
+    limited
 }
 
 impl Server {
