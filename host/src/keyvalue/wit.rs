@@ -180,6 +180,7 @@ impl wasi::store::HostBucket for View<'_> {
         bucket: Resource<Bucket>,
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, wasi::store::Error>> {
+        let _waiting = self.occupation.wait();
         let backend = self.backend(&bucket)?;
         Ok(backend.get(&key).await.map_err(Into::into))
     }
@@ -190,6 +191,7 @@ impl wasi::store::HostBucket for View<'_> {
         key: String,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), wasi::store::Error>> {
+        let _waiting = self.occupation.wait();
         let backend = self.backend(&bucket)?;
         Ok(backend.set(&key, value).await.map_err(Into::into))
     }

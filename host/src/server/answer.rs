@@ -6,8 +6,9 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Either, Full};
 use wasmtime_wasi_http::WasiBody;
 
-/// Answers up to this length are put together before they are sent, so that header and body go out in one write.
-const WHOLE_ANSWER: u64 = 64 << 10;
+/// Answers up to this length are put together before they are sent: header and body go out in one write, and what a slow
+/// client has not yet read is kept here, not in the memory of an instance. No answer of the component is longer.
+const WHOLE_ANSWER: u64 = 8 << 20;
 
 /// The body of an answer: in one piece, unless it is long.
 pub(super) type AnswerBody = Either<Full<Bytes>, WasiBody>;

@@ -8,7 +8,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 
 /// The place of an instance among all: the first is the reception.
 pub(super) type Slot = usize;
@@ -30,6 +30,39 @@ pub(super) enum Caller {
     /// One that sends the credentials of this digest. Under a key that is drawn at the start: nobody can choose credentials
     /// that are mistaken for another's.
     Signed(u64),
+}
+
+/// What an answer says of the credentials that came with the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Evidence {
+    /// They were looked at, and are good.
+    SignedIn,
+    /// They are wrong, or were not looked at because too many were.
+    Refused,
+    /// Nothing: there are answers for which nobody has to sign in.
+    None,
+}
+
+impl Evidence {
+    /// What an answer to a request for `path` by `method` says. Only success where nothing succeeds without credentials is
+    /// proof of them.
+    pub(super) fn of(method: &Method, path: &str, status: Option<StatusCode>) -> Self {
+        let Some(status) = status else {
+            return Self::None;
+        };
+        let route = path.strip_prefix("/api").unwrap_or(path);
+        let asks = ["/v1alpha/token", "/v1alpha/introspect"];
+        if matches!(status.as_u16(), 401 | 429) {
+            Self::Refused
+        } else if status.is_success()
+            && method != Method::OPTIONS
+            && asks.iter().any(|asking| route.starts_with(asking))
+        {
+            Self::SignedIn
+        } else {
+            Self::None
+        }
+    }
 }
 
 /// How an instance stands to a caller.
@@ -113,23 +146,25 @@ impl Callers {
     }
 
     /// An instance has answered a caller.
-    pub(super) fn answered(&mut self, slot: Slot, caller: Caller, status: Option<StatusCode>) {
+    pub(super) fn answered(&mut self, slot: Slot, caller: Caller, evidence: Evidence) {
         let Caller::Signed(digest) = caller else {
             return;
         };
-        let refused = matches!(
-            status,
-            Some(StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS)
-        );
-        if refused {
-            // A stranger, perhaps again: its order stays until its turn comes.
-            self.known.remove(&digest);
-        } else if status.is_some_and(|status| !status.is_server_error()) {
-            self.knows(slot, digest);
-        } else if let Some(known) = self.known.get_mut(&digest)
-            && known.meets == Some(slot)
-        {
-            known.meets = None;
+        match evidence {
+            Evidence::SignedIn => self.knows(slot, digest),
+            // A stranger, perhaps again.
+            Evidence::Refused => {
+                if self.known.remove(&digest).is_some() {
+                    self.order.retain(|known| *known != digest);
+                }
+            }
+            Evidence::None => {
+                if let Some(known) = self.known.get_mut(&digest)
+                    && known.meets == Some(slot)
+                {
+                    known.meets = None;
+                }
+            }
         }
     }
 
@@ -191,7 +226,7 @@ mod tests {
     use super::*;
 
     const CALLER: Caller = Caller::Signed(7);
-    const OK: Option<StatusCode> = Some(StatusCode::OK);
+    const OK: Evidence = Evidence::SignedIn;
 
     #[test]
     fn strangers_are_for_the_reception() {
@@ -241,11 +276,9 @@ mod tests {
         let mut callers = Callers::default();
         callers.answered(RECEPTION, CALLER, OK);
         callers.meet(1, CALLER);
-        callers.answered(1, CALLER, Some(StatusCode::SERVICE_UNAVAILABLE));
+        callers.answered(1, CALLER, Evidence::None);
         assert_eq!(callers.standing(1, CALLER), Standing::MayMeet);
-        callers.answered(1, CALLER, None);
-        assert_eq!(callers.standing(1, CALLER), Standing::MayMeet);
-        callers.answered(1, CALLER, Some(StatusCode::UNAUTHORIZED));
+        callers.answered(1, CALLER, Evidence::Refused);
         assert_eq!(callers.standing(1, CALLER), Standing::Not);
     }
 
@@ -254,7 +287,7 @@ mod tests {
         let mut callers = Callers::default();
         for digest in 0..100 {
             let caller = Caller::Signed(digest);
-            callers.answered(RECEPTION, caller, Some(StatusCode::UNAUTHORIZED));
+            callers.answered(RECEPTION, caller, Evidence::Refused);
         }
         assert!(callers.known.is_empty() && callers.order.is_empty());
     }
@@ -268,6 +301,24 @@ mod tests {
         assert_eq!(callers.known.len(), MAX_KNOWN);
         assert_eq!(callers.order.len(), MAX_KNOWN);
         assert_eq!(callers.standing(1, Caller::Signed(0)), Standing::Not);
+    }
+
+    #[test]
+    fn only_success_with_credentials_proves_them() {
+        for (method, path, status, expected) in [
+            ("GET", "/api/v1alpha/token", 200, Evidence::SignedIn),
+            ("DELETE", "/v1alpha/token/x", 200, Evidence::SignedIn),
+            ("POST", "/v1alpha/introspect", 200, Evidence::SignedIn),
+            ("OPTIONS", "/api/v1alpha/token", 204, Evidence::None),
+            ("GET", "/api/healthz/liveness", 200, Evidence::None),
+            ("GET", "/api/v1alpha/token/x", 404, Evidence::None),
+            ("GET", "/api/v1alpha/token", 401, Evidence::Refused),
+            ("GET", "/api/v1alpha/token", 429, Evidence::Refused),
+        ] {
+            let status = StatusCode::from_u16(status).ok();
+            let method = method.parse().expect("a method");
+            assert_eq!(Evidence::of(&method, path, status), expected, "{path}");
+        }
     }
 
     #[test]

@@ -12,14 +12,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
-use http::{Method, Request, StatusCode};
+use http::{Method, Request};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use wasmtime_wasi_http::WasiBody;
 
 use super::Limits;
 use super::answer::{Answer, Failure};
-use super::callers::{Caller, Callers, RECEPTION, Slot, Standing};
+use super::callers::{Caller, Callers, Evidence, RECEPTION, Slot, Standing};
 use super::instance::{self, Factory};
 use super::threads::{Home, Threads};
 
@@ -243,9 +243,13 @@ impl Line {
         Some((job.caller, job))
     }
 
-    /// An instance begins a step.
+    /// An instance begins a step. What occupies it may go on after the step, so until the step is over nothing is known of
+    /// an instance that was occupied.
     pub(super) fn working(&self, slot: Slot) {
-        self.lock().instances[slot] = Place::Working;
+        let place = &mut self.lock().instances[slot];
+        if !matches!(place, Place::Occupied(_)) {
+            *place = Place::Working;
+        }
     }
 
     /// An instance has nothing to do; tells whether there is a request for it after all.
@@ -258,8 +262,12 @@ impl Line {
             return false;
         }
         let work = state.first_for(slot).is_some();
-        if !work {
-            state.instances[slot] = Place::Ready(waker.clone());
+        state.instances[slot] = match work {
+            true => Place::Working,
+            false => Place::Ready(waker.clone()),
+        };
+        if state.ending {
+            waker.wake_by_ref();
         }
         work
     }
@@ -278,9 +286,9 @@ impl Line {
     }
 
     /// An instance has answered.
-    pub(super) fn answered(&self, slot: Slot, caller: Caller, status: Option<StatusCode>) {
+    pub(super) fn answered(&self, slot: Slot, caller: Caller, evidence: Evidence) {
         if caller != Caller::Anyone {
-            self.lock().callers.answered(slot, caller, status);
+            self.lock().callers.answered(slot, caller, evidence);
         }
     }
 
@@ -358,7 +366,9 @@ impl State {
                 continue;
             }
             let meets = slot == home && self.callers.should_meet(caller);
-            let rank = (standing == Standing::Serves || meets, slot == home, slot);
+            // The kept ones before those that were made for want of them.
+            let serves = standing == Standing::Serves || meets;
+            let rank = (serves, slot == home, std::cmp::Reverse(slot));
             match place {
                 Place::Ready(_) => best = best.max(Some(rank)),
                 Place::Empty if slot == RECEPTION || slot <= most => {
@@ -368,7 +378,7 @@ impl State {
             }
         }
         let slot = match (best, empty) {
-            (Some((.., slot)), _) => slot,
+            (Some((.., std::cmp::Reverse(slot))), _) => slot,
             (None, Some((_, std::cmp::Reverse(slot)))) => slot,
             (None, None) => return Wanted::None,
         };

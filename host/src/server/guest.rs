@@ -130,7 +130,9 @@ fn add_imports(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 pub(super) fn store(engine: &Engine, guest: Guest, occupation: Occupation) -> Store<Guest> {
     let mut store = Store::new(engine, guest);
     store.epoch_deadline_callback(move |_| {
-        occupation.interrupted();
+        if !occupation.interrupted() {
+            return Ok(UpdateDeadline::Continue(1));
+        }
         // Tokio's own: it looks for input before it goes on.
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(yield_now())))
     });

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesUnordered, Stream};
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use tokio::time::{Sleep, sleep};
 use wasmtime::component::Accessor;
 use wasmtime_wasi_http::WasiBody;
@@ -18,7 +18,7 @@ use wasmtime_wasi_http::p3::bindings::{Service, ServicePre};
 
 use super::Limits;
 use super::answer::{Answer, Failure};
-use super::callers::{Caller, Slot};
+use super::callers::{Caller, Evidence, Slot};
 use super::dispatch::{Job, Line};
 use super::guest::{self, Guest};
 use crate::keyvalue::wit::Stores;
@@ -93,7 +93,6 @@ async fn run(line: &Arc<Line>, slot: Slot) -> wasmtime::Result<End> {
                 if !calls.may_begin() {
                     return Poll::Pending;
                 }
-                // One at a time: if it computes, those behind it can still go elsewhere.
                 let Some((caller, job)) = line.take(slot) else {
                     return Poll::Pending;
                 };
@@ -101,10 +100,17 @@ async fn run(line: &Arc<Line>, slot: Slot) -> wasmtime::Result<End> {
                     line,
                     slot,
                     caller,
-                    status: None,
+                    evidence: Evidence::None,
                     _begun: calls.begin(),
                 };
                 futures.push(call.serve(accessor, &service, job));
+                // The component runs when this returns, and then it is asked again. So the next request is taken when this
+                // one waits or is done: if it computes, those behind it can still go elsewhere.
+                match futures.as_mut().poll_next(cx) {
+                    Poll::Ready(Some(Err(error))) => return Poll::Ready(End::Trap(error)),
+                    Poll::Ready(_) => continue,
+                    Poll::Pending => return Poll::Pending,
+                }
             }
         })
         .await
@@ -136,14 +142,14 @@ struct Call<'a> {
     line: &'a Arc<Line>,
     slot: Slot,
     caller: Caller,
-    /// What it was answered with.
-    status: Option<StatusCode>,
+    /// What the answer says of the caller.
+    evidence: Evidence,
     _begun: Begun<'a>,
 }
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        self.line.answered(self.slot, self.caller, self.status);
+        self.line.answered(self.slot, self.caller, self.evidence);
     }
 }
 
@@ -161,11 +167,13 @@ impl Call<'_> {
             answer,
             ..
         } = job;
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let result = match respond(accessor, service, request).await? {
             Ok(response) => Answer::new(response, head).await,
             Err(failure) => Err(failure),
         };
-        self.status = result.as_ref().ok().map(Answer::status);
+        let status = result.as_ref().ok().map(Answer::status);
+        self.evidence = Evidence::of(&method, &path, status);
         // Nobody may be left to hear it.
         let _ = answer.send(result);
         Ok(())

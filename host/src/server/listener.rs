@@ -22,12 +22,14 @@ pub(super) async fn serve(
     // Ends the connections that are still there when this function returns or is dropped.
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
-    for home in (0..shared.threads.count()).cycle() {
+    let mut homes = (0..shared.threads.count()).cycle();
+    loop {
         let (place, (stream, client)) = tokio::select! {
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => continue,
             accepted = accept(&listener, &places) => accepted,
         };
+        let Some(home) = homes.next() else { break };
         let (shared, shutdown) = (shared.clone(), shutdown_begun.clone());
         let thread = shared.threads.serving(home).clone();
         let serving = async move {
