@@ -31,6 +31,8 @@ const LINES: &[(&str, &str, &str)] = &[
 
 /// The routes that everybody may ask. Of a token they tell, and change, only who holds it.
 const OPEN: &[(&str, &str)] = &[
+    ("GET", "/"),
+    ("GET", "/openapi.json"),
     ("GET", "/.well-known/jwks.json"),
     ("GET", "/api/healthz/liveness"),
     ("GET", "/api/healthz/readiness"),

@@ -6,6 +6,8 @@
 
 mod bearer;
 mod body;
+mod condition;
+mod document;
 mod error;
 mod field;
 mod form;

@@ -14,6 +14,8 @@
 //! | `/api/v1alpha/introspect` | `POST` | tell a service what a token is |
 //! | `/api/v1alpha/revoke` | `POST` | revoke the token that is sent, without signing in |
 //! | `/api/v1alpha/verify`, and all below it | any | tell a proxy whose token the bearer's is |
+//! | `/` | `GET` | show the page for people |
+//! | `/openapi.json` | `GET` | describe the API |
 //! | `/.well-known/jwks.json` | `GET` | show the public keys |
 //! | `/api/healthz/liveness`, `/api/healthz/readyness` | `GET` | tell whether the component runs, and can work |
 //!

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use sha2::{Digest, Sha256};
 
-use super::response;
+use super::{condition, response};
 use crate::jwt::PublicKeySet;
 
 /// Short enough that a key which was put into the set verifies soon, long enough that nobody asks at every token.
@@ -19,16 +19,8 @@ pub(super) fn response(keys: &PublicKeySet<'_>, request: &HeaderMap) -> Response
         "\"{}\"",
         URL_SAFE_NO_PAD.encode(Sha256::digest(response.body()))
     );
-    let seen = request
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|tags| tags.to_str().ok())
-        .any(|tags| tags.trim() == "*" || tags.contains(&tag));
-    if seen {
-        *response.body_mut() = Bytes::new();
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        response.headers_mut().remove(header::CONTENT_LENGTH);
-        response.headers_mut().remove(header::CONTENT_TYPE);
+    if condition::has_seen(request, &tag) {
+        response = condition::not_modified();
     }
     let headers = response.headers_mut();
     headers.insert(

@@ -6,7 +6,7 @@ use http::{Request, Response, StatusCode};
 use super::body::RequestBody;
 use super::error::ApiError;
 use super::route::OpenAction;
-use super::{form, key_set, response, verification};
+use super::{document, form, key_set, response, verification};
 use crate::config::ConfigError;
 use crate::ports::{Clock, Random};
 use crate::service::Service;
@@ -33,6 +33,8 @@ where
             // Of a token that is not live, the same: it is of no use any more (RFC 7009, section 2.2).
             Ok(message("Token revoked"))
         }
+        OpenAction::ShowPage => Ok(document::PAGE.response(request.headers())),
+        OpenAction::Describe => Ok(document::OPENAPI.response(request.headers())),
         OpenAction::ShowKeys => Ok(key_set::response(
             &service?.public_keys(),
             request.headers(),

@@ -5,6 +5,12 @@ use http::Method;
 /// The path below which all routes are. `/v1alpha` is the same.
 pub const BASE: &str = "/api/v1alpha";
 
+/// The page for people.
+const PAGE: &str = "/";
+
+/// Where the description of the API is.
+const DESCRIPTION: &str = "/openapi.json";
+
 /// Where the public keys are (RFC 8615).
 const KEY_SET: &str = "/.well-known/jwks.json";
 
@@ -16,6 +22,8 @@ const READINESS: [&str; 2] = ["/api/healthz/readyness", "/api/healthz/readiness"
 /// Every method of every route, with the path as a template. A test holds that each has its line in the authorization
 /// matrix.
 pub const ROUTES: &[(&str, &str)] = &[
+    ("GET", PAGE),
+    ("GET", DESCRIPTION),
     ("GET", "/api/v1alpha/token"),
     ("POST", "/api/v1alpha/token"),
     ("GET", "/api/v1alpha/token/{jwt_token_id}"),
@@ -50,6 +58,10 @@ pub enum Route<'a> {
     Introspection,
     /// The end of a token (RFC 7009).
     Revocation,
+    /// The page for people.
+    Page,
+    /// The description of the API, for programs.
+    Description,
     /// The public keys.
     KeySet,
     /// Whether the component runs.
@@ -74,6 +86,10 @@ pub enum OpenAction {
     Verify,
     /// Revoke the token that is sent.
     Revoke,
+    /// Serve the page for people.
+    ShowPage,
+    /// Describe the API.
+    Describe,
     /// Serve the public keys.
     ShowKeys,
     /// Say that the component runs.
@@ -106,6 +122,8 @@ impl<'a> Route<'a> {
     /// belongs to no route but for one slash at the end. Of `query`, only `all=true` counts.
     pub fn parse(path: &'a str, query: Option<&str>) -> Option<Self> {
         match path.strip_suffix('/').unwrap_or(path) {
+            _ if path == PAGE => return Some(Self::Page),
+            DESCRIPTION => return Some(Self::Description),
             KEY_SET => return Some(Self::KeySet),
             LIVENESS => return Some(Self::Liveness),
             path if READINESS.contains(&path) => return Some(Self::Readiness),
@@ -146,6 +164,8 @@ impl<'a> Route<'a> {
             (Self::Verification, _) => Some(Action::Open(Verify)),
             (Self::Introspection, &Method::POST) => Some(Action::Managed(Introspect)),
             (Self::Revocation, &Method::POST) => Some(Action::Open(Revoke)),
+            (Self::Page, &Method::GET | &Method::HEAD) => Some(Action::Open(ShowPage)),
+            (Self::Description, &Method::GET | &Method::HEAD) => Some(Action::Open(Describe)),
             (Self::KeySet, &Method::GET | &Method::HEAD) => Some(Action::Open(ShowKeys)),
             (Self::Liveness, &Method::GET | &Method::HEAD) => Some(Action::Open(Live)),
             (Self::Readiness, &Method::GET | &Method::HEAD) => Some(Action::Open(Ready)),
@@ -161,7 +181,9 @@ impl<'a> Route<'a> {
             Self::Token(_) => "GET, HEAD, DELETE, OPTIONS",
             Self::Verification => "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
             Self::Rotation(_) | Self::Introspection | Self::Revocation => "POST, OPTIONS",
-            Self::KeySet | Self::Liveness | Self::Readiness => "GET, HEAD, OPTIONS",
+            Self::Page | Self::Description | Self::KeySet | Self::Liveness | Self::Readiness => {
+                "GET, HEAD, OPTIONS"
+            }
         }
     }
 }
@@ -208,6 +230,10 @@ mod tests {
             ("/v1alpha/token/../rotate", None),
             ("/v1alpha/token/x/y/rotate", None),
             ("/v1alpha/token/x/rotate/y", None),
+            ("/", Some(Route::Page)),
+            ("/openapi.json", Some(Route::Description)),
+            ("/openapi.json/", Some(Route::Description)),
+            ("/api/openapi.json", None),
             ("/.well-known/jwks.json", Some(Route::KeySet)),
             ("/.well-known/jwks.json/", Some(Route::KeySet)),
             ("/.well-known/jwks.json//", None),
@@ -225,7 +251,8 @@ mod tests {
             ("/api/v1alpha/verifying", None),
             ("/api/v1alpha/verify%2Fx", None),
             ("", None),
-            ("/", None),
+            ("//", None),
+            ("/index.html", None),
             ("/api", None),
             ("/api/v1alpha", None),
             ("/api/v1alpha/", None),
@@ -287,6 +314,8 @@ mod tests {
             Route::Rotation("{jwt_token_id}"),
             Route::Introspection,
             Route::Revocation,
+            Route::Page,
+            Route::Description,
             Route::KeySet,
             Route::Liveness,
             Route::Readiness,

@@ -1,0 +1,24 @@
+//! Conditional requests (RFC 9110, section 13): what the client has, it is not sent again.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+
+/// Whether `request` says that it has the representation whose entity tag is `tag`, in quotes (RFC 9110, section 13.1.2).
+pub(super) fn has_seen(request: &HeaderMap, tag: &str) -> bool {
+    request
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|tags| tags.to_str().ok())
+        .any(|tags| tags.trim() == "*" || tags.contains(tag))
+}
+
+/// 304, without a body.
+pub(super) fn not_modified() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    response.headers_mut().insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
