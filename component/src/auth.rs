@@ -107,6 +107,14 @@ impl Authenticator {
         }
     }
 
+    /// The user that the credentials in these headers name, whatever they prove, if there is such a user.
+    pub fn named_in(&self, headers: &HeaderMap) -> Option<&Username> {
+        let value = headers.get(header::AUTHORIZATION)?;
+        let credentials = Credentials::parse(value.as_bytes())?;
+        let place = self.users.find(&credentials.name)?;
+        Some(self.users.name(place))
+    }
+
     /// The work is the same whether the user is known or not: a refusal is answered so fast that a difference would show.
     fn attempt<'a>(&'a self, credentials: &'a Credentials) -> Attempt<'a> {
         let Credentials { name, password } = credentials;

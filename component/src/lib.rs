@@ -33,6 +33,7 @@
 //! | [`ledger`] | all tokens of one user as one value |
 //! | [`store`] | load a ledger, change it by confirmed compare-and-swap |
 //! | [`auth`] | who is asking |
+//! | [`audit`] | what an auditor asks for later, as lines |
 //! | [`config`] | variables to a valid configuration |
 //! | [`service`] | the use cases |
 //! | [`api`] | HTTP |
@@ -41,6 +42,7 @@
 //! Wasm and Spin out of this one: the whole service runs natively, in tests and in the benchmark.
 
 pub mod api;
+pub mod audit;
 pub mod auth;
 pub mod config;
 pub mod idempotency;

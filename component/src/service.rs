@@ -62,6 +62,8 @@ pub struct Issued {
     pub token: Token,
     /// The token itself.
     pub signed: SignedToken,
+    /// Whether it was issued before, by a request that this one repeats.
+    pub repeated: bool,
 }
 
 /// Why the service did not do what it was asked.
@@ -115,6 +117,16 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
     /// Who sent a request with these headers.
     pub async fn authenticate(&self, headers: &HeaderMap) -> Authentication {
         self.authenticator.authenticate(headers, &self.clock).await
+    }
+
+    /// The user that the credentials in these headers name, whatever they prove, if there is such a user.
+    pub fn named_in(&self, headers: &HeaderMap) -> Option<&Username> {
+        self.authenticator.named_in(headers)
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The tokens of `user`, newest first: at least one.
@@ -181,20 +193,21 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
         Ok(change.await?.unwrap_or(0))
     }
 
-    /// Revokes the token that `signed` is, if it is live: who holds a token may end it.
+    /// Revokes the token that `signed` is, if it is live, and returns it: who holds a token may end it.
     ///
     /// # Errors
     ///
     /// [`StoreError`], after which the token may be revoked.
-    pub async fn revoke_held(&self, signed: &str) -> Result<(), StoreError> {
-        let Some(LiveToken { user, status }) = self.verify(signed).await? else {
-            return Ok(());
+    pub async fn revoke_held(&self, signed: &str) -> Result<Option<LiveToken>, StoreError> {
+        let Some(live) = self.verify(signed).await? else {
+            return Ok(None);
         };
-        // That it is gone is an outcome: another was faster.
+        let id = live.status.token.id;
         let change = self
             .store
-            .change(&user, |ledger| ledger.delete(status.token.id).ok_or(()));
-        change.await.map(drop)
+            .change(&live.user, |ledger| ledger.delete(id).ok_or(()));
+        // That it is gone is an outcome: another was faster.
+        Ok(change.await?.ok().map(|_| live))
     }
 
     /// Whether the store answers.

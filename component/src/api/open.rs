@@ -3,10 +3,12 @@
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
+use super::Happened;
 use super::body::RequestBody;
 use super::error::ApiError;
 use super::route::OpenAction;
 use super::{document, form, key_set, response, verification};
+use crate::audit::Event;
 use crate::config::ConfigError;
 use crate::ports::{Clock, Random};
 use crate::service::Service;
@@ -16,6 +18,7 @@ pub(super) async fn perform<K, C, R>(
     service: Result<&Service<K, C, R>, &ConfigError>,
     action: OpenAction,
     request: Request<impl RequestBody>,
+    event: &mut Happened,
 ) -> Result<Response<Bytes>, ApiError>
 where
     K: KeyValue,
@@ -29,7 +32,8 @@ where
             let service = service?;
             let (parts, body) = request.into_parts();
             let token = form::read_token(&parts.headers, body).await?;
-            service.revoke_held(&token).await?;
+            let ended = service.revoke_held(&token).await?;
+            *event = ended.map(|live| Event::TokenRevokedByBearer(live.user, live.status.token.id));
             // Of a token that is not live, the same: it is of no use any more (RFC 7009, section 2.2).
             Ok(message("Token revoked"))
         }

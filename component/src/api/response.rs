@@ -15,6 +15,10 @@ use crate::token::{Description, TokenId};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine(pub String);
 
+/// The line that tells an auditor what happened; see [`crate::audit`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditLine(pub String);
+
 /// A JSON response.
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
     let body = serde_json::to_vec(body).expect("strings and finite numbers are always JSON");

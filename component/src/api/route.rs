@@ -173,6 +173,23 @@ impl<'a> Route<'a> {
         }
     }
 
+    /// The path of this resource, as a template: the same for all tokens.
+    pub fn template(self) -> &'static str {
+        match self {
+            Self::Tokens { .. } => "/api/v1alpha/token",
+            Self::Token(_) => "/api/v1alpha/token/{jwt_token_id}",
+            Self::Rotation(_) => "/api/v1alpha/token/{jwt_token_id}/rotate",
+            Self::Verification => "/api/v1alpha/verify",
+            Self::Introspection => "/api/v1alpha/introspect",
+            Self::Revocation => "/api/v1alpha/revoke",
+            Self::Page => PAGE,
+            Self::Description => DESCRIPTION,
+            Self::KeySet => KEY_SET,
+            Self::Liveness => LIVENESS,
+            Self::Readiness => READINESS[1],
+        }
+    }
+
     /// The value of the `Allow` header (RFC 9110, section 10.2.1).
     pub fn allow(self) -> &'static str {
         match self {
@@ -340,6 +357,8 @@ mod tests {
         }
         for (method, path) in ROUTES {
             let route = parse(path);
+            let template = parse(route.template());
+            assert_eq!(template.template(), route.template(), "{path}");
             assert!(
                 route.allow().split(", ").any(|allowed| allowed == *method),
                 "{method} {path}"

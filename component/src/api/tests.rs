@@ -1,5 +1,6 @@
 //! Requests and responses, natively. What the endpoint does over real HTTP is in `tests/` at the top of the repository.
 
+mod audit;
 mod bearer;
 mod health;
 mod keys;
@@ -17,6 +18,8 @@ struct Answer {
     status: u16,
     headers: http::HeaderMap,
     body: Value,
+    /// The line for the auditor.
+    audit: Value,
 }
 
 impl Answer {
@@ -58,8 +61,10 @@ async fn send<K: KeyValue, C: Clock + Clone, R: Random + Clone>(
     let request = request.body(Bytes::from(body.to_owned())).unwrap();
     let response = handle(service, request).await;
     let (parts, body) = response.into_parts();
+    let audit = parts.extensions.get().map(|AuditLine(line)| line.as_str());
     Answer {
         status: parts.status.as_u16(),
+        audit: serde_json::from_str(audit.unwrap_or("null")).unwrap(),
         headers: parts.headers,
         body: serde_json::from_slice(&body).unwrap_or_default(),
     }

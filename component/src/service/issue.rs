@@ -47,13 +47,17 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
             .store
             .change(user, |ledger| self.create(ledger, &token, key, now))
             .await?;
-        let token = match created {
-            Ok(()) => token,
-            Err(NotCreated::Repeated(token)) => token,
+        let (token, repeated) = match created {
+            Ok(()) => (token, false),
+            Err(NotCreated::Repeated(token)) => (token, true),
             Err(NotCreated::Refused(error)) => return Err(error),
         };
         let signed = keys.sign(&Claims::new(user, &token));
-        Ok(Issued { token, signed })
+        Ok(Issued {
+            token,
+            signed,
+            repeated,
+        })
     }
 
     fn create(

@@ -60,6 +60,10 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
         };
         let token = self.store.change(user, rotate).await??;
         let signed = keys.sign(&Claims::new(user, &token));
-        Ok(Issued { token, signed })
+        Ok(Issued {
+            token,
+            signed,
+            repeated: false,
+        })
     }
 }

@@ -10,6 +10,7 @@ mod world;
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::io::Write;
 use std::rc::Rc;
 
 use spin_sdk::variables;
@@ -42,8 +43,12 @@ impl Guest for Component {
         let request = http::request(request)?;
         let service = service().await;
         let response = api::handle(service.as_deref(), request).await;
+        // Whether anybody reads them is not for the client to suffer from.
         if let Some(api::LogLine(line)) = response.extensions().get() {
-            eprintln!("latchkey: {line}");
+            let _ = writeln!(std::io::stderr(), "latchkey: {line}");
+        }
+        if let Some(api::AuditLine(line)) = response.extensions().get() {
+            let _ = writeln!(std::io::stdout(), "{line}");
         }
         http::response(response)
     }

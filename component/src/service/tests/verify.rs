@@ -24,7 +24,7 @@ fn forge(token: &Token, edit: impl FnOnce(&mut Claims)) -> SignedToken {
 async fn a_token_is_live_until_it_is_revoked() {
     let world = world(&[]);
     let ada = "ada".parse().unwrap();
-    let Issued { token, signed } = world.issue("ada", "alpha", "1h").await.unwrap();
+    let Issued { token, signed, .. } = world.issue("ada", "alpha", "1h").await.unwrap();
     let live = world.service.verify(signed.expose()).await.unwrap();
     assert_eq!(
         live,
@@ -79,7 +79,7 @@ async fn a_token_claims_what_was_configured_when_it_was_issued() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_token_that_borrows_a_live_id_is_dead() {
     let world = world(&[("signing_keys", SECRET)]);
-    let Issued { token, signed } = world.issue("ada", "alpha", "1h").await.unwrap();
+    let Issued { token, signed, .. } = world.issue("ada", "alpha", "1h").await.unwrap();
     world.issue("bob", "alpha", "1h").await.unwrap();
     // The forger's tool works.
     assert_eq!(forge(&token, |_| {}), signed);
@@ -134,7 +134,7 @@ async fn the_registered_claims_are_part_of_the_record() {
         ("issuer", "me"),
         ("audience", "you"),
     ]);
-    let Issued { token, signed } = world.issue("ada", "alpha", "1h").await.unwrap();
+    let Issued { token, signed, .. } = world.issue("ada", "alpha", "1h").await.unwrap();
     assert_eq!(
         token.issuer,
         Some(Issuer {

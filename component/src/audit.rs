@@ -1,0 +1,206 @@
+//! What an auditor asks for later: who got a token, who ended one, who tried to sign in and could not.
+//!
+//! An event is one line of JSON, an object whose first member is `audit`, the name of the event. No line holds a token, a
+//! password, or a name that nobody has: people type their password where the name belongs.
+
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+use serde::Serialize;
+
+use crate::token::{Description, Timestamp, Token, TokenId, Username};
+
+/// In which Spin and the native host say who the client is; of several, the last is theirs.
+const CLIENT: &str = "spin-client-addr";
+
+/// By which proxies tell requests apart.
+const REQUEST_ID: &str = "x-request-id";
+
+/// The longest id of a request that is written down.
+const MAX_REQUEST_ID: usize = 128;
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The user has a new token.
+    TokenIssued(Username, Token),
+    /// The user was given the same token again: the creation was repeated under its idempotency key.
+    TokenIssueRepeated(Username, Token),
+    /// The user has a new token in the place of the one of this id.
+    TokenRotated(Username, Token, TokenId),
+    /// The user has ended a token.
+    TokenRevoked(Username, TokenId),
+    /// Whoever holds this token of the user has ended it.
+    TokenRevokedByBearer(Username, TokenId),
+    /// The user has ended all tokens, so many.
+    AllTokensRevoked(Username, usize),
+    /// The credentials proved nothing. The user is the one they named, if there is such a user.
+    SignInFailed(Option<Username>),
+    /// The credentials were not looked into: too many have failed.
+    SignInThrottled(Option<Username>),
+}
+
+impl Event {
+    /// Its name: a stable word that programs can match on.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::TokenIssued(..) => "token_issued",
+            Self::TokenIssueRepeated(..) => "token_issue_repeated",
+            Self::TokenRotated(..) => "token_rotated",
+            Self::TokenRevoked(..) => "token_revoked",
+            Self::TokenRevokedByBearer(..) => "token_revoked_by_bearer",
+            Self::AllTokensRevoked(..) => "all_tokens_revoked",
+            Self::SignInFailed(_) => "sign_in_failed",
+            Self::SignInThrottled(_) => "sign_in_throttled",
+        }
+    }
+}
+
+/// Where a request came from, and what it is called, as far as its headers say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    client: Option<http::HeaderValue>,
+    request_id: Option<http::HeaderValue>,
+}
+
+impl Origin {
+    /// The origin of the request with these headers.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let client = headers.get_all(CLIENT).iter().next_back().cloned();
+        let request_id = headers.get(REQUEST_ID).cloned();
+        Self { client, request_id }
+    }
+
+    fn client(&self) -> Option<&str> {
+        self.client.as_ref()?.to_str().ok()
+    }
+
+    fn request_id(&self) -> Option<&str> {
+        let id = self.request_id.as_ref()?.to_str().ok()?;
+        (1..=MAX_REQUEST_ID).contains(&id.len()).then_some(id)
+    }
+}
+
+/// The members of a line, in their order.
+#[derive(Default, Serialize)]
+struct Line<'a> {
+    audit: &'static str,
+    /// RFC 3339, in UTC.
+    time: String,
+    user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwt_token_id: Option<TokenId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwt_token_description: Option<&'a Description>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwt_token_life: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaces: Option<TokenId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwt_tokens_deleted: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+}
+
+/// The line that tells of an event, without an end of line.
+pub fn line(event: &Event, at: Timestamp, origin: &Origin) -> String {
+    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(at.as_secs());
+    let mut line = Line {
+        audit: event.name(),
+        time: humantime::format_rfc3339_seconds(at).to_string(),
+        client: origin.client(),
+        request_id: origin.request_id(),
+        ..Line::default()
+    };
+    match event {
+        Event::TokenIssued(user, token)
+        | Event::TokenIssueRepeated(user, token)
+        | Event::TokenRotated(user, token, _) => {
+            line.user = Some(user.as_str());
+            line.jwt_token_id = Some(token.id);
+            line.jwt_token_description = Some(&token.description);
+            line.jwt_token_life = Some(token.lifetime.as_secs());
+            if let Event::TokenRotated(.., old) = event {
+                line.replaces = Some(*old);
+            }
+        }
+        Event::TokenRevoked(user, id) | Event::TokenRevokedByBearer(user, id) => {
+            line.user = Some(user.as_str());
+            line.jwt_token_id = Some(*id);
+        }
+        Event::AllTokensRevoked(user, count) => {
+            line.user = Some(user.as_str());
+            line.jwt_tokens_deleted = Some(*count);
+        }
+        Event::SignInFailed(user) | Event::SignInThrottled(user) => {
+            line.user = user.as_ref().map(Username::as_str);
+        }
+    }
+    serde_json::to_string(&line).expect("strings and numbers are always JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines() {
+        let token = Token {
+            id: "94f10f9b-2139-4f31-ab57-52ac175b9acc".parse().unwrap(),
+            description: "a \"quoted\" name".parse().unwrap(),
+            lifetime: "6 hours".parse().unwrap(),
+            issued_at: 0,
+            issuer: None,
+            retires_at: None,
+        };
+        let old = "2bc0160d-edf4-4ab6-9801-52d185f65b59".parse().unwrap();
+        let ada: Username = "ada".parse().unwrap();
+        let mut headers = HeaderMap::new();
+        headers.append(CLIENT, "192.0.2.66:1".parse().unwrap());
+        headers.append(CLIENT, "192.0.2.1:4711".parse().unwrap());
+        headers.append(REQUEST_ID, "7f".parse().unwrap());
+        let at = Timestamp::new(Duration::from_millis(1_662_720_135_250));
+        let nowhere = Origin::default();
+        for (event, origin, expected) in [
+            (
+                Event::TokenRotated(ada.clone(), token.clone(), old),
+                &Origin::of(&headers),
+                r#"{"audit":"token_rotated","time":"2022-09-09T10:42:15Z","user":"ada","jwt_token_id":"94f10f9b-2139-4f31-ab57-52ac175b9acc","jwt_token_description":"a \"quoted\" name","jwt_token_life":21600,"replaces":"2bc0160d-edf4-4ab6-9801-52d185f65b59","client":"192.0.2.1:4711","request_id":"7f"}"#,
+            ),
+            (
+                Event::TokenRevoked(ada.clone(), old),
+                &nowhere,
+                r#"{"audit":"token_revoked","time":"2022-09-09T10:42:15Z","user":"ada","jwt_token_id":"2bc0160d-edf4-4ab6-9801-52d185f65b59"}"#,
+            ),
+            (
+                Event::AllTokensRevoked(ada, 3),
+                &nowhere,
+                r#"{"audit":"all_tokens_revoked","time":"2022-09-09T10:42:15Z","user":"ada","jwt_tokens_deleted":3}"#,
+            ),
+            (
+                Event::SignInFailed(None),
+                &nowhere,
+                r#"{"audit":"sign_in_failed","time":"2022-09-09T10:42:15Z","user":null}"#,
+            ),
+        ] {
+            assert_eq!(line(&event, at, origin), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_no_id_is_left_out() {
+        let long = "x".repeat(MAX_REQUEST_ID + 1);
+        for (value, expected) in [
+            (&b"a b"[..], Some("a b")),
+            (b"", None),
+            (b"\xFF", None),
+            (long.as_bytes(), None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(REQUEST_ID, http::HeaderValue::from_bytes(value).unwrap());
+            assert_eq!(Origin::of(&headers).request_id(), expected);
+        }
+    }
+}
