@@ -148,6 +148,7 @@ fn serve(faults: Faults, client: impl FnOnce(&str)) {
             operations: AtomicU64::new(0),
         }),
         variables,
+        metrics: None,
     };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let (stop, stopped) = oneshot::channel::<()>();

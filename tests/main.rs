@@ -39,6 +39,7 @@ mod list;
 mod manifest;
 mod nginx;
 mod oauth;
+mod observability;
 mod redis;
 mod restart;
 mod rotate;

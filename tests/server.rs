@@ -119,6 +119,8 @@ impl Launch {
             Some(blocks) => with_small_files(blocks, &latchkey(arguments)),
             None => latchkey(arguments),
         };
+        // A line for each request would drown what the tests have to say.
+        command.env("RUST_LOG", "warn");
         command.args(&self.args).envs(self.env);
         if let Some(users) = &self.users {
             command.arg("--variable").arg(format!("users={users}"));

@@ -40,6 +40,18 @@ pub enum Event {
     SignInThrottled(Option<Username>),
 }
 
+/// The names of all events.
+pub const NAMES: &[&str] = &[
+    "token_issued",
+    "token_issue_repeated",
+    "token_rotated",
+    "token_revoked",
+    "token_revoked_by_bearer",
+    "all_tokens_revoked",
+    "sign_in_failed",
+    "sign_in_throttled",
+];
+
 impl Event {
     /// Its name: a stable word that programs can match on.
     pub fn name(&self) -> &'static str {
@@ -186,6 +198,7 @@ mod tests {
             ),
         ] {
             assert_eq!(line(&event, at, origin), expected);
+            assert!(NAMES.contains(&event.name()));
         }
     }
 

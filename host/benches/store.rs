@@ -160,6 +160,7 @@ impl Host {
             key_value_stores: BTreeSet::from(["default".to_owned()]),
             backend: Arc::new(store),
             variables,
+            metrics: None,
         };
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();

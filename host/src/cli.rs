@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::keygen::KeyAlgorithm;
+use crate::logging::LogFormat;
 use crate::secret::Secret;
 
 /// Personal access tokens over HTTP, served on this machine.
@@ -18,7 +19,8 @@ use crate::secret::Secret;
 Exit codes: 0 after a shutdown by SIGINT or SIGTERM, 1 if the component cannot be built or
 served, 2 if an option is wrong.
 
-RUST_LOG sets what is logged on standard error, as in RUST_LOG=latchkey_host=debug."
+RUST_LOG sets what is logged on standard error: RUST_LOG=warn leaves out the line for each
+request and the lines for an auditor, RUST_LOG=warn,latchkey::audit=info only the former."
 )]
 pub struct Cli {
     /// What to do.
@@ -103,6 +105,14 @@ pub struct Up {
     /// The manifest
     #[arg(long, value_name = "FILE", default_value = "spin.toml")]
     pub manifest: PathBuf,
+
+    /// Serve metrics for Prometheus on this address, at /metrics; port 0 picks a free one
+    #[arg(long, value_name = "ADDR")]
+    pub metrics: Option<SocketAddr>,
+
+    /// How lines of the log are written
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
 
     /// Serve this component, and build nothing
     #[arg(long, value_name = "FILE")]

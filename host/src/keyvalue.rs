@@ -12,6 +12,7 @@ use crate::secret::Secret;
 
 #[cfg(test)]
 mod conformance;
+pub mod measured;
 pub mod memory;
 pub mod redis;
 pub mod sqlite;

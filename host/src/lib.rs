@@ -9,6 +9,8 @@
 //! | [`users`] | users of one run, password hashes |
 //! | [`keygen`] | signing keys, and the file that holds them |
 //! | [`keyvalue`] | the port for stores, and the backends |
+//! | [`logging`] | the log |
+//! | [`metrics`] | what is counted, for Prometheus |
 //! | [`server`] | a listener, a component, a store -> answers |
 //!
 //! The server knows no backend, and a backend knows no HTTP. The binary `latchkey` only parses and wires.
@@ -18,7 +20,9 @@ pub mod build;
 pub mod cli;
 pub mod keygen;
 pub mod keyvalue;
+pub mod logging;
 pub mod manifest;
+pub mod metrics;
 mod occupation;
 pub mod secret;
 pub mod server;

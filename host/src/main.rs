@@ -1,7 +1,9 @@
 //! The binary `latchkey`: parses the command line, wires the parts of the library together, runs them.
 
 use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use clap::Parser;
@@ -9,7 +11,9 @@ use latchkey_host::build::{BuildRequest, ensure_built};
 use latchkey_host::cli::{Cli, Command, Keygen, Up};
 use latchkey_host::keygen::{self, JwkSet, KeyAlgorithm};
 use latchkey_host::keyvalue::StoreUrl;
+use latchkey_host::logging::{self, LogFormat};
 use latchkey_host::manifest::Manifest;
+use latchkey_host::metrics::{self, Metrics};
 use latchkey_host::secret::Secret;
 use latchkey_host::server::{Application, Limits, Server};
 use latchkey_host::users::{self, Credentials};
@@ -45,7 +49,13 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return explain(&error),
     };
-    start_logging();
+    let format = match &cli.command {
+        Command::Up(options) => options.log_format,
+        _ => LogFormat::default(),
+    };
+    if let Err(problem) = logging::start(format) {
+        say(&format!("warning: {problem}"));
+    }
     let result = match cli.command {
         Command::Up(options) => up(&options),
         Command::HashPassword { name } => hash_password(&name),
@@ -80,16 +90,6 @@ fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-fn start_logging() {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
-}
-
 fn up(options: &Up) -> Result<(), Failure> {
     // What can be refused at once comes first, and what takes long last; nothing listens before all of it is good.
     let given_users = parse_all(&options.users, Credentials::parse)?;
@@ -111,12 +111,14 @@ fn up(options: &Up) -> Result<(), Failure> {
         .enable_all()
         .build()?;
     let guard = runtime.enter();
-    let socket = bind(options)?;
+    let socket = bind(options.listen)?;
+    let metrics_socket = options.metrics.map(bind).transpose()?;
     let component = component(options, &manifest)?;
     let store = match store {
         Some(store) => store,
         None => spin_store(&manifest)?,
     };
+    let metrics = Arc::new(Metrics::default());
     let server = Server::new(
         Application {
             component: std::fs::read(&component)
@@ -124,6 +126,7 @@ fn up(options: &Up) -> Result<(), Failure> {
             key_value_stores: manifest.key_value_stores,
             backend: runtime.block_on(store.open())?,
             variables,
+            metrics: metrics_socket.is_some().then(|| metrics.clone()),
         },
         Limits::default(),
     )
@@ -138,7 +141,15 @@ fn up(options: &Up) -> Result<(), Failure> {
         let shutdown = shutdown()?;
         let listener = socket
             .listen(BACKLOG)
-            .with_context(|| cannot_listen(options))?;
+            .with_context(|| cannot_listen(options.listen))?;
+        if let (Some(socket), Some(address)) = (metrics_socket, options.metrics) {
+            let listener = socket
+                .listen(BACKLOG)
+                .with_context(|| cannot_listen(address))?;
+            let address = listener.local_addr()?;
+            say(&format!("Metrics on http://{address}/metrics"));
+            tokio::spawn(metrics::serve(metrics, listener));
+        }
         announce(&listener, generated.as_ref())?;
         server.serve(listener, shutdown).await;
         Ok(())
@@ -165,13 +176,13 @@ fn parse_all<T, E: Into<anyhow::Error>>(
         .collect()
 }
 
-fn cannot_listen(options: &Up) -> String {
-    format!("cannot listen on {}", options.listen)
+fn cannot_listen(address: SocketAddr) -> String {
+    format!("cannot listen on {address}")
 }
 
 /// Takes the address, without listening yet: whether it is free is known before anything is built.
-fn bind(options: &Up) -> Result<TcpSocket, Failure> {
-    let socket = if options.listen.is_ipv4() {
+fn bind(address: SocketAddr) -> Result<TcpSocket, Failure> {
+    let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
     } else {
         TcpSocket::new_v6()?
@@ -180,8 +191,8 @@ fn bind(options: &Up) -> Result<TcpSocket, Failure> {
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket
-        .bind(options.listen)
-        .with_context(|| cannot_listen(options))?;
+        .bind(address)
+        .with_context(|| cannot_listen(address))?;
     Ok(socket)
 }
 

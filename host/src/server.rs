@@ -14,11 +14,14 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Empty};
 
 use crate::keyvalue::Backend;
+use crate::keyvalue::measured::Measured;
 use crate::keyvalue::wit::Stores;
+use crate::metrics::Metrics;
 use crate::variables::Variables;
 
 use dispatch::Dispatcher;
 use instance::Factory;
+use target::Target;
 use threads::Threads;
 
 mod answer;
@@ -30,6 +33,9 @@ mod engine;
 mod guest;
 mod instance;
 mod listener;
+mod observation;
+mod output;
+mod target;
 mod threads;
 
 /// What the server is made of.
@@ -42,6 +48,8 @@ pub struct Application {
     pub backend: Arc<dyn Backend>,
     /// What it may ask of `spin:variables`.
     pub variables: Variables,
+    /// What counts what happens, if anything does.
+    pub metrics: Option<Arc<Metrics>>,
 }
 
 /// The bounds of the server.
@@ -123,6 +131,7 @@ struct Shared {
     dispatcher: Dispatcher,
     threads: Arc<Threads>,
     limits: Limits,
+    metrics: Option<Arc<Metrics>>,
 }
 
 impl Server {
@@ -131,7 +140,12 @@ impl Server {
     pub fn new(application: Application, limits: Limits) -> Result<Self, StartError> {
         let engine = engine::new(&limits)?;
         let component = engine::compile(&engine, &application.component)?;
-        let stores = Stores::new(application.backend, application.key_value_stores);
+        let metrics = application.metrics;
+        let backend = match &metrics {
+            Some(metrics) => Arc::new(Measured::new(application.backend, metrics.clone())),
+            None => application.backend,
+        };
+        let stores = Stores::new(backend, application.key_value_stores);
         let variables = Arc::new(application.variables);
         let pre = guest::link(&engine, &component)?;
         let ticker = engine::Ticker::start(&engine);
@@ -139,6 +153,7 @@ impl Server {
             pre,
             stores,
             variables,
+            metrics: metrics.clone(),
         };
         let threads = Threads::start(limits.instances);
         let threads = Arc::new(threads.map_err(|error| StartError::Engine(error.to_string()))?);
@@ -147,6 +162,7 @@ impl Server {
                 dispatcher: Dispatcher::new(factory, limits.clone(), threads.clone()),
                 threads,
                 limits,
+                metrics,
             }),
             _ticker: ticker,
         })
@@ -159,7 +175,8 @@ impl Server {
             .header(http::header::HOST, "localhost")
             .body(Empty::new().map_err(|never| match never {}).boxed_unsync())
             .map_err(|error| StartError::Failed(error.to_string()))?;
-        let response = self.shared.dispatcher.handle(0, request).await;
+        let target = Target::of(request.method(), request.uri());
+        let response = self.shared.dispatcher.handle(0, target, request).await;
         let response = response.map_err(|failure| StartError::Failed(failure.to_string()))?;
         let response = response.0;
         if response.status() != http::StatusCode::SERVICE_UNAVAILABLE {

@@ -8,7 +8,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
+
+use super::target::Target;
 
 /// The place of an instance among all: the first is the reception.
 pub(super) type Slot = usize;
@@ -44,23 +46,16 @@ pub(super) enum Evidence {
 }
 
 impl Evidence {
-    /// What an answer to a request for `path` by `method` says. Only success where nothing succeeds without credentials is
-    /// proof of them.
-    pub(super) fn of(method: &Method, path: &str, status: Option<StatusCode>) -> Self {
-        let Some(status) = status else {
-            return Self::None;
-        };
-        let route = path.strip_prefix("/api").unwrap_or(path);
-        let asks = ["/v1alpha/token", "/v1alpha/introspect"];
-        if matches!(status.as_u16(), 401 | 429) {
-            Self::Refused
-        } else if status.is_success()
-            && method != Method::OPTIONS
-            && asks.iter().any(|asking| route.starts_with(asking))
-        {
-            Self::SignedIn
-        } else {
-            Self::None
+    /// What an answer to a request for `target` says. Where nobody is told anything without credentials, to be told what
+    /// else is wrong is proof of them.
+    pub(super) fn of(target: Target, status: Option<StatusCode>) -> Self {
+        match status {
+            Some(status) if target.signs_in => match status.as_u16() {
+                401 | 429 => Self::Refused,
+                200..500 => Self::SignedIn,
+                _ => Self::None,
+            },
+            _ => Self::None,
         }
     }
 }
@@ -304,20 +299,26 @@ mod tests {
     }
 
     #[test]
-    fn only_success_with_credentials_proves_them() {
+    fn only_answers_to_those_who_signed_in_prove_it() {
         for (method, path, status, expected) in [
             ("GET", "/api/v1alpha/token", 200, Evidence::SignedIn),
             ("DELETE", "/v1alpha/token/x", 200, Evidence::SignedIn),
             ("POST", "/v1alpha/introspect", 200, Evidence::SignedIn),
             ("OPTIONS", "/api/v1alpha/token", 204, Evidence::None),
             ("GET", "/api/healthz/liveness", 200, Evidence::None),
-            ("GET", "/api/v1alpha/token/x", 404, Evidence::None),
+            ("GET", "/api/v1alpha/token/x", 404, Evidence::SignedIn),
+            ("POST", "/api/v1alpha/token", 415, Evidence::SignedIn),
+            ("GET", "/api/v1alpha/token/x/y", 404, Evidence::None),
+            ("PUT", "/api/v1alpha/token", 405, Evidence::None),
+            ("GET", "/api/v1alpha/token", 503, Evidence::None),
+            ("GET", "/api/v1alpha/verify", 401, Evidence::None),
             ("GET", "/api/v1alpha/token", 401, Evidence::Refused),
             ("GET", "/api/v1alpha/token", 429, Evidence::Refused),
         ] {
             let status = StatusCode::from_u16(status).ok();
             let method = method.parse().expect("a method");
-            assert_eq!(Evidence::of(&method, path, status), expected, "{path}");
+            let target = Target::of(&method, &path.parse().expect("a path"));
+            assert_eq!(Evidence::of(target, status), expected, "{path}");
         }
     }
 

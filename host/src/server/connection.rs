@@ -21,6 +21,7 @@ use wasmtime_wasi_http::WasiBody;
 use super::Shared;
 use super::answer::AnswerBody;
 use super::body::Drained;
+use super::observation::Observation;
 use super::threads::Home;
 
 /// The header in which Spin tells the component the client's address; the last one counts.
@@ -72,15 +73,19 @@ pub(super) async fn serve(
 async fn respond(
     shared: &Shared,
     home: Home,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     client: SocketAddr,
     local: Option<SocketAddr>,
 ) -> Response<AnswerBody> {
+    let observation = Observation::begin(&mut request, client, shared.metrics.clone());
+    let target = observation.target;
     let request = prepare(request, client, local, shared.limits.body_time);
-    match shared.dispatcher.handle(home, request).await {
+    let mut response = match shared.dispatcher.handle(home, target, request).await {
         Ok(answer) => answer.0,
         Err(failure) => failure.response(),
-    }
+    };
+    observation.end(&mut response);
+    response
 }
 
 /// The request as the component expects it: with a scheme and an authority, and with the client's address.

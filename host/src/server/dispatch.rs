@@ -21,6 +21,7 @@ use super::Limits;
 use super::answer::{Answer, Failure};
 use super::callers::{Caller, Callers, Evidence, RECEPTION, Slot, Standing};
 use super::instance::{self, Factory};
+use super::target::Target;
 use super::threads::{Home, Threads};
 
 /// How long a request waits for an instance before another is made for it, beyond those that the processors can keep busy.
@@ -32,6 +33,7 @@ pub(super) struct Job {
     caller: Caller,
     /// The instance on the thread of its connection.
     home: Slot,
+    pub(super) target: Target,
     pub(super) request: Request<WasiBody>,
     /// Whether only the head of the answer is wanted.
     pub(super) head: bool,
@@ -104,11 +106,14 @@ impl Dispatcher {
     pub(super) async fn handle(
         &self,
         home: Home,
+        target: Target,
         request: Request<WasiBody>,
     ) -> Result<Answer, Failure> {
         let caller = Callers::identify(&self.hasher, request.headers());
         let (answer, mut answered) = oneshot::channel();
-        let number = self.line.push(kept_on(home), caller, request, answer);
+        let number = self
+            .line
+            .push(kept_on(home), caller, (target, request), answer);
         // Leaves the line if the client goes.
         let place = Waiting {
             line: &self.line,
@@ -166,7 +171,7 @@ impl Line {
         self: &Arc<Self>,
         home: Slot,
         caller: Caller,
-        request: Request<WasiBody>,
+        (target, request): (Target, Request<WasiBody>),
         answer: oneshot::Sender<Result<Answer, Failure>>,
     ) -> u64 {
         let mut state = self.lock();
@@ -177,6 +182,7 @@ impl Line {
             caller,
             home,
             head: request.method() == Method::HEAD,
+            target,
             request,
             answer,
         });

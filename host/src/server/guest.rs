@@ -12,10 +12,12 @@ use wasmtime_wasi_http::{
     Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
 
+use super::output::Output;
 use super::{StartError, one_line};
 use crate::bindings::{spin, wasi};
 use crate::keyvalue::wit::{KeyValue, Stores, View};
 use crate::keyvalue::writes::Writes;
+use crate::metrics::Metrics;
 use crate::occupation::Occupation;
 use crate::variables::{Variables, VariablesData};
 
@@ -35,15 +37,20 @@ pub(super) struct Guest {
 }
 
 impl Guest {
-    /// No environment, no arguments, no files, no network; what it prints goes to this process's standard error.
-    pub(super) fn new(stores: Stores, variables: Arc<Variables>, occupation: Occupation) -> Self {
+    /// No environment, no arguments, no files, no network; what it prints goes into the log, and to `metrics`.
+    pub(super) fn new(
+        stores: Stores,
+        variables: Arc<Variables>,
+        occupation: Occupation,
+        metrics: Option<Arc<Metrics>>,
+    ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);
         Self {
             table,
             wasi: WasiCtx::builder()
-                .stdout(std::io::stderr())
-                .stderr(std::io::stderr())
+                .stdout(Output::standard(metrics))
+                .stderr(Output::error())
                 .allow_tcp(false)
                 .allow_udp(false)
                 .build(),

@@ -22,6 +22,7 @@ use super::callers::{Caller, Evidence, Slot};
 use super::dispatch::{Job, Line};
 use super::guest::{self, Guest};
 use crate::keyvalue::wit::Stores;
+use crate::metrics::Metrics;
 use crate::occupation::Occupation;
 use crate::variables::Variables;
 
@@ -30,6 +31,7 @@ pub(super) struct Factory {
     pub(super) pre: ServicePre<Guest>,
     pub(super) stores: Stores,
     pub(super) variables: Arc<Variables>,
+    pub(super) metrics: Option<Arc<Metrics>>,
 }
 
 /// Why an instance has ended. Only the first is as it should be.
@@ -48,10 +50,16 @@ pub(super) async fn live(line: Arc<Line>, slot: Slot) {
     struct Gone(Arc<Line>, Slot);
     impl Drop for Gone {
         fn drop(&mut self) {
+            if let Some(metrics) = &self.0.factory.metrics {
+                metrics.instance_ended();
+            }
             self.0.gone(self.1);
         }
     }
     let gone = Gone(line.clone(), slot);
+    if let Some(metrics) = &line.factory.metrics {
+        metrics.instance_began();
+    }
     match run(&line, slot).await {
         Ok(End::Due) => {}
         Ok(End::Late) => tracing::error!("an instance is ended: a request took too long"),
@@ -71,9 +79,15 @@ async fn run(line: &Arc<Line>, slot: Slot) -> wasmtime::Result<End> {
         pre,
         stores,
         variables,
+        metrics,
     } = &line.factory;
     let occupation = Occupation::default();
-    let guest = Guest::new(stores.clone(), variables.clone(), occupation.clone());
+    let guest = Guest::new(
+        stores.clone(),
+        variables.clone(),
+        occupation.clone(),
+        metrics.clone(),
+    );
     let mut store = guest::store(pre.engine(), guest, occupation.clone());
     let service = pre.instantiate_async(&mut store).await?;
     let calls = Calls::new(&line.limits);
@@ -162,18 +176,18 @@ impl Call<'_> {
         job: Job,
     ) -> wasmtime::Result<()> {
         let Job {
+            target,
             request,
             head,
             answer,
             ..
         } = job;
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let result = match respond(accessor, service, request).await? {
             Ok(response) => Answer::new(response, head).await,
             Err(failure) => Err(failure),
         };
         let status = result.as_ref().ok().map(Answer::status);
-        self.evidence = Evidence::of(&method, &path, status);
+        self.evidence = Evidence::of(target, status);
         // Nobody may be left to hear it.
         let _ = answer.send(result);
         Ok(())

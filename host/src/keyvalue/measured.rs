@@ -1,0 +1,71 @@
+//! A store whose operations are counted.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+
+use super::{Backend, BackendError, Swap};
+use crate::metrics::{Metrics, Outcome};
+
+/// Another store, and what counts its operations.
+pub struct Measured {
+    backend: Arc<dyn Backend>,
+    metrics: Arc<Metrics>,
+}
+
+impl Measured {
+    /// Counts the operations of `backend` in `metrics`.
+    pub fn new(backend: Arc<dyn Backend>, metrics: Arc<Metrics>) -> Self {
+        Self { backend, metrics }
+    }
+
+    async fn measure<T>(
+        &self,
+        operation: &'static str,
+        going: impl Future<Output = Result<T, BackendError>>,
+        outcome: impl FnOnce(&T) -> Outcome,
+    ) -> Result<T, BackendError> {
+        let began = Instant::now();
+        let result = going.await;
+        let outcome = result.as_ref().map_or(Outcome::Failed, outcome);
+        self.metrics
+            .store_operation(operation, outcome, began.elapsed());
+        result
+    }
+}
+
+fn done<T>(_: &T) -> Outcome {
+    Outcome::Done
+}
+
+#[async_trait]
+impl Backend for Measured {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackendError> {
+        self.measure("get", self.backend.get(key), done).await
+    }
+
+    async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), BackendError> {
+        self.measure("set", self.backend.set(key, value), done)
+            .await
+    }
+
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        expected: Option<Vec<u8>>,
+        value: Vec<u8>,
+    ) -> Result<Swap, BackendError> {
+        let swap = self.backend.compare_and_swap(key, expected, value);
+        let outcome = |swap: &Swap| match swap {
+            Swap::Stored => Outcome::Done,
+            Swap::Lost => Outcome::Lost,
+        };
+        self.measure("compare_and_swap", swap, outcome).await
+    }
+
+    async fn increment(&self, key: &str, delta: i64) -> Result<i64, BackendError> {
+        self.measure("increment", self.backend.increment(key, delta), done)
+            .await
+    }
+}

@@ -1,0 +1,88 @@
+//! `GET /metrics`, on a listener of its own: what is counted is not for those who use the service.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use super::Metrics;
+
+/// The text format of OpenMetrics 1.0, which Prometheus reads.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Connections at a time: who scrapes needs one.
+const CONNECTIONS: usize = 16;
+
+/// How long a connection may take to send the header of a request, or lie idle before it.
+const HEADER_TIME: Duration = Duration::from_secs(60);
+
+/// How long to wait when no connection can be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves `metrics` until it is dropped.
+pub async fn serve(metrics: Arc<Metrics>, listener: TcpListener) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    // Nobody closes the semaphore.
+    while let Ok(place) = places.clone().acquire_owned().await {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!("cannot accept a connection for metrics: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let metrics = metrics.clone();
+        tokio::spawn(async move {
+            let service = service_fn(|request| {
+                let response = respond(&metrics, &request);
+                async { Ok::<_, Infallible>(response) }
+            });
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEADER_TIME)
+                .serve_connection(TokioIo::new(stream), service);
+            if let Err(error) = connection.await {
+                tracing::debug!("connection for metrics: {error}");
+            }
+            drop(place);
+        });
+    }
+}
+
+fn respond(metrics: &Metrics, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    let answer = |status, body: String, name, value| {
+        let mut response = Response::new(Full::from(body));
+        *response.status_mut() = status;
+        let value = HeaderValue::from_static(value);
+        response.headers_mut().insert(name, value);
+        response
+    };
+    let text = "text/plain; charset=utf-8";
+    match (request.uri().path(), request.method()) {
+        ("/metrics", &Method::GET | &Method::HEAD) => {
+            answer(StatusCode::OK, metrics.text(), CONTENT_TYPE, OPENMETRICS)
+        }
+        ("/metrics", _) => answer(
+            StatusCode::METHOD_NOT_ALLOWED,
+            String::new(),
+            ALLOW,
+            "GET, HEAD",
+        ),
+        _ => answer(
+            StatusCode::NOT_FOUND,
+            "the metrics are at /metrics\n".to_owned(),
+            CONTENT_TYPE,
+            text,
+        ),
+    }
+}

@@ -1,0 +1,130 @@
+//! One request, as the log and the metrics tell of it.
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+
+use super::callers::Evidence;
+use super::target::Target;
+use crate::logging::REQUEST;
+use crate::metrics::Metrics;
+
+/// By which a request is found again: in the log, in the lines of the auditor, at a proxy and at the client.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest id that is taken over from a client.
+const MAX_REQUEST_ID: usize = 128;
+
+/// In which the answer to a proxy says whose a token is.
+const TOKEN_USER: HeaderName = HeaderName::from_static("x-latchkey-user");
+
+/// A request, from its header to its answer. Dropped before, it tells that its client has gone.
+pub(super) struct Observation {
+    began: Instant,
+    method: Method,
+    pub(super) target: Target,
+    client: SocketAddr,
+    id: HeaderValue,
+    authorization: Option<HeaderValue>,
+    user: Option<String>,
+    status: Option<StatusCode>,
+    metrics: Option<Arc<Metrics>>,
+}
+
+impl Observation {
+    /// Begins with a request, and gives it an id, if it has none.
+    pub(super) fn begin<B>(
+        request: &mut Request<B>,
+        client: SocketAddr,
+        metrics: Option<Arc<Metrics>>,
+    ) -> Self {
+        let target = Target::of(request.method(), request.uri());
+        let headers = request.headers_mut();
+        let id = match headers.get(REQUEST_ID) {
+            Some(id) if is_usable(id) => id.clone(),
+            _ => new_id(),
+        };
+        // One, whatever came: the component is to tell of the same.
+        headers.insert(REQUEST_ID, id.clone());
+        let authorization = headers.get(AUTHORIZATION).cloned();
+        if let Some(metrics) = &metrics {
+            metrics.request_began();
+        }
+        Self {
+            began: Instant::now(),
+            method: request.method().clone(),
+            target,
+            client,
+            id,
+            authorization,
+            user: None,
+            status: None,
+            metrics,
+        }
+    }
+
+    /// Ends with the answer, and puts the id into it.
+    pub(super) fn end<B>(mut self, response: &mut Response<B>) {
+        self.status = Some(response.status());
+        if tracing::enabled!(target: REQUEST, tracing::Level::INFO) {
+            self.user = self.user(response.headers());
+        }
+        response.headers_mut().insert(REQUEST_ID, self.id.clone());
+    }
+
+    /// Who has signed in, or whose the token was; nobody who only claims to be a user.
+    fn user(&self, answer: &HeaderMap) -> Option<String> {
+        match Evidence::of(self.target, self.status) {
+            Evidence::SignedIn => user_of(self.authorization.as_ref()?),
+            _ => Some(answer.get(TOKEN_USER)?.to_str().ok()?.to_owned()),
+        }
+    }
+}
+
+impl Drop for Observation {
+    fn drop(&mut self) {
+        let duration = self.began.elapsed();
+        if let Some(metrics) = &self.metrics {
+            metrics.request_ended(&self.method, self.target.route, self.status, duration);
+        }
+        tracing::info!(
+            target: REQUEST,
+            method = self.method.as_str(),
+            route = self.target.route,
+            status = self.status.map(|status| status.as_u16()),
+            duration_ms = duration.as_micros() as f64 / 1000.0,
+            user = self.user.as_deref(),
+            client = %self.client,
+            request_id = self.id.to_str().unwrap_or_default(),
+        );
+    }
+}
+
+fn is_usable(id: &HeaderValue) -> bool {
+    (1..=MAX_REQUEST_ID).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
+}
+
+/// An id that no other request of this server has, and hardly one of another.
+fn new_id() -> HeaderValue {
+    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let id = format!("{:016x}", KEY.hash_one(number));
+    HeaderValue::try_from(id).expect("hexadecimal digits")
+}
+
+/// The user's name in credentials that have proved good.
+fn user_of(authorization: &HeaderValue) -> Option<String> {
+    let (_, encoded) = authorization.to_str().ok()?.split_once(' ')?;
+    let encoded = encoded.trim_matches(' ').trim_end_matches('=');
+    let decoded = BASE64_STANDARD_NO_PAD.decode(encoded).ok()?;
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
+    String::from_utf8(decoded[..colon].to_vec()).ok()
+}

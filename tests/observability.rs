@@ -1,0 +1,260 @@
+//! What an operator sees: the log, the lines for an auditor, the metrics.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::client::basic;
+use crate::process::PATIENCE;
+use crate::raw::{Raw, head};
+use crate::response::Response;
+use crate::server::{Launch, PASSWORD, Server, TOKENS, host_only};
+
+/// A host that logs all that it logs by itself, as JSON.
+fn server(launch: Launch) -> Server {
+    let launch = launch.arg("--log-format").arg("json");
+    Server::start(launch.env("RUST_LOG", ""))
+}
+
+/// The next line of the log.
+fn line(server: &Server) -> Value {
+    let line = server.stderr_line();
+    serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+}
+
+/// The members of a line, in this order.
+fn members<const N: usize>(line: &Value, names: [&str; N]) -> Value {
+    names.map(|name| line[name].clone()).to_vec().into()
+}
+
+#[test]
+fn a_line_for_each_request() {
+    if !host_only("the log of a server") {
+        return;
+    }
+    let server = server(Launch::new());
+    let user = server.user();
+    let known = basic(&user.name, PASSWORD);
+    let wrong = basic(&user.name, "wrong-secret");
+    let id = "/api/v1alpha/token/2bc0160d-edf4-4ab6-9801-52d185f65b59";
+    let name = Some(user.name.as_str());
+    for (method, path, authorization, route, status, logged) in [
+        ("GET", TOKENS, &known, TOKENS, 404, name),
+        ("GET", "/v1alpha/token/", &known, TOKENS, 404, name),
+        (
+            "GET",
+            id,
+            &known,
+            "/api/v1alpha/token/{jwt_token_id}",
+            404,
+            name,
+        ),
+        ("PUT", TOKENS, &known, TOKENS, 405, None),
+        ("GET", "/a?token=secret", &known, "unmatched", 404, None),
+        ("GET", TOKENS, &wrong, TOKENS, 401, None),
+    ] {
+        let request = server.request(method, path);
+        let request = request.header("authorization", authorization);
+        let response = request.header("x-request-id", "from-a-proxy").send();
+        assert_eq!(response.status, status);
+        assert_eq!(response.header("x-request-id"), "from-a-proxy");
+        if status == 401 {
+            assert_eq!(line(&server)["audit"], "sign_in_failed");
+        }
+        let line = line(&server);
+        assert_eq!(
+            members(
+                &line,
+                ["target", "method", "route", "status", "user", "request_id"]
+            ),
+            json!([
+                "latchkey::request",
+                method,
+                route,
+                status,
+                logged,
+                "from-a-proxy"
+            ]),
+            "{line}"
+        );
+        assert!(line["duration_ms"].as_f64().is_some_and(|ms| ms >= 0.0));
+        let client: Result<std::net::SocketAddr, _> = line["client"].as_str().unwrap().parse();
+        assert!(client.is_ok_and(|client| client.ip().is_loopback()));
+    }
+    // Made up where there is none, or none that can be used.
+    let long = "x".repeat(129);
+    let ids = ["", "a b", &long].map(|given| {
+        let response = server
+            .request("GET", TOKENS)
+            .header("x-request-id", given)
+            .send();
+        let id = response.header("x-request-id").to_owned();
+        assert_eq!(line(&server)["request_id"], id.as_str());
+        assert!(id.len() == 16 && id != given, "{id}");
+        id
+    });
+    assert!(ids[0] != ids[1] && ids[1] != ids[2]);
+
+    let rest = server.kill();
+    assert!(!rest.contains("secret"), "{rest}");
+}
+
+#[test]
+fn a_line_for_an_auditor_of_each_change_and_each_failure() {
+    if !host_only("the log of a server") {
+        return;
+    }
+    let server = server(Launch::new());
+    let user = server.user();
+    // What is audited comes before the line of the request, and has its id.
+    let audited = |response: Response| {
+        let audit = line(&server);
+        let request = line(&server);
+        assert_eq!(audit["target"], "latchkey::audit", "{audit}");
+        assert_eq!(audit["request_id"], response.header("x-request-id"));
+        assert_eq!(request["request_id"], audit["request_id"]);
+        assert_eq!(request["client"], audit["client"]);
+        assert_eq!(request["target"], "latchkey::request");
+        (audit, response)
+    };
+    let name = &user.name;
+    let (audit, created) = audited(user.create("CI \u{2603}", "6 hours").expect(201));
+    assert_eq!(
+        members(
+            &audit,
+            ["audit", "user", "jwt_token_description", "jwt_token_life"]
+        ),
+        json!(["token_issued", name, "CI \u{2603}", 21600])
+    );
+    let (id, token) = (created.text("jwt_token_id"), created.text("jwt_token"));
+    assert_eq!(audit["jwt_token_id"], id.as_str());
+
+    let rotate = user.request("POST", &format!("{TOKENS}/{id}/rotate"));
+    let (audit, rotated) = audited(rotate.send().expect(201));
+    assert_eq!(
+        members(&audit, ["audit", "replaces", "jwt_token_id"]),
+        json!(["token_rotated", id, rotated.text("jwt_token_id")])
+    );
+    let (audit, _) = audited(user.delete(&rotated.text("jwt_token_id")).expect(200));
+    assert_eq!(audit["audit"], "token_revoked");
+
+    let failed = server.named(&user.name, "wrong-secret").list();
+    let (audit, _) = audited(failed.expect(401));
+    assert_eq!(
+        members(&audit, ["audit", "user"]),
+        json!(["sign_in_failed", name])
+    );
+    // Somebody's password, where the name belongs.
+    let failed = server.named("wrong-secret", "x").list();
+    let (audit, _) = audited(failed.expect(401));
+    assert_eq!(
+        members(&audit, ["audit", "user"]),
+        json!(["sign_in_failed", null])
+    );
+    let name = server.user().name;
+    for _ in 0..5 {
+        audited(server.named(&name, "wrong-secret").list());
+    }
+    let (audit, _) = audited(server.named(&name, "wrong-secret").list().expect(429));
+    assert_eq!(
+        members(&audit, ["audit", "user"]),
+        json!(["sign_in_throttled", name])
+    );
+
+    let rest = server.kill();
+    assert!(!rest.contains("wrong-secret") && !rest.contains(&token));
+}
+
+#[test]
+fn what_is_not_asked_for_is_not_logged() {
+    if !host_only("the log of a server") {
+        return;
+    }
+    for (filter, lines) in [("warn,latchkey::audit=info", 1), ("warn", 0)] {
+        let server = Server::start(Launch::new().env("RUST_LOG", filter));
+        server.user().issue("Token", 360);
+        let log = server.kill();
+        assert_eq!(log.lines().count(), lines, "{log}");
+        assert!(
+            lines == 0 || log.contains(r#"audit="token_issued""#),
+            "{log}"
+        );
+    }
+    let server = Server::start(Launch::new().env("RUST_LOG", "latchkey=loud"));
+    let warned = server.stderr_line();
+    assert!(warned.starts_with("warning: RUST_LOG: "), "{warned}");
+}
+
+#[test]
+fn metrics_for_prometheus() {
+    if !host_only("the metrics of a server") {
+        return;
+    }
+    let launch = Launch::new().arg("--metrics").arg("127.0.0.1:0");
+    let server = Server::start(launch);
+    let said = server.stderr_line();
+    let url = said
+        .trim_end()
+        .strip_prefix("Metrics on ")
+        .expect("the address");
+    let get = |url: &str| {
+        let mut response = server.agent.get(url).call().expect("an answer");
+        let body = response.body_mut().read_to_string().expect("text");
+        (response.status().as_u16(), body)
+    };
+    let user = server.user();
+    let issued = user.issue("Token", 360);
+    user.list().expect(200);
+    user.delete(&issued.id).expect(200);
+    server.named(&user.name, "wrong").list().expect(401);
+    server.request("GET", "/nowhere").send().expect(404);
+
+    let (status, text) = get(url);
+    assert_eq!(status, 200);
+    for line in [
+        r#"latchkey_requests_total{method="POST",route="/api/v1alpha/token",status="201"} 1"#,
+        r#"latchkey_requests_total{method="GET",route="/api/v1alpha/token",status="200"} 1"#,
+        r#"latchkey_requests_total{method="GET",route="/api/v1alpha/token",status="401"} 1"#,
+        r#"latchkey_requests_total{method="GET",route="unmatched",status="404"} 1"#,
+        r#"latchkey_request_duration_seconds_count{route="/api/v1alpha/token/{jwt_token_id}"} 1"#,
+        "latchkey_requests_in_flight 0",
+        // The signing key, the token, its end.
+        r#"latchkey_store_operations_total{operation="compare_and_swap",outcome="done"} 3"#,
+        "latchkey_compare_and_swap_retries_total 0",
+        r#"latchkey_events_total{event="token_issued"} 1"#,
+        r#"latchkey_events_total{event="token_revoked"} 1"#,
+        r#"latchkey_events_total{event="sign_in_failed"} 1"#,
+        r#"latchkey_events_total{event="sign_in_throttled"} 0"#,
+        "# EOF",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    let instances = text
+        .lines()
+        .find_map(|line| line.strip_prefix("latchkey_instances "));
+    assert!(instances.is_some_and(|count| count.parse::<u32>().is_ok_and(|count| count > 0)));
+    // What is counted is nobody's business but the operator's.
+    assert_eq!(server.request("GET", "/metrics").send().status, 404);
+    assert_eq!(get(url.trim_end_matches("/metrics")).0, 404);
+
+    // While a body is awaited, the request is in flight.
+    let request = format!("POST {TOKENS}");
+    let mut waiting = Raw::connect(&server);
+    waiting.send(head(
+        &server,
+        &request,
+        &[
+            &format!("Authorization: {}", basic(&user.name, PASSWORD)),
+            "Content-Type: application/json",
+            "Content-Length: 2",
+        ],
+    ));
+    let deadline = Instant::now() + PATIENCE;
+    while !get(url).1.contains("latchkey_requests_in_flight 1\n") {
+        assert!(Instant::now() < deadline, "{}", get(url).1);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    waiting.send("{}");
+    waiting.response(&request).expect(400);
+    assert!(get(url).1.contains("latchkey_requests_in_flight 0\n"));
+}
