@@ -112,9 +112,13 @@ fn accepts_gzip(request: &HeaderMap) -> bool {
         .flat_map(|codings| codings.split(','))
     {
         let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
-        let refused = weight
-            .split_once('=')
-            .is_some_and(|(_, weight)| weight.trim().parse() == Ok(0.0));
+        // Read as a number, it would bring the parser of all floating-point numbers into the component.
+        let refused = weight.split_once('=').is_some_and(|(_, weight)| {
+            weight
+                .trim()
+                .bytes()
+                .all(|byte| matches!(byte, b'0' | b'.'))
+        });
         match name.trim() {
             name if name.eq_ignore_ascii_case("gzip") => gzip = Some(!refused),
             "*" => any = Some(!refused),
