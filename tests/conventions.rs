@@ -50,7 +50,6 @@ fn unknown_paths() {
     let issued = user.issue("Token", 360);
     let id = &issued.id;
     let paths = [
-        "/".to_owned(),
         "/api".to_owned(),
         "/api/".to_owned(),
         "/api/v1alpha".to_owned(),
@@ -146,6 +145,7 @@ fn head_answers_as_get_without_a_body() {
         let varies = both[1].body.contains("remaining");
         for response in &mut both {
             response.headers.remove("date");
+            response.headers.remove("x-request-id");
             if varies {
                 response.headers.remove("content-length");
             }

@@ -144,9 +144,11 @@ fn files(directory: &Path, found: &mut Vec<PathBuf>) {
         if entry.file_type().expect("a type").is_dir() {
             files(&path, found);
         } else if path.ends_with("Cargo.toml")
-            || path
-                .extension()
-                .is_some_and(|end| end == "rs" || end == "wit")
+            || path.extension().is_some_and(|end| {
+                ["rs", "wit", "html", "json"]
+                    .iter()
+                    .any(|source| end == *source)
+            })
         {
             found.push(path);
         }

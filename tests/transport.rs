@@ -40,7 +40,7 @@ fn many_requests_on_one_connection() {
     for (line, headers, status) in [
         (format!("GET {TOKENS}"), &[authorization.as_str()][..], 404),
         (format!("GET {TOKENS}"), &[], 401),
-        ("GET /".to_owned(), &[], 404),
+        ("GET /nowhere".to_owned(), &[], 404),
         (format!("PUT {TOKENS}"), &[], 405),
         (format!("OPTIONS {TOKENS}"), &[], 204),
         (format!("HEAD {TOKENS}"), &[&authorization], 404),
