@@ -194,7 +194,10 @@ fn what_cannot_work_is_one_line_and_an_exit_code() {
         (&["--store", "mysql://localhost"], 2),
         (&["--store", "store.db"], 2),
         (&["--variable", &format!("users=@{nothing}")], 2),
+        (&["--metrics", "nonsense"], 2),
+        (&["--log-format", "xml"], 2),
         (&["--listen", &taken], 1),
+        (&["--metrics", &taken], 1),
         (&["--store", &no_store], 1),
         (&["--store", &no_database], 1),
         (&["--manifest", &nothing], 1),
@@ -238,6 +241,24 @@ fn what_cannot_work_is_one_line_and_an_exit_code() {
             );
         }
     }
+}
+
+#[test]
+fn the_store_may_be_named_in_the_environment() {
+    if !host_only("an environment of its own") {
+        return;
+    }
+    // Where it is no URL of a store: what it holds may be a password, and is not repeated.
+    let mut command = latchkey(["up", "--listen", "127.0.0.1:0", "--user", "ada:password"]);
+    command.env("LATCHKEY_STORE", "mysql://ada:hunter2@localhost");
+    let finished = Process::start(command, Stderr::Kept).finish();
+    assert_eq!(finished.status.code(), Some(2));
+    assert!(finished.stderr.contains("a store is"), "{finished:?}");
+    assert!(!finished.stderr.contains("hunter2"), "{finished:?}");
+    let mut help = latchkey(["up", "--help"]);
+    help.env("LATCHKEY_STORE", "redis://:hunter2@localhost");
+    let help = Process::start(help, Stderr::Kept).finish();
+    assert!(help.stdout.contains("LATCHKEY_STORE") && !help.stdout.contains("hunter2"));
 }
 
 #[test]

@@ -83,9 +83,10 @@ pub struct Up {
     /// Where the tokens are kept: sqlite:PATH, redis://HOST or memory:
     ///
     /// The default is the file of `spin up`, .spin/sqlite_key_value.db beside the manifest. `memory:` is gone when the
-    /// server ends. redis[s]://[USER:PASSWORD@]HOST[:PORT][/DATABASE] may be shared by any number of servers.
-    #[arg(long, value_name = "URL")]
-    pub store: Option<String>,
+    /// server ends. redis[s]://[USER:PASSWORD@]HOST[:PORT][/DATABASE] may be shared by any number of servers; with a
+    /// password, give it in the environment, where other users of this machine do not see it.
+    #[arg(long, value_name = "URL", env = "LATCHKEY_STORE", hide_env_values = true, value_parser = secret)]
+    pub store: Option<Secret>,
 
     /// Add a user for this run; repeatable
     ///
@@ -144,6 +145,8 @@ mod tests {
             "a:hunter2",
             "--variable",
             "x=hunter2",
+            "--store",
+            "redis://:hunter2@localhost",
         ];
         let cli = Cli::parse_from(arguments);
         assert!(!format!("{cli:?}").contains("hunter2"));

@@ -96,8 +96,8 @@ fn up(options: &Up) -> Result<(), Failure> {
     let given_variables = parse_all(&options.variables, |v| v.expose().parse::<Assignment>())?;
     let store: Option<StoreUrl> = options
         .store
-        .as_deref()
-        .map(str::parse)
+        .as_ref()
+        .map(|url| url.expose().parse())
         .transpose()
         .map_err(usage)?;
 

@@ -32,6 +32,10 @@ impl Server {
         let store = format!("sqlite:{}", directory.join("host.db").display());
         let mut command = latchkey(["up", "--listen", "127.0.0.1:0", "--store", &store]);
         command.env("XDG_CACHE_HOME", cache);
+        // The twin writes no line for each request either, unless one is asked for.
+        if std::env::var_os("RUST_LOG").is_none() {
+            command.env("RUST_LOG", "warn");
+        }
         match &users {
             Users::Ours(_) => command.env(twin::USERS, users::variable()),
             Users::Given(user) => command.args(["--user", &user.credentials()]),
