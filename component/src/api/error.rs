@@ -275,8 +275,73 @@ fn whole_seconds(duration: Duration) -> HeaderValue {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// The status and the code of every error.
+    pub(in super::super) fn statuses_and_codes() -> Vec<(u16, &'static str)> {
+        use ApiError::*;
+        let text = String::new;
+        let errors = [
+            NotFound,
+            MethodNotAllowed("GET"),
+            Configuration(ConfigError::NoUsers),
+            Configuration(ConfigError::Unreadable { variable: "users" }),
+            Unauthorized,
+            TooManyAttempts {
+                retry_after: Duration::ZERO,
+            },
+            NoBearer,
+            MalformedBearer,
+            InvalidToken,
+            UnsupportedMediaType(MediaType::Json),
+            BodyTooLarge,
+            IncompleteBody,
+            MalformedJson { message: text() },
+            InvalidField { message: text() },
+            InvalidForm(""),
+            DescriptionBlank,
+            DescriptionTaken,
+            InvalidLifetime("", LifetimeError::Zero),
+            TokenLimitReached { limit: 1 },
+            InvalidIdempotencyKey,
+            IdempotencyKeyReused,
+            TooManyIdempotencyKeys,
+            NoTokens,
+            NoSuchToken,
+            AlreadyRotated,
+            StorageUnavailable(StoreError::Contended),
+        ];
+        // An error that is not here does not compile: it belongs into the list above.
+        let known = |error: &ApiError| match error {
+            NotFound
+            | MethodNotAllowed(_)
+            | Configuration(_)
+            | Unauthorized
+            | TooManyAttempts { .. }
+            | NoBearer
+            | MalformedBearer
+            | InvalidToken
+            | UnsupportedMediaType(_)
+            | BodyTooLarge
+            | IncompleteBody
+            | MalformedJson { .. }
+            | InvalidField { .. }
+            | InvalidForm(_)
+            | DescriptionBlank
+            | DescriptionTaken
+            | InvalidLifetime(..)
+            | TokenLimitReached { .. }
+            | InvalidIdempotencyKey
+            | IdempotencyKeyReused
+            | TooManyIdempotencyKeys
+            | NoTokens
+            | NoSuchToken
+            | AlreadyRotated
+            | StorageUnavailable(_) => (error.status().as_u16(), error.code()),
+        };
+        errors.iter().map(known).collect()
+    }
 
     #[test]
     fn delay_seconds_are_whole_rounded_up_and_never_none() {

@@ -2,6 +2,7 @@
 
 mod audit;
 mod bearer;
+mod description;
 mod health;
 mod keys;
 mod management;
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::testing::{ADA, World, world};
 
-/// What came back, with its body as JSON.
+/// What came back, with its body as JSON. It is as the description of the API says.
 #[derive(Debug)]
 struct Answer {
     status: u16,
@@ -62,10 +63,12 @@ async fn send<K: KeyValue, C: Clock + Clone, R: Random + Clone>(
     let response = handle(service, request).await;
     let (parts, body) = response.into_parts();
     let audit = parts.extensions.get().map(|AuditLine(line)| line.as_str());
-    Answer {
+    let answer = Answer {
         status: parts.status.as_u16(),
         audit: serde_json::from_str(audit.unwrap_or("null")).unwrap(),
         headers: parts.headers,
         body: serde_json::from_slice(&body).unwrap_or_default(),
-    }
+    };
+    description::check(line, &answer);
+    answer
 }
