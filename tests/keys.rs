@@ -1,7 +1,6 @@
 //! Signing keys: what is published of them, who verifies by it, and how they are exchanged.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cases::Cases;
 use crate::process::{Process, Stderr, latchkey};
+use crate::python;
 use crate::server::{Launch, PASSWORD, Server, TOKENS, host_only};
 use crate::verify::{VERIFY, verify};
 
@@ -83,45 +83,14 @@ fn the_public_half_is_published_and_may_be_cached() {
     }
 }
 
-/// A Python with PyJWT, in an environment that is made once; `None`, and a line on stderr, where it cannot be made. In CI
-/// it always can.
-fn python() -> Option<PathBuf> {
-    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pyjwt");
-    let python = environment.join("bin/python");
-    let run = |command: &mut Command| command.output().is_ok_and(|done| done.status.success());
-    let works = |python: &Path| {
-        let check = "import jwt, cryptography; jwt.PyJWKClient";
-        run(Command::new(python).args(["-c", check]))
-    };
-    let made = works(&python)
-        || run(Command::new("python3")
-            .args(["-m", "venv"])
-            .arg(&environment))
-            && run(Command::new(&python).args([
-                "-m",
-                "pip",
-                "install",
-                "-q",
-                "pyjwt[crypto]>=2.10,<3",
-            ]))
-            && works(&python);
-    if made {
-        return Some(python);
-    }
-    assert!(
-        std::env::var_os("CI").is_none(),
-        "PyJWT cannot be installed"
-    );
-    eprintln!("SKIPPED: PyJWT cannot be installed");
-    None
-}
-
 #[test]
 fn a_third_party_verifies_by_the_published_keys() {
     if !host_only("signing keys of its own") {
         return;
     }
-    let Some(python) = python() else { return };
+    let Some(python) = python::with("pyjwt", &["pyjwt[crypto]>=2.10,<3"]) else {
+        return;
+    };
     let script = "
 import json, jwt, sys
 url, token, alg = sys.argv[1:]
