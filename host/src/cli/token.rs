@@ -108,8 +108,8 @@ most three times. However often that is, one token is created.")]
         #[arg(long)]
         all: bool,
 
-        /// Do not ask
-        #[arg(long, requires = "all")]
+        /// Do not ask whether all are to be revoked
+        #[arg(long)]
         yes: bool,
     },
     /// Replace a token by a new one of the same name, and print that

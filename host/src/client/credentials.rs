@@ -17,7 +17,7 @@ pub const VARIABLE: &str = "LATCHKEY_USER";
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsError {
     /// The variable is there, but is none of ours.
-    #[error("the variable {VARIABLE} must be name:password: {0}")]
+    #[error("{VARIABLE}: {0}")]
     Variable(String),
     /// `--user` with what can be nobody's name.
     #[error("--user: {0}")]

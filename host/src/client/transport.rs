@@ -193,7 +193,12 @@ fn interrupted(error: &io::Error) -> Trouble {
         | io::ErrorKind::BrokenPipe => {
             Trouble::Lost("the connection broke before the answer".to_owned())
         }
-        kind => Trouble::Unsent(kind.to_string()),
+        _ => {
+            // Without the number, which is for programmers.
+            let problem = error.to_string();
+            let words = problem.split(" (os error ").next().unwrap_or_default();
+            Trouble::Unsent(visible(words))
+        }
     }
 }
 
