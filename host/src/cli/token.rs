@@ -53,12 +53,18 @@ pub struct Connection {
         hide_env_values = true,
         default_value = "http://127.0.0.1:25441",
         value_parser = super::secret,
-        global = true
+        global = true,
+        help_heading = "Which server, and who signs in"
     )]
     pub url: Secret,
 
     /// Sign in as this user; the password is asked for
-    #[arg(long, value_name = "NAME", global = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        global = true,
+        help_heading = "Which server, and who signs in"
+    )]
     pub user: Option<String>,
 }
 
