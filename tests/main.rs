@@ -12,6 +12,7 @@
 
 mod cases;
 mod client;
+mod impostor;
 mod load;
 mod process;
 mod python;
@@ -23,6 +24,7 @@ mod authentication;
 mod authorization;
 mod bodies;
 mod command_line;
+mod completions;
 mod concurrency;
 mod configuration;
 mod conventions;
@@ -49,6 +51,9 @@ mod scale;
 mod schemathesis;
 mod show;
 mod throttle;
+mod token_command;
+mod token_failures;
 mod token_format;
+mod token_sign_in;
 mod transport;
 mod verify;

@@ -1,5 +1,7 @@
 //! The command line.
 
+pub mod token;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -8,18 +10,20 @@ use clap::{Args, Parser, Subcommand};
 use crate::keygen::KeyAlgorithm;
 use crate::logging::LogFormat;
 use crate::secret::Secret;
+use token::{Shell, Token};
 
-/// Personal access tokens over HTTP, served on this machine.
+/// Personal access tokens over HTTP: a server, and a client for it.
 #[derive(Debug, Parser)]
 #[command(
     name = "latchkey",
     version,
     arg_required_else_help = true,
     after_help = "\
-Exit codes: 0 after a shutdown by SIGINT or SIGTERM, 1 if the component cannot be built or
-served, 2 if an option is wrong.
+Exit codes: 0 done, which for `up` is a shutdown by SIGINT or SIGTERM; 1 failed, such as a
+component that cannot be built or served; 2 wrong command line. `token` has more:
+`latchkey token --help`.
 
-RUST_LOG sets what is logged on standard error: RUST_LOG=warn leaves out the line for each
+RUST_LOG sets what `up` logs on standard error: RUST_LOG=warn leaves out the line for each
 request and the lines for an auditor, RUST_LOG=warn,latchkey::audit=info only the former."
 )]
 pub struct Cli {
@@ -59,6 +63,20 @@ With --rotate, put a new key first in such a file instead. The new key signs fro
 on; the others stay, so that the tokens that they signed stay good. Remove a key when the last of
 those has expired.")]
     Keygen(Keygen),
+    /// Create, list, show, revoke and rotate tokens, on any server
+    #[command(long_about = token::ABOUT, after_long_help = token::AFTER)]
+    Token(Token),
+    /// Print completions for a shell
+    #[command(long_about = "\
+Print completions for a shell, on standard output.
+
+  bash: latchkey completions bash > ~/.local/share/bash-completion/completions/latchkey
+  zsh:  latchkey completions zsh > a directory of your $fpath, as _latchkey
+  fish: latchkey completions fish > ~/.config/fish/completions/latchkey.fish")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
 }
 
 /// The options of `latchkey keygen`.
@@ -148,6 +166,10 @@ mod tests {
             "--store",
             "redis://:hunter2@localhost",
         ];
+        let cli = Cli::parse_from(arguments);
+        assert!(!format!("{cli:?}").contains("hunter2"));
+
+        let arguments = ["latchkey", "token", "list", "--url", "http://a:hunter2@b"];
         let cli = Cli::parse_from(arguments);
         assert!(!format!("{cli:?}").contains("hunter2"));
     }

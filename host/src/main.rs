@@ -9,6 +9,9 @@ use anyhow::{Context, anyhow};
 use clap::Parser;
 use latchkey_host::build::{BuildRequest, ensure_built};
 use latchkey_host::cli::{Cli, Command, Keygen, Up};
+use latchkey_host::client;
+use latchkey_host::client::error::ClientError;
+use latchkey_host::completions;
 use latchkey_host::keygen::{self, JwkSet, KeyAlgorithm};
 use latchkey_host::keyvalue::StoreUrl;
 use latchkey_host::logging::{self, LogFormat};
@@ -16,6 +19,7 @@ use latchkey_host::manifest::Manifest;
 use latchkey_host::metrics::{self, Metrics};
 use latchkey_host::secret::Secret;
 use latchkey_host::server::{Application, Limits, Server};
+use latchkey_host::terminal::{print, say};
 use latchkey_host::users::{self, Credentials};
 use latchkey_host::variables::{Assignment, Variables};
 use tokio::net::{TcpListener, TcpSocket};
@@ -30,6 +34,8 @@ const BACKLOG: u32 = 1024;
 enum Failure {
     /// An option is wrong: 2.
     Usage(anyhow::Error),
+    /// The client has exit codes of its own.
+    Client(ClientError),
     /// Anything else: 1.
     Run(anyhow::Error),
 }
@@ -50,20 +56,28 @@ fn main() -> ExitCode {
         Err(error) => return explain(&error),
     };
     let format = match &cli.command {
-        Command::Up(options) => options.log_format,
-        _ => LogFormat::default(),
+        Command::Up(options) => Some(options.log_format),
+        // What it has to say it says to people.
+        Command::Token(_) => None,
+        _ => Some(LogFormat::default()),
     };
-    if let Err(problem) = logging::start(format) {
+    if let Some(Err(problem)) = format.map(logging::start) {
         say(&format!("warning: {problem}"));
     }
     let result = match cli.command {
         Command::Up(options) => up(&options),
         Command::HashPassword { name } => hash_password(&name),
         Command::Keygen(options) => make_key(&options),
+        Command::Token(options) => client::run(&options).map_err(Failure::Client),
+        Command::Completions { shell } => print(&completions::script(shell)).map_err(Failure::from),
     };
     let (error, code) = match result {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Usage(error)) => (error, 2),
+        Err(Failure::Client(error)) => {
+            let code = error.exit_code();
+            (error.into(), code)
+        }
         Err(Failure::Run(error)) => (error, 1),
     };
     say(&format!("error: {error:#}"));
@@ -78,16 +92,16 @@ fn explain(error: &clap::Error) -> ExitCode {
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
         _ => {
+            // What is missing stands on lines of its own; the first empty one ends what is wrong.
             let text = error.render().to_string();
-            say(text.lines().next().unwrap_or("error: wrong command line"));
+            let problem = text
+                .lines()
+                .map(str::trim)
+                .take_while(|line| !line.is_empty());
+            say(&problem.collect::<Vec<_>>().join(" "));
             ExitCode::from(2)
         }
     }
-}
-
-/// Writes a line to standard error, if anybody is there to read it.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 fn up(options: &Up) -> Result<(), Failure> {

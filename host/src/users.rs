@@ -77,6 +77,16 @@ impl Credentials {
         Self::new(name, password.into())
     }
 
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The password.
+    pub fn password(&self) -> &Secret {
+        &self.password
+    }
+
     /// The htpasswd entry `name:$argon2id$…`, with a new random salt.
     pub fn entry(&self) -> Result<String, UserError> {
         let failed = |error: &dyn std::fmt::Display| UserError::Hash(error.to_string());

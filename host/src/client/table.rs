@@ -1,0 +1,48 @@
+//! A table for people.
+
+use unicode_width::UnicodeWidthStr;
+
+/// Between two columns.
+const GAP: usize = 2;
+
+/// Rows as lines in which the columns stand one below the other, as wide characters (Unicode Standard Annex #11) have it.
+/// No line ends in white space.
+pub fn render<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.width());
+        }
+    }
+    let line = |row: &[String; N]| {
+        let mut line = String::new();
+        for (width, cell) in widths.iter().zip(row) {
+            line.push_str(cell);
+            line.push_str(&" ".repeat(width - cell.width() + GAP));
+        }
+        line.truncate(line.trim_end_matches(' ').len());
+        line
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned() {
+        let rows = [
+            ["NAME", "ID", "S"],
+            ["日本", "1", "Valid"],
+            ["e\u{301}", "12", "x"],
+            ["", "", ""],
+        ]
+        .map(|row| row.map(str::to_owned));
+        assert_eq!(
+            render(&rows),
+            "NAME  ID  S\n日本  1   Valid\ne\u{301}     12  x\n"
+        );
+        assert_eq!(render::<3>(&[]), "");
+    }
+}
