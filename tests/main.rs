@@ -31,6 +31,8 @@ mod conventions;
 mod crash;
 mod create;
 mod delete;
+mod deployment;
+mod deployment_nginx;
 mod description;
 mod durations;
 mod faults;

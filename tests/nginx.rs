@@ -20,18 +20,23 @@ struct Nginx {
     _directory: TempDir,
 }
 
+/// The program; `None`, and a line on stderr, where nginx is not installed. In CI it always is.
+pub fn binary() -> Option<&'static str> {
+    let binary = ["nginx", "/usr/sbin/nginx"]
+        .into_iter()
+        .find(|binary| Command::new(binary).arg("-v").output().is_ok());
+    if binary.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "nginx is not installed");
+        // Past the capture of `eprintln!`.
+        let _ = writeln!(std::io::stderr(), "SKIPPED: nginx is not installed");
+    }
+    binary
+}
+
 impl Nginx {
-    /// Starts one in front of `server`; `None`, and a line on stderr, where nginx is not installed. In CI it always is.
+    /// Starts one in front of `server`, if it is installed.
     fn start(server: &Server) -> Option<Self> {
-        let binary = ["nginx", "/usr/sbin/nginx"]
-            .into_iter()
-            .find(|binary| Command::new(binary).arg("-v").output().is_ok());
-        let Some(binary) = binary else {
-            assert!(std::env::var_os("CI").is_none(), "nginx is not installed");
-            // Past the capture of `eprintln!`.
-            let _ = writeln!(std::io::stderr(), "SKIPPED: nginx is not installed");
-            return None;
-        };
+        let binary = binary()?;
         let [front, page] = [0; 2].map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
         let [front, page] = [front, page].map(|free| free.local_addr().expect("an address"));
         let directory = tempfile::tempdir().expect("a directory");

@@ -196,7 +196,8 @@ impl Server {
         })
     }
 
-    fn ready(mut process: Process, patience: Duration) -> Self {
+    /// The host that `process` is, once it serves.
+    pub fn ready(mut process: Process, patience: Duration) -> Self {
         let mut greeting = Vec::new();
         loop {
             let Some(line) = process.line(patience) else {

@@ -1,0 +1,255 @@
+//! What is in `deploy/` fits the program: the commands run where there is no repository, and what the files name is there.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+use yaml_rust2::{Yaml, YamlLoader};
+
+use crate::process::{PATIENCE, Process, Stderr, latchkey};
+use crate::server::{HASH, Launch, PASSWORD, Server, host_only};
+
+const UNIT: &str = include_str!("../deploy/latchkey.service");
+const CONTAINER: &str = include_str!("../deploy/Containerfile");
+const SPINAPP: &str = include_str!("../deploy/spinapp.yaml");
+const SECRET: &str = include_str!("../deploy/spinapp-secret.yaml");
+const MANIFEST: &str = include_str!("../spin.toml");
+
+/// What an installation consists of, in one directory.
+fn installation() -> TempDir {
+    // Whose start builds the component.
+    Server::shared();
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| directory.path().join(name);
+    for name in ["lib", "secrets", "state"] {
+        fs::create_dir(at(name)).expect("a directory");
+    }
+    fs::write(at("lib/spin.toml"), MANIFEST).expect("a file");
+    let manifest: toml::Table = MANIFEST.parse().expect("TOML");
+    let source = manifest["component"]["latchkey"]["source"].as_str();
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let component = root.join(source.expect("a path"));
+    fs::copy(component, at("lib/latchkey.wasm")).expect("a copy");
+    fs::write(at("secrets/users"), format!("admin:{HASH}\n")).expect("a file");
+    let keys = Process::start(latchkey(["keygen", "--alg", "EdDSA"]), Stderr::Kept).finish();
+    fs::write(at("secrets/signing_keys"), keys.stdout).expect("a file");
+    directory
+}
+
+/// Runs the arguments in an installation, with its paths for those of the file, and uses what is served.
+fn serves(arguments: Vec<String>, paths: &[(&str, &str)]) {
+    let directory = installation();
+    let root = directory.path().display();
+    let mut arguments = arguments;
+    for (from, to) in paths {
+        let to = to.replace("{root}", &root.to_string());
+        let mut found = false;
+        for argument in &mut arguments {
+            found |= argument.contains(from);
+            *argument = argument.replace(from, &to);
+        }
+        assert!(found, "{from} is not in {arguments:?}");
+    }
+    let mut command = latchkey(&arguments);
+    command.current_dir("/");
+    let server = Server::ready(Process::start(command, Stderr::Kept), PATIENCE);
+    let issued = server.named("admin", PASSWORD).issue("Token", 360);
+    let bearer = format!("Bearer {}", issued.token);
+    let verify = server.request("GET", "/api/v1alpha/verify");
+    verify.header("authorization", &bearer).send().expect(200);
+    let keys = server.request("GET", "/.well-known/jwks.json").send();
+    assert!(keys.expect(200).body.contains("Ed25519"), "the given key");
+    let store = directory.path().join("state/tokens.db");
+    assert!(store.is_file(), "the store is where it was told to be");
+}
+
+#[test]
+fn the_command_of_the_unit() {
+    if !host_only("a server of its own") {
+        return;
+    }
+    let unit = UNIT.replace("\\\n", " ");
+    let line = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("ExecStart="));
+    let mut words = line.expect("ExecStart").split_whitespace();
+    assert_eq!(words.next(), Some("/usr/bin/latchkey"));
+    let paths = [
+        ("127.0.0.1:25441", "127.0.0.1:0"),
+        ("/usr/lib/latchkey", "{root}/lib"),
+        ("%S/latchkey", "{root}/state"),
+        ("%d/", "{root}/secrets/"),
+    ];
+    serves(words.map(str::to_owned).collect(), &paths);
+}
+
+#[test]
+fn the_command_of_the_container() {
+    if !host_only("a server of its own") {
+        return;
+    }
+    let container = CONTAINER.replace("\\\n", " ");
+    assert!(container.contains("ENTRYPOINT [\"/usr/bin/latchkey\"]\n"));
+    let line = container.lines().find_map(|line| line.strip_prefix("CMD "));
+    let words: Vec<String> = serde_json::from_str(line.expect("CMD")).expect("JSON");
+    let paths = [
+        ("0.0.0.0:25441", "127.0.0.1:0"),
+        ("/usr/lib/latchkey", "{root}/lib"),
+        ("/var/lib/latchkey", "{root}/state"),
+        ("/run/secrets", "{root}/secrets"),
+    ];
+    serves(words, &paths);
+}
+
+fn documents(text: &str) -> Vec<Yaml> {
+    YamlLoader::load_from_str(text).expect("YAML")
+}
+
+/// All strings that stand under `key`, at any depth.
+fn strings_under<'a>(key: &str, yaml: &'a Yaml, found: &mut Vec<&'a str>) {
+    match yaml {
+        Yaml::Hash(hash) => {
+            for (name, value) in hash {
+                match value.as_str() {
+                    Some(text) if name.as_str() == Some(key) => found.push(text),
+                    _ => strings_under(key, value, found),
+                }
+            }
+        }
+        Yaml::Array(array) => array
+            .iter()
+            .for_each(|value| strings_under(key, value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_manifests_for_kubernetes_name_what_is_there() {
+    let secret = documents(SECRET).remove(0);
+    let app = documents(SPINAPP).pop().expect("a document");
+    assert_eq!(app["kind"].as_str(), Some("SpinApp"));
+    let manifest: toml::Table = MANIFEST.parse().expect("TOML");
+
+    let variables = app["spec"]["variables"].as_vec().expect("variables");
+    assert!(!variables.is_empty());
+    for variable in variables {
+        let name = variable["name"].as_str().expect("a name");
+        assert!(manifest["variables"].get(name).is_some(), "{name}");
+    }
+    let stores = &app["spec"]["runtimeConfig"]["keyValueStores"];
+    let granted = &manifest["component"]["latchkey"]["key_value_stores"];
+    let label = stores[0]["name"].as_str().expect("a name");
+    assert_eq!(granted.as_array().expect("labels")[0].as_str(), Some(label));
+
+    let mut keys = Vec::new();
+    strings_under("key", &app, &mut keys);
+    assert_eq!(keys.len(), 3);
+    for key in keys {
+        assert!(secret["stringData"][key].as_str().is_some(), "{key}");
+    }
+
+    let mut paths = Vec::new();
+    strings_under("path", &app, &mut paths);
+    assert_eq!(paths.len(), 2);
+    for path in paths {
+        let answer = Server::shared().request("GET", path).send();
+        answer.expect(200);
+    }
+}
+
+#[test]
+fn no_placeholder_works() {
+    if !host_only("a configuration of its own") {
+        return;
+    }
+    Server::shared();
+    let secret = documents(SECRET).remove(0);
+    let placeholder = |key: &str| secret["stringData"][key].as_str().expect("a placeholder");
+    let launches = [
+        ("users", Launch::new().users(Some(placeholder("users")))),
+        (
+            "signing_keys",
+            Launch::new().variable("signing_keys", placeholder("signing_keys")),
+        ),
+        ("store", Launch::new().store(placeholder("redis_url"))),
+    ];
+    for (name, launch) in launches {
+        let finished = launch.spawn(Stderr::Kept).finish();
+        assert_ne!(finished.status.code(), Some(0), "{name}");
+        assert!(finished.stderr.contains(name), "{finished:?}");
+    }
+}
+
+#[test]
+fn the_runtime_configuration_of_spin() {
+    let text = include_str!("../deploy/runtime-config.toml");
+    let config: toml::Table = text.parse().expect("TOML");
+    let store = &config["key_value_store"]["default"];
+    assert_eq!(store["type"].as_str(), Some("redis"));
+}
+
+/// The options that the help of a command knows.
+fn options_of(command: &str) -> BTreeSet<String> {
+    let arguments = command.split(' ').chain(["--help"]);
+    let help = Process::start(latchkey(arguments), Stderr::Kept).finish();
+    assert!(help.status.success(), "{help:?}");
+    let words = help.stdout.split_whitespace();
+    words.filter_map(option).map(str::to_owned).collect()
+}
+
+/// The name of an option, if the word is one.
+fn option(word: &str) -> Option<&str> {
+    let end = |c: char| !(c.is_ascii_lowercase() || c == '-');
+    word.starts_with("--")
+        .then(|| word.split(end).next())
+        .flatten()
+        .filter(|name| name.len() > 2)
+}
+
+/// The commands of a text, each with the options that it uses.
+fn commands(text: &str) -> Vec<(String, Vec<&str>)> {
+    let mut commands = Vec::new();
+    let mut words = text.split_whitespace().filter(|word| *word != "\\");
+    while let Some(word) = words.next() {
+        let program = word.rsplit(['/', '=', '`']).next();
+        let command = match (program, words.clone().next()) {
+            (Some("latchkey"), Some(name @ ("up" | "keygen" | "hash-password"))) => name,
+            (Some("cargo"), Some("up")) => "up",
+            _ => continue,
+        };
+        // Options and their values, up to the first word that is neither.
+        let mut options = Vec::new();
+        let mut value_may_follow = false;
+        for word in words.clone().skip(1) {
+            match option(word) {
+                Some(name) => options.push(name),
+                None if value_may_follow => {}
+                None => break,
+            }
+            value_may_follow = option(word).is_some();
+        }
+        commands.push((command.to_owned(), options));
+    }
+    commands
+}
+
+#[test]
+fn documents_and_files_use_options_that_exist() {
+    let texts = [
+        ("README.md", include_str!("../README.md")),
+        ("deploying.md", include_str!("../docs/deploying.md")),
+        ("latchkey.service", UNIT),
+    ];
+    for (name, text) in texts {
+        let commands = commands(text);
+        let used: usize = commands.iter().map(|(_, options)| options.len()).sum();
+        assert!(used > 0, "{name}: {commands:?}");
+        for (command, options) in commands {
+            let known = options_of(&command);
+            for option in options {
+                assert!(known.contains(option), "{name}: {command} {option}");
+            }
+        }
+    }
+}
