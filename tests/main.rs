@@ -51,6 +51,7 @@ mod oauth;
 mod observability;
 mod page;
 mod redis;
+mod redis_tls;
 mod restart;
 mod rotate;
 mod scale;

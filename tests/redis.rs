@@ -12,6 +12,19 @@ use crate::load::{self, Load};
 use crate::process::{Process, Stderr};
 use crate::server::{Launch, PASSWORD, Server, host_only};
 
+/// Whether there is a Redis; says so on stderr where there is none. In CI there always is.
+pub fn is_installed() -> bool {
+    let version = Command::new("redis-server").arg("--version").output();
+    if version.is_err() {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "redis-server is not installed"
+        );
+        eprintln!("SKIPPED: redis-server is not installed");
+    }
+    version.is_ok()
+}
+
 /// A Redis of the test's own, which keeps what it has acknowledged.
 struct Redis {
     directory: TempDir,
@@ -22,19 +35,7 @@ struct Redis {
 impl Redis {
     /// Starts one on a free port; `None`, and a line on stderr, where Redis is not installed. In CI it always is.
     fn start() -> Option<Self> {
-        if !host_only("a Redis of its own") {
-            return None;
-        }
-        let installed = Command::new("redis-server")
-            .arg("--version")
-            .output()
-            .is_ok();
-        if !installed {
-            assert!(
-                std::env::var_os("CI").is_none(),
-                "redis-server is not installed"
-            );
-            eprintln!("SKIPPED: redis-server is not installed");
+        if !host_only("a Redis of its own") || !is_installed() {
             return None;
         }
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -4,6 +4,8 @@
 //! One connection is shared by all requests and heals itself. What must be atomic is one command or one script, which the
 //! server runs as one step.
 
+use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -143,12 +145,22 @@ impl From<RedisError> for BackendError {
     }
 }
 
+/// What was wrong with TLS, such as a certificate that nothing here trusts.
+fn tls_error(error: &RedisError) -> Option<&rustls::Error> {
+    // As the library wraps it.
+    let cause: &Arc<dyn Error + Send + Sync> = error.source()?.downcast_ref()?;
+    let inner = cause.downcast_ref::<std::io::Error>()?.get_ref()?;
+    inner.downcast_ref()
+}
+
 /// What went wrong, without what a server may repeat of our command.
 fn describe(error: &RedisError) -> String {
     if error.is_timeout() {
         "Redis does not answer in time".to_owned()
     } else if error.is_connection_refusal() {
         "Redis refuses the connection".to_owned()
+    } else if let Some(error) = tls_error(error) {
+        format!("no secure connection to Redis: {error}")
     } else if error.is_connection_dropped() {
         "the connection to Redis broke".to_owned()
     } else {
