@@ -37,31 +37,47 @@ fn installation() -> TempDir {
     directory
 }
 
-/// Runs the arguments in an installation, with its paths for those of the file, and uses what is served.
-fn serves(arguments: Vec<String>, paths: &[(&str, &str)]) {
+/// Runs a command in an installation, with its paths for those of the file, and uses what is served.
+fn serves(mut command: Command, paths: &[(&str, &str)]) {
     let directory = installation();
-    let root = directory.path().display();
-    let mut arguments = arguments;
+    let root = directory.path().display().to_string();
     for (from, to) in paths {
-        let to = to.replace("{root}", &root.to_string());
+        let to = to.replace("{root}", &root);
+        let values = command.environment.iter_mut().map(|(_, value)| value);
         let mut found = false;
-        for argument in &mut arguments {
-            found |= argument.contains(from);
-            *argument = argument.replace(from, &to);
+        for text in command.arguments.iter_mut().chain(values) {
+            found |= text.contains(from);
+            *text = text.replace(from, &to);
         }
-        assert!(found, "{from} is not in {arguments:?}");
+        assert!(found, "{from} is not in {command:?}");
     }
-    let mut command = latchkey(&arguments);
-    command.current_dir("/");
-    let server = Server::ready(Process::start(command, Stderr::Kept), PATIENCE);
+    let mut process = latchkey(&command.arguments);
+    process.envs(command.environment).current_dir("/");
+    let server = Server::ready(Process::start(process, Stderr::Kept), PATIENCE);
     let issued = server.named("admin", PASSWORD).issue("Token", 360);
     let bearer = format!("Bearer {}", issued.token);
     let verify = server.request("GET", "/api/v1alpha/verify");
     verify.header("authorization", &bearer).send().expect(200);
     let keys = server.request("GET", "/.well-known/jwks.json").send();
     assert!(keys.expect(200).body.contains("Ed25519"), "the given key");
-    let store = directory.path().join("state/tokens.db");
-    assert!(store.is_file(), "the store is where it was told to be");
+    for made in ["state/tokens.db", "cache/latchkey"] {
+        assert!(directory.path().join(made).exists(), "{made}");
+    }
+}
+
+/// What a file says is to be run.
+#[derive(Debug)]
+struct Command {
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+}
+
+/// The assignments among the lines of a file that begin with `prefix`.
+fn environment(text: &str, prefix: &str) -> Vec<(String, String)> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix(prefix)?.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 #[test]
@@ -75,13 +91,18 @@ fn the_command_of_the_unit() {
         .find_map(|line| line.strip_prefix("ExecStart="));
     let mut words = line.expect("ExecStart").split_whitespace();
     assert_eq!(words.next(), Some("/usr/bin/latchkey"));
+    let command = Command {
+        arguments: words.map(str::to_owned).collect(),
+        environment: environment(&unit, "Environment="),
+    };
     let paths = [
         ("127.0.0.1:25441", "127.0.0.1:0"),
         ("/usr/lib/latchkey", "{root}/lib"),
         ("%S/latchkey", "{root}/state"),
+        ("%C", "{root}/cache"),
         ("%d/", "{root}/secrets/"),
     ];
-    serves(words.map(str::to_owned).collect(), &paths);
+    serves(command, &paths);
 }
 
 #[test]
@@ -92,14 +113,18 @@ fn the_command_of_the_container() {
     let container = CONTAINER.replace("\\\n", " ");
     assert!(container.contains("ENTRYPOINT [\"/usr/bin/latchkey\"]\n"));
     let line = container.lines().find_map(|line| line.strip_prefix("CMD "));
-    let words: Vec<String> = serde_json::from_str(line.expect("CMD")).expect("JSON");
+    let command = Command {
+        arguments: serde_json::from_str(line.expect("CMD")).expect("JSON"),
+        environment: environment(&container, "ENV "),
+    };
     let paths = [
         ("0.0.0.0:25441", "127.0.0.1:0"),
         ("/usr/lib/latchkey", "{root}/lib"),
+        ("/var/lib/latchkey/cache", "{root}/cache"),
         ("/var/lib/latchkey", "{root}/state"),
         ("/run/secrets", "{root}/secrets"),
     ];
-    serves(words, &paths);
+    serves(command, &paths);
 }
 
 fn documents(text: &str) -> Vec<Yaml> {
