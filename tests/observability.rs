@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::client::basic;
-use crate::process::PATIENCE;
+use crate::process::{PATIENCE, Stderr};
 use crate::raw::{Raw, head};
 use crate::response::Response;
 use crate::server::{Launch, PASSWORD, Server, TOKENS, host_only};
@@ -25,6 +25,12 @@ fn line(server: &Server) -> Value {
 /// The members of a line, in this order.
 fn members<const N: usize>(line: &Value, names: [&str; N]) -> Value {
     names.map(|name| line[name].clone()).to_vec().into()
+}
+
+/// What it has logged besides, to its end.
+fn rest(server: &Server) -> String {
+    server.signal("TERM");
+    server.finish().stderr
 }
 
 #[test]
@@ -95,7 +101,7 @@ fn a_line_for_each_request() {
     });
     assert!(ids[0] != ids[1] && ids[1] != ids[2]);
 
-    let rest = server.kill();
+    let rest = rest(&server);
     assert!(!rest.contains("secret"), "{rest}");
 }
 
@@ -161,7 +167,7 @@ fn a_line_for_an_auditor_of_each_change_and_each_failure() {
         json!(["sign_in_throttled", name])
     );
 
-    let rest = server.kill();
+    let rest = rest(&server);
     assert!(!rest.contains("wrong-secret") && !rest.contains(&token));
 }
 
@@ -173,7 +179,7 @@ fn what_is_not_asked_for_is_not_logged() {
     for (filter, lines) in [("warn,latchkey::audit=info", 1), ("warn", 0)] {
         let server = Server::start(Launch::new().env("RUST_LOG", filter));
         server.user().issue("Token", 360);
-        let log = server.kill();
+        let log = rest(&server);
         assert_eq!(log.lines().count(), lines, "{log}");
         assert!(
             lines == 0 || log.contains(r#"audit="token_issued""#),
@@ -182,7 +188,10 @@ fn what_is_not_asked_for_is_not_logged() {
     }
     let server = Server::start(Launch::new().env("RUST_LOG", "latchkey=loud"));
     let warned = server.stderr_line();
-    assert!(warned.starts_with("warning: RUST_LOG: "), "{warned}");
+    assert!(
+        warned.starts_with("warning: RUST_LOG cannot be used: "),
+        "{warned}"
+    );
 }
 
 #[test]
@@ -257,4 +266,20 @@ fn metrics_for_prometheus() {
     waiting.send("{}");
     waiting.response(&request).expect(400);
     assert!(get(url).1.contains("latchkey_requests_in_flight 0\n"));
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    if !host_only("the log of a server") {
+        return;
+    }
+    let launch = Launch::new().env("RUST_LOG", "");
+    let server = Server::start_with(launch, Stderr::Unread);
+    // Some 200 bytes each, into a pipe that takes 64 KiB.
+    for _ in 0..1_000 {
+        server
+            .request("GET", "/api/healthz/liveness")
+            .send()
+            .expect(200);
+    }
 }

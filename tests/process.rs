@@ -18,6 +18,8 @@ pub enum Stderr {
     Through,
     /// Into [`Finished::stderr`].
     Kept,
+    /// Into a pipe that is full after 64 KiB.
+    Unread,
 }
 
 /// A running process. It dies with this value, and with the test process however that ends.
@@ -61,7 +63,7 @@ impl Process {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         command.stderr(match stderr {
             Stderr::Through => Stdio::inherit(),
-            Stderr::Kept => Stdio::piped(),
+            Stderr::Kept | Stderr::Unread => Stdio::piped(),
         });
         let mut child = command.spawn().expect("the process starts");
         // Rust runs no destructors of statics, and none at all when the test process is killed; but its pipes close. The
@@ -80,7 +82,11 @@ impl Process {
         drop(stdin);
         Self {
             stdout: lines(child.stdout.take().expect("stdout is piped")),
-            stderr: child.stderr.take().map(lines),
+            stderr: match stderr {
+                Stderr::Kept => child.stderr.take().map(lines),
+                // The child keeps what is open, and nobody reads.
+                Stderr::Through | Stderr::Unread => None,
+            },
             child,
             keeper,
         }

@@ -170,9 +170,14 @@ impl Server {
 
     /// Starts a host of the test's own; only where [`host_only`] allowed it.
     pub fn start(launch: Launch) -> Self {
+        Self::start_with(launch, Stderr::Kept)
+    }
+
+    /// The same, with its standard error elsewhere.
+    pub fn start_with(launch: Launch, stderr: Stderr) -> Self {
         // Which builds the component, once.
         Self::shared();
-        Self::ready(launch.spawn(Stderr::Kept), PATIENCE)
+        Self::ready(launch.spawn(stderr), PATIENCE)
     }
 
     fn given() -> Option<Self> {

@@ -14,7 +14,7 @@ use latchkey_host::client::error::ClientError;
 use latchkey_host::completions;
 use latchkey_host::keygen::{self, JwkSet, KeyAlgorithm};
 use latchkey_host::keyvalue::StoreUrl;
-use latchkey_host::logging::{self, LogFormat};
+use latchkey_host::logging;
 use latchkey_host::manifest::Manifest;
 use latchkey_host::metrics::{self, Metrics};
 use latchkey_host::secret::Secret;
@@ -55,15 +55,6 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return explain(&error),
     };
-    let format = match &cli.command {
-        Command::Up(options) => Some(options.log_format),
-        // What it has to say it says to people.
-        Command::Token(_) => None,
-        _ => Some(LogFormat::default()),
-    };
-    if let Some(Err(problem)) = format.map(logging::start) {
-        say(&format!("warning: {problem}"));
-    }
     let result = match cli.command {
         Command::Up(options) => up(&options),
         Command::HashPassword { name } => hash_password(&name),
@@ -105,6 +96,11 @@ fn explain(error: &clap::Error) -> ExitCode {
 }
 
 fn up(options: &Up) -> Result<(), Failure> {
+    // The other commands have nothing to log: what they have to say they say to people.
+    let (log, problem) = logging::start(options.log_format);
+    if let Some(problem) = problem {
+        say(&format!("warning: {problem}"));
+    }
     // What can be refused at once comes first, and what takes long last; nothing listens before all of it is good.
     let given_users = parse_all(&options.users, Credentials::parse)?;
     let given_variables = parse_all(&options.variables, |v| v.expose().parse::<Assignment>())?;
@@ -153,6 +149,7 @@ fn up(options: &Up) -> Result<(), Failure> {
             .await
             .with_context(|| format!("cannot serve {}", component.display()))?;
         let shutdown = shutdown()?;
+        tokio::spawn(log.report_losses());
         let listener = socket
             .listen(BACKLOG)
             .with_context(|| cannot_listen(options.listen))?;
