@@ -85,6 +85,7 @@ impl Sqlite {
     }
 
     fn connect(path: &Path, batch: usize) -> rusqlite::Result<Self> {
+        create_private(path);
         let writer = connection(path)?;
         writer.pragma_update(None, "journal_mode", "WAL")?;
         writer.pragma_update(None, "synchronous", "FULL")?;
@@ -108,6 +109,16 @@ impl Sqlite {
             writer: writer::Writer::start(writer, batch),
         })
     }
+}
+
+/// Creates the file, if there is none, for its owner alone: it may hold the signing key. SQLite gives the files that it makes
+/// beside it the same permissions. Why it could not be created, SQLite says better.
+fn create_private(path: &Path) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let _ = options.open(path);
 }
 
 fn connection(path: &Path) -> rusqlite::Result<Connection> {

@@ -110,3 +110,26 @@ fn refuses_what_it_cannot_use() {
         assert!(text.contains(&path(name).display().to_string()), "{text}");
     }
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_new_file_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |path: &Path| {
+        let metadata = std::fs::metadata(path).expect("a file");
+        metadata.permissions().mode() & 0o777
+    };
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("new.db");
+    let store = Sqlite::open(&path).expect("a store");
+    store.set("key", b"value".to_vec()).await.expect("a write");
+    assert_eq!(mode(&path), 0o600);
+    assert_eq!(mode(&directory.path().join("new.db-wal")), 0o600);
+    drop(store);
+
+    // Of a file that is there, its owner has decided.
+    let wider = std::fs::Permissions::from_mode(0o640);
+    std::fs::set_permissions(&path, wider).expect("an own file");
+    Sqlite::open(&path).expect("a store");
+    assert_eq!(mode(&path), 0o640);
+}
