@@ -266,14 +266,21 @@ fn installed() -> Option<[PathBuf; 2]> {
 
 /// Starts the driver on a port that it finds itself; answers its address.
 fn start_driver(chromedriver: &PathBuf) -> (Process, String) {
-    let mut command = Command::new(chromedriver);
-    command.arg("--port=0");
-    let mut driver = Process::start(command, Stderr::Kept);
-    loop {
-        let line = driver.line(PATIENCE).expect("the driver starts");
-        if let Some((_, port)) = line.split_once("started successfully on port ") {
-            let port = port.trim_end().trim_end_matches('.');
-            return (driver, format!("http://127.0.0.1:{port}"));
+    // It finds a port of IPv4 that is free, and ends if the same one of IPv6 is not.
+    const ATTEMPTS: usize = 5;
+    let mut said = String::new();
+    for _ in 0..ATTEMPTS {
+        let mut command = Command::new(chromedriver);
+        command.arg("--port=0");
+        let mut driver = Process::start(command, Stderr::Kept);
+        while let Some(line) = driver.line(PATIENCE) {
+            if let Some((_, port)) = line.split_once("started successfully on port ") {
+                let port = port.trim_end().trim_end_matches('.');
+                return (driver, format!("http://127.0.0.1:{port}"));
+            }
+            said.push_str(&line);
         }
+        said.push_str(&driver.finish().stderr);
     }
+    panic!("the driver does not start: {said}");
 }
