@@ -288,6 +288,25 @@ fn another_password_meanwhile() {
 }
 
 #[test]
+fn a_token_that_is_revoked_is_not_offered_any_more() {
+    let server = Server::shared();
+    let user = server.user();
+    let Some(browser) = signed_in(&user, &server.url) else {
+        return;
+    };
+    create(&browser, "Phone", "1 day");
+    browser.text(".fresh .token");
+    browser.says("#rows li", "Phone");
+    browser.click("#rows .revoke");
+    browser.click("#revoke-yes");
+    browser.wait("the end of what is of no use", || {
+        (!browser.shows(".fresh")).then_some(())
+    });
+    assert!(user.ids().is_empty());
+    no_complaints(&browser);
+}
+
+#[test]
 fn nothing_is_kept() {
     let server = Server::shared();
     let user = server.user();
@@ -303,7 +322,9 @@ fn nothing_is_kept() {
     assert_eq!(browser.run(kept), json!([0, 0, "", 0, null, url, ""]));
     assert_eq!(browser.url(), url);
 
+    // There is a token that nobody may have copied.
     browser.click("#leave");
+    browser.accept();
     assert!(browser.focused("#user"));
     let source = browser.source();
     let authorization = basic(&user.name, &user.password);

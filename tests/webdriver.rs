@@ -169,6 +169,12 @@ impl Browser {
         self.of(selector, async |element| element.attr(name).await)
     }
 
+    /// Says yes to what the page asks in a dialog of the browser's own.
+    pub fn accept(&self) {
+        let accepted = self.runtime.block_on(self.client().accept_alert());
+        accepted.expect("a dialog");
+    }
+
     #[track_caller]
     pub fn click(&self, selector: &str) {
         self.of(selector, async |element| element.click().await);

@@ -17,7 +17,7 @@
 //! | `/` | `GET` | show the page for people |
 //! | `/openapi.json` | `GET` | describe the API |
 //! | `/.well-known/jwks.json` | `GET` | show the public keys |
-//! | `/api/healthz/liveness`, `/api/healthz/readyness` | `GET` | tell whether the component runs, and can work |
+//! | `/api/healthz/liveness`, `/api/healthz/readyness` or `readiness` | `GET` | tell whether the component runs, and can work |
 //!
 //! Without `/api` the routes of `/v1alpha` are the same. `HEAD` goes with `GET`, `OPTIONS` with all.
 //!

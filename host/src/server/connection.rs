@@ -27,7 +27,8 @@ use super::threads::Home;
 /// The header in which Spin tells the component the client's address; the last one counts.
 const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("spin-client-addr");
 
-/// The buffer of a connection, and so the longest header of a request.
+/// The buffer of a connection. A header that is still incomplete when it is full is refused; what is read at once may be as
+/// much again.
 const BUFFER: usize = 64 << 10;
 
 /// Serves one connection until the client closes it, or until a shutdown and the end of the request in flight.
