@@ -8,14 +8,17 @@
 //! a runtime of its own, and connections go to them in turn.
 
 use std::convert::Infallible;
+use std::hash::{BuildHasher, RandomState};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::Request;
 use hyper::body::Incoming;
@@ -88,8 +91,11 @@ async fn serve(service: Rc<NativeService>, connection: TcpStream) {
     connection.set_nodelay(true).unwrap();
     connection.set_nonblocking(true).unwrap();
     let connection = tokio::net::TcpStream::from_std(connection).unwrap();
-    let answer = service_fn(|request: Request<Incoming>| async {
-        let response = api::handle(Ok(&*service), request.map(Body)).await;
+    let answer = service_fn(|mut request: Request<Incoming>| async {
+        let id = request_id();
+        request.headers_mut().insert(REQUEST_ID, id.clone());
+        let mut response = api::handle(Ok(&*service), request.map(Body)).await;
+        response.headers_mut().insert(REQUEST_ID, id);
         if let Some(api::LogLine(line)) = response.extensions().get() {
             eprintln!("twin: {line}");
         }
@@ -116,6 +122,16 @@ impl RequestBody for Body {
             Err(_) => Err(BodyError::Incomplete),
         }
     }
+}
+
+/// As the host's: one for each request, in the answer too.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+fn request_id() -> HeaderValue {
+    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let id = KEY.hash_one(NEXT.fetch_add(1, Ordering::Relaxed));
+    HeaderValue::try_from(format!("{id:016x}")).unwrap()
 }
 
 struct KeyValues(Arc<dyn Backend>);
