@@ -76,6 +76,8 @@ pub struct Limits {
     pub body_time: Duration,
     /// How long a client may take to send the header of a request, and how long a connection may lie idle before it.
     pub header_time: Duration,
+    /// How long a client may leave an answer unread that does not fit into the buffers on the way. On Linux only.
+    pub write_time: Duration,
     /// How long requests in flight may go on after a shutdown has begun.
     pub shutdown_time: Duration,
 }
@@ -94,6 +96,7 @@ impl Default for Limits {
             request_time: Duration::from_secs(30),
             body_time: Duration::from_secs(20),
             header_time: Duration::from_secs(30),
+            write_time: Duration::from_secs(30),
             shutdown_time: Duration::from_secs(10),
         }
     }

@@ -22,8 +22,8 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 /// Connections at a time: who scrapes needs one.
 const CONNECTIONS: usize = 16;
 
-/// How long a connection may take to send the header of a request, or lie idle before it.
-const HEADER_TIME: Duration = Duration::from_secs(60);
+/// How long a connection may stay, whatever it does: there are few places, and whoever scrapes comes again.
+const CONNECTION_TIME: Duration = Duration::from_secs(60);
 
 /// How long to wait when no connection can be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -49,9 +49,9 @@ pub async fn serve(metrics: Arc<Metrics>, listener: TcpListener) {
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(HEADER_TIME)
+                .header_read_timeout(CONNECTION_TIME)
                 .serve_connection(TokioIo::new(stream), service);
-            if let Err(error) = connection.await {
+            if let Ok(Err(error)) = tokio::time::timeout(CONNECTION_TIME, connection).await {
                 tracing::debug!("connection for metrics: {error}");
             }
             drop(place);

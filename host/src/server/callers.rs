@@ -8,6 +8,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, Engine, GeneralPurpose, GeneralPurposeConfig};
 use http::{HeaderMap, StatusCode, header};
 
 use super::target::Target;
@@ -92,11 +94,17 @@ struct Known {
 impl Callers {
     /// Tells who sends a request with these headers.
     pub(super) fn identify(hasher: &RandomState, headers: &HeaderMap) -> Caller {
-        match headers.get(header::AUTHORIZATION) {
-            Some(value) if is_basic(value.as_bytes()) => {
-                Caller::Signed(hasher.hash_one(value.as_bytes()))
-            }
-            _ => Caller::Anyone,
+        let value = headers
+            .get(header::AUTHORIZATION)
+            .map(|value| value.as_bytes());
+        match value.and_then(basic) {
+            // As they are meant: were each way to write the same credentials another caller, whoever has good ones could
+            // have all others forgotten.
+            Some(encoded) => match BASE64.decode(encoded) {
+                Ok(credentials) => Caller::Signed(hasher.hash_one(credentials)),
+                Err(_) => Caller::Signed(hasher.hash_one(encoded)),
+            },
+            None => Caller::Anyone,
         }
     }
 
@@ -209,11 +217,18 @@ fn bit(slot: Slot) -> u64 {
     1 << slot
 }
 
-/// Whether these are credentials of the scheme Basic (RFC 7617), the one with a password to verify.
-fn is_basic(value: &[u8]) -> bool {
-    value
-        .get(..5)
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic"))
+/// Base64 (RFC 4648, section 4) as the component reads it, with or without padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// What follows the scheme Basic (RFC 7617), the one with a password to verify.
+fn basic(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, encoded) = value.split_at_checked(5)?;
+    scheme
+        .eq_ignore_ascii_case(b"basic")
+        .then(|| encoded.trim_ascii())
 }
 
 #[cfg(test)]
@@ -335,5 +350,10 @@ mod tests {
         assert_ne!(identify("bAsIc abc"), Caller::Anyone);
         assert_ne!(identify("Basic a"), identify("Basic b"));
         assert_eq!(identify("Basic a"), identify("Basic a"));
+        for same in ["basic YTpi", "Basic   YTpi", "BASIC YTpi  "] {
+            assert_eq!(identify(same), identify("Basic YTpi"), "{same}");
+        }
+        assert_eq!(identify("Basic YTpiYw=="), identify("Basic YTpiYw"));
+        assert_ne!(identify("Basic YTpi"), identify("Basic YTpj"));
     }
 }

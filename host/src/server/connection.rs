@@ -45,6 +45,9 @@ pub(super) async fn serve(
     };
     // Answers are written whole; waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
+    // A client that does not read what it has asked for would keep its place for ever.
+    #[cfg(target_os = "linux")]
+    let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(shared.limits.write_time));
     let local = stream.local_addr().ok();
     let service = service_fn(|request| {
         let shared = shared.clone();
