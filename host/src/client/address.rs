@@ -59,6 +59,10 @@ impl Address {
         if host.is_empty() {
             return Err(AddressError::Form);
         }
+        // What is no port would be left out, and the password sent to another.
+        if authority.as_str().len() > authority.host().len() && authority.port_u16().is_none() {
+            return Err(AddressError::Form);
+        }
         let path = uri.path().trim_end_matches('/');
         let base = if path.ends_with(BASE) { "" } else { BASE };
         Ok(Self {
@@ -138,6 +142,8 @@ mod tests {
             ("http://", AddressError::Form),
             ("http://:80", AddressError::Form),
             ("http://a b", AddressError::Form),
+            ("http://localhost:65536", AddressError::Form),
+            ("http://localhost:0080x", AddressError::Form),
             ("ftp://h", AddressError::Scheme),
             ("file://h/hunter2", AddressError::Scheme),
             ("https://a:hunter2@h", AddressError::Credentials),

@@ -109,7 +109,11 @@ impl Dispatcher {
         target: Target,
         request: Request<WasiBody>,
     ) -> Result<Answer, Failure> {
-        let caller = Callers::identify(&self.hasher, request.headers());
+        // Where nobody signs in there is no password to verify, whatever the headers say.
+        let caller = match target.signs_in {
+            true => Callers::identify(&self.hasher, request.headers()),
+            false => Caller::Anyone,
+        };
         let (answer, mut answered) = oneshot::channel();
         let number = self
             .line
