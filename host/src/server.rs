@@ -25,6 +25,7 @@ use target::Target;
 use threads::Threads;
 
 mod answer;
+mod basic;
 mod body;
 mod callers;
 mod connection;

@@ -8,10 +8,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, Engine, GeneralPurpose, GeneralPurposeConfig};
 use http::{HeaderMap, StatusCode, header};
 
+use super::basic;
 use super::target::Target;
 
 /// The place of an instance among all: the first is the reception.
@@ -94,15 +93,12 @@ struct Known {
 impl Callers {
     /// Tells who sends a request with these headers.
     pub(super) fn identify(hasher: &RandomState, headers: &HeaderMap) -> Caller {
-        let value = headers
-            .get(header::AUTHORIZATION)
-            .map(|value| value.as_bytes());
-        match value.and_then(basic) {
+        match headers.get(header::AUTHORIZATION).and_then(basic::encoded) {
             // As they are meant: were each way to write the same credentials another caller, whoever has good ones could
             // have all others forgotten.
-            Some(encoded) => match BASE64.decode(encoded) {
-                Ok(credentials) => Caller::Signed(hasher.hash_one(credentials)),
-                Err(_) => Caller::Signed(hasher.hash_one(encoded)),
+            Some(encoded) => match basic::decode(encoded) {
+                Some(credentials) => Caller::Signed(hasher.hash_one(credentials)),
+                None => Caller::Signed(hasher.hash_one(encoded)),
             },
             None => Caller::Anyone,
         }
@@ -215,20 +211,6 @@ impl Callers {
 
 fn bit(slot: Slot) -> u64 {
     1 << slot
-}
-
-/// Base64 (RFC 4648, section 4) as the component reads it, with or without padding.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-/// What follows the scheme Basic (RFC 7617), the one with a password to verify.
-fn basic(value: &[u8]) -> Option<&[u8]> {
-    let (scheme, encoded) = value.split_at_checked(5)?;
-    scheme
-        .eq_ignore_ascii_case(b"basic")
-        .then(|| encoded.trim_ascii())
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 
+use super::basic;
 use super::callers::Evidence;
 use super::target::Target;
 use crate::logging::REQUEST;
@@ -122,9 +122,7 @@ fn new_id() -> HeaderValue {
 
 /// The user's name in credentials that have proved good.
 fn user_of(authorization: &HeaderValue) -> Option<String> {
-    let (_, encoded) = authorization.to_str().ok()?.split_once(' ')?;
-    let encoded = encoded.trim_matches(' ').trim_end_matches('=');
-    let decoded = BASE64_STANDARD_NO_PAD.decode(encoded).ok()?;
+    let decoded = basic::decode(basic::encoded(authorization)?)?;
     let colon = decoded.iter().position(|byte| *byte == b':')?;
     String::from_utf8(decoded[..colon].to_vec()).ok()
 }
