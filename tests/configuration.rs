@@ -333,7 +333,7 @@ fn error_line(stderr: &str) -> &str {
 fn component() -> PathBuf {
     // Which builds it.
     Server::shared();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let manifest = std::fs::read_to_string(root.join("spin.toml")).expect("a manifest");
     let manifest: toml::Value = toml::from_str(&manifest).expect("TOML");
     let source = manifest["component"]["latchkey"]["source"].as_str();

@@ -28,7 +28,7 @@ fn installation() -> TempDir {
     fs::write(at("lib/spin.toml"), MANIFEST).expect("a file");
     let manifest: toml::Table = MANIFEST.parse().expect("TOML");
     let source = manifest["component"]["latchkey"]["source"].as_str();
-    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let component = root.join(source.expect("a path"));
     fs::copy(component, at("lib/latchkey.wasm")).expect("a copy");
     fs::write(at("secrets/users"), format!("admin:{HASH}\n")).expect("a file");

@@ -132,7 +132,7 @@ impl Backend for Faulty {
 fn serve(faults: Faults, client: impl FnOnce(&str)) {
     // Which builds the component, once.
     Server::shared();
-    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let manifest = Manifest::load(&root.join("spin.toml")).expect("a manifest");
     let environment = |_: &str| Err(std::env::VarError::NotPresent);
     let mut variables = Variables::resolve(&manifest, &[], environment).expect("variables");

@@ -3,8 +3,8 @@
 //! The suite starts the host, which builds the component where it must; or it is pointed at a server that runs already:
 //!
 //! ```text
-//! cargo test --package latchkey-host --test integration
-//! LATCHKEY_URL=http://127.0.0.1:3000 LATCHKEY_USER=admin:password cargo test --package latchkey-host --test integration
+//! cargo test --package latchkey-cli --test integration
+//! LATCHKEY_URL=http://127.0.0.1:3000 LATCHKEY_USER=admin:password cargo test --package latchkey-cli --test integration
 //! ```
 //!
 //! On a given server the user's tokens are deleted, and tests that need a configuration, a command line or a second user

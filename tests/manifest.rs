@@ -133,7 +133,7 @@ fn defaults_and_secrets() {
 }
 
 fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
 /// The files below `directory`, relative to the root, that the compiler reads.

@@ -41,7 +41,7 @@ pub struct Finished {
 /// The host's binary at the root of the repository, without configuration from the environment.
 pub fn latchkey<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
-    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("SPIN_") || text.starts_with("LATCHKEY_") {

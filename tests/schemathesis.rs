@@ -41,7 +41,7 @@ fn finds_nothing() {
 
     let user = server.user();
     let token = server.user().issue("Token", "30 days").token;
-    let settings = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/schemathesis");
+    let settings = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/schemathesis");
     let mut command = Command::new(python.with_file_name("schemathesis"));
     command
         .current_dir(&directory)

@@ -2,7 +2,6 @@
 //!
 //! Only the calls that wait for a backend are asynchronous on the host's side; opening and dropping handles is not.
 
-#[expect(missing_docs, reason = "generated code")]
 mod generated {
     wasmtime::component::bindgen!({
         path: "../wit",

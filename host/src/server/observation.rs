@@ -13,8 +13,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use super::basic;
 use super::callers::Evidence;
 use super::target::Target;
-use crate::logging::REQUEST;
 use crate::metrics::Metrics;
+
+/// The target of the line that is written for each request.
+const REQUEST: &str = "latchkey::request";
 
 /// By which a request is found again: in the log, in the lines of the auditor, at a proxy and at the client.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

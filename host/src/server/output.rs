@@ -12,8 +12,13 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError};
 
-use crate::logging::{AUDIT, COMPONENT};
 use crate::metrics::Metrics;
+
+/// The target of the lines for an auditor.
+const AUDIT: &str = "latchkey::audit";
+
+/// The target of what the component says besides.
+const COMPONENT: &str = "latchkey::component";
 
 /// What is longer than this without an end of line is a line all the same.
 const LONGEST_LINE: usize = 64 << 10;

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::keygen::KeyAlgorithm;
 use crate::logging::LogFormat;
-use crate::secret::Secret;
+use latchkey_host::secret::Secret;
 use token::{Shell, Token};
 
 /// Personal access tokens over HTTP: a server, and a client for it.

@@ -7,8 +7,8 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::secret::Secret;
-use crate::variables::Variables;
+use latchkey_host::secret::Secret;
+use latchkey_host::variables::Variables;
 
 /// The component's variable with its users: htpasswd entries, separated by whitespace.
 pub const USERS: &str = "users";

@@ -1,28 +1,37 @@
 //! The binary `latchkey`: parses the command line, wires the parts of the library together, runs them.
 
+mod args;
+mod build;
+mod client;
+mod completions;
+mod keygen;
+mod logging;
+mod terminal;
+mod users;
+
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
+use args::{Cli, Command, Keygen, Up};
+use build::{BuildRequest, ensure_built};
 use clap::Parser;
-use latchkey_host::build::{BuildRequest, ensure_built};
-use latchkey_host::cli::{Cli, Command, Keygen, Up};
-use latchkey_host::client;
-use latchkey_host::client::error::ClientError;
-use latchkey_host::completions;
-use latchkey_host::keygen::{self, JwkSet, KeyAlgorithm};
+
+use client::error::ClientError;
+
+use keygen::{JwkSet, KeyAlgorithm};
 use latchkey_host::keyvalue::StoreUrl;
-use latchkey_host::logging;
+
 use latchkey_host::manifest::Manifest;
 use latchkey_host::metrics::{self, Metrics};
 use latchkey_host::secret::Secret;
 use latchkey_host::server::{Application, Limits, Server};
-use latchkey_host::terminal::{print, say};
-use latchkey_host::users::{self, Credentials};
 use latchkey_host::variables::{Assignment, Variables};
+use terminal::{print, say};
 use tokio::net::{TcpListener, TcpSocket};
+use users::Credentials;
 
 /// Where Spin keeps an application's key-value data, relative to its manifest.
 const SPIN_STORE: &str = ".spin/sqlite_key_value.db";

@@ -7,9 +7,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
-use crate::secret::Secret;
+use latchkey_host::secret::Secret;
 
-pub use file::{RotateError, rotate};
+pub use file::rotate;
 
 /// What a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,6 +1,6 @@
 //! Reads the file `.netrc`, as ftp and curl do: who is who on which host.
 
-use crate::secret::Secret;
+use latchkey_host::secret::Secret;
 
 /// What a file says about a host. It may leave out either.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

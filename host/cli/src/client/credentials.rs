@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::address::Address;
 use super::netrc::{self, NetrcError};
-use crate::secret::Secret;
 use crate::terminal::{say, visible};
 use crate::users::{Credentials, UserError};
+use latchkey_host::secret::Secret;
 
 /// The variable with name and password.
 pub const VARIABLE: &str = "LATCHKEY_USER";
@@ -49,7 +49,7 @@ pub enum CredentialsError {
     },
 }
 
-/// Finds who signs in at `address`: see [`crate::cli::token::AFTER`].
+/// Finds who signs in at `address`: see [`crate::args::token::AFTER`].
 pub fn find(address: &Address, user: Option<&str>) -> Result<Credentials, CredentialsError> {
     if let Some(given) = from_variable()?
         && user.is_none_or(|user| user == given.name())

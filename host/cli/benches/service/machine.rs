@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The repository.
-pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// The processors and the memory.
 pub fn machine() -> String {

@@ -11,15 +11,6 @@ use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGua
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 
-/// The target of the line that is written for each request.
-pub const REQUEST: &str = "latchkey::request";
-
-/// The target of the lines for an auditor.
-pub const AUDIT: &str = "latchkey::audit";
-
-/// The target of what the component says besides.
-pub const COMPONENT: &str = "latchkey::component";
-
 /// What is logged where `RUST_LOG` says nothing.
 const DEFAULT: &str = "warn,latchkey::request=info,latchkey::audit=info";
 

@@ -24,7 +24,7 @@ pub mod transport;
 
 use std::io::{self, IsTerminal, Write};
 
-use crate::cli::token::{Connection, Token, TokenCommand};
+use crate::args::token::{Connection, Token, TokenCommand};
 use crate::terminal::{print, print_all, say, visible, visible_json};
 use address::Address;
 use answer::{Created, period, remaining};

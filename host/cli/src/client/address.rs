@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use http::Uri;
 
-use crate::secret::Secret;
+use latchkey_host::secret::Secret;
 
 /// What the routes of the tokens begin with.
 const BASE: &str = "/api/v1alpha";

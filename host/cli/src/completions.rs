@@ -3,8 +3,8 @@
 use clap::CommandFactory;
 use clap_complete::aot;
 
-use crate::cli::Cli;
-use crate::cli::token::Shell;
+use crate::args::Cli;
+use crate::args::token::Shell;
 
 /// The script that completes `latchkey` in `shell`.
 pub fn script(shell: Shell) -> String {
