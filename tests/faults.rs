@@ -149,6 +149,7 @@ fn serve(faults: Faults, client: impl FnOnce(&str)) {
         }),
         variables,
         metrics: None,
+        audit: Arc::new(|_| {}),
     };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let (stop, stopped) = oneshot::channel::<()>();

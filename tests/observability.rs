@@ -1,5 +1,6 @@
 //! What an operator sees: the log, the lines for an auditor, the metrics.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -20,6 +21,15 @@ fn server(launch: Launch) -> Server {
 fn line(server: &Server) -> Value {
     let line = server.stderr_line();
     serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+}
+
+/// The next two lines, of which one is an audit line and the other that of the request: two threads write them.
+fn audited(server: &Server) -> (Value, Value) {
+    let (one, other) = (line(server), line(server));
+    match one["audit"].is_string() {
+        true => (one, other),
+        false => (other, one),
+    }
 }
 
 /// The members of a line, in this order.
@@ -64,10 +74,14 @@ fn a_line_for_each_request() {
         let response = request.header("x-request-id", "from-a-proxy").send();
         assert_eq!(response.status, status);
         assert_eq!(response.header("x-request-id"), "from-a-proxy");
-        if status == 401 {
-            assert_eq!(line(&server)["audit"], "sign_in_failed");
-        }
-        let line = line(&server);
+        let line = match status {
+            401 => {
+                let (audit, request) = audited(&server);
+                assert_eq!(audit["audit"], "sign_in_failed");
+                request
+            }
+            _ => line(&server),
+        };
         assert_eq!(
             members(
                 &line,
@@ -112,11 +126,10 @@ fn a_line_for_an_auditor_of_each_change_and_each_failure() {
     }
     let server = server(Launch::new());
     let user = server.user();
-    // What is audited comes before the line of the request, and has its id.
+    // What is audited has the id of the request.
     let audited = |response: Response| {
-        let audit = line(&server);
-        let request = line(&server);
-        assert_eq!(audit["target"], "latchkey::audit", "{audit}");
+        let (audit, request) = audited(&server);
+        assert!(audit["time"].is_string(), "{audit}");
         assert_eq!(audit["request_id"], response.header("x-request-id"));
         assert_eq!(request["request_id"], audit["request_id"]);
         assert_eq!(request["client"], audit["client"]);
@@ -182,7 +195,7 @@ fn what_is_not_asked_for_is_not_logged() {
         let log = rest(&server);
         assert_eq!(log.lines().count(), lines, "{log}");
         assert!(
-            lines == 0 || log.contains(r#"audit="token_issued""#),
+            lines == 0 || log.starts_with(r#"{"audit":"token_issued","time":"#),
             "{log}"
         );
     }
@@ -268,18 +281,81 @@ fn metrics_for_prometheus() {
     assert!(get(url).1.contains("latchkey_requests_in_flight 0\n"));
 }
 
+/// Has four clients send requests of one kind, so many in all, to a server whose log nobody reads.
+fn flood(server: &Server, requests: usize, send: impl Fn(usize) + Sync) {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= requests {
+                        break;
+                    }
+                    send(number);
+                }
+            });
+        }
+    });
+    server.request("GET", LIVENESS).send().expect(200);
+}
+
+const LIVENESS: &str = "/api/healthz/liveness";
+
 #[test]
-fn a_log_that_nobody_reads_stops_nothing() {
+fn a_log_that_nobody_reads_stops_nothing_and_pushes_out_no_audit_line() {
     if !host_only("the log of a server") {
         return;
     }
     let launch = Launch::new().env("RUST_LOG", "");
-    let server = Server::start_with(launch, Stderr::Unread);
-    // Some 200 bytes each, into a pipe that takes 64 KiB.
-    for _ in 0..1_000 {
-        server
-            .request("GET", "/api/healthz/liveness")
-            .send()
-            .expect(200);
+    let server = Server::start_with(launch, Stderr::Later);
+    // More than fit into the pipe and wait for it.
+    flood(&server, 40_000, |_| {
+        server.request("GET", LIVENESS).send().expect(200);
+    });
+    let user = server.user();
+    let issued: Vec<_> = (0..20)
+        .map(|number| user.issue(&format!("Token {number}"), 360).id)
+        .collect();
+
+    server.read_stderr();
+    server.signal("TERM");
+    let log = server.finish().stderr;
+    for id in issued {
+        let line = log.lines().find(|line| line.contains(&id));
+        let line = line.unwrap_or_else(|| panic!("no line of {id}"));
+        assert!(line.starts_with(r#"{"audit":"token_issued","#), "{line}");
     }
+}
+
+#[test]
+fn lost_audit_lines_are_counted_and_said() {
+    if !host_only("the log of a server") {
+        return;
+    }
+    let launch = Launch::new().arg("--metrics").arg("127.0.0.1:0");
+    let launch = launch.env("RUST_LOG", "warn,latchkey::audit=info");
+    let server = Server::start_with(launch, Stderr::Later);
+    // Each is a line, most of them for being throttled.
+    flood(&server, 20_000, |number| {
+        let guess = server.named("user-0", &format!("guess {number}")).list();
+        assert!(matches!(guess.status, 401 | 429), "{guess:?}");
+    });
+    server.read_stderr();
+    let metrics = server.stderr_line();
+    let url = metrics.trim_end().strip_prefix("Metrics on ");
+    let url = url.expect("the address");
+    let said = loop {
+        let line = server.stderr_line();
+        if let Some((before, _)) = line.split_once(" audit lines were lost") {
+            break before.rsplit(' ').next().expect("a number").to_owned();
+        }
+    };
+    let mut response = server.agent.get(url).call().expect("an answer");
+    let text = response.body_mut().read_to_string().expect("text");
+    let counted = format!("latchkey_audit_lines_lost_total {said}");
+    assert!(
+        said != "0" && text.lines().any(|line| line == counted),
+        "{said} {text}"
+    );
 }

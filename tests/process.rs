@@ -18,8 +18,8 @@ pub enum Stderr {
     Through,
     /// Into [`Finished::stderr`].
     Kept,
-    /// Into a pipe that is full after 64 KiB.
-    Unread,
+    /// Into a pipe that is full after 64 KiB, until [`Process::read_stderr`].
+    Later,
 }
 
 /// A running process. It dies with this value, and with the test process however that ends.
@@ -63,7 +63,7 @@ impl Process {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         command.stderr(match stderr {
             Stderr::Through => Stdio::inherit(),
-            Stderr::Kept | Stderr::Unread => Stdio::piped(),
+            Stderr::Kept | Stderr::Later => Stdio::piped(),
         });
         let mut child = command.spawn().expect("the process starts");
         // Rust runs no destructors of statics, and none at all when the test process is killed; but its pipes close. The
@@ -84,8 +84,7 @@ impl Process {
             stdout: lines(child.stdout.take().expect("stdout is piped")),
             stderr: match stderr {
                 Stderr::Kept => child.stderr.take().map(lines),
-                // The child keeps what is open, and nobody reads.
-                Stderr::Through | Stderr::Unread => None,
+                Stderr::Through | Stderr::Later => None,
             },
             child,
             keeper,
@@ -112,6 +111,11 @@ impl Process {
         stderr
             .recv_timeout(PATIENCE)
             .expect("a line on standard error")
+    }
+
+    /// Begins to read standard error.
+    pub fn read_stderr(&mut self) {
+        self.stderr = self.child.stderr.take().map(lines);
     }
 
     /// Its number.

@@ -277,6 +277,11 @@ impl Server {
         self.process().stderr_line()
     }
 
+    /// Begins to read what the host writes to standard error, where that was put off.
+    pub fn read_stderr(&self) {
+        self.process().read_stderr();
+    }
+
     /// Sends a signal to the host.
     pub fn signal(&self, name: &str) {
         self.process().signal(name);

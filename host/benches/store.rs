@@ -161,6 +161,7 @@ impl Host {
             backend: Arc::new(store),
             variables,
             metrics: None,
+            audit: Arc::new(|_| {}),
         };
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();

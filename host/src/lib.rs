@@ -14,7 +14,6 @@ mod bindings;
 pub mod keyvalue;
 pub mod manifest;
 pub mod metrics;
-mod occupation;
 pub mod secret;
 pub mod server;
 pub mod variables;

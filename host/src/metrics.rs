@@ -32,6 +32,7 @@ pub struct Metrics {
     store_duration: Family<OperationLabel, Histogram>,
     swap_retries: Counter,
     events: Family<EventLabel, Counter>,
+    audit_lines_lost: Counter,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -90,6 +91,7 @@ impl Default for Metrics {
             store_duration: Family::new_with_constructor(durations),
             swap_retries: Counter::default(),
             events: Family::default(),
+            audit_lines_lost: Counter::default(),
         };
         let registry = &mut metrics.registry;
         registry.register(
@@ -134,6 +136,11 @@ impl Default for Metrics {
             "Lines for the auditor: tokens issued, rotated and revoked, sign-ins that failed or were throttled",
             metrics.events.clone(),
         );
+        registry.register(
+            "audit_lines_lost",
+            "Audit lines that were not written, since nobody read them",
+            metrics.audit_lines_lost.clone(),
+        );
         // From the start, so that a rate has a beginning.
         for event in audit::NAMES {
             let _ = metrics.events.get_or_create(&EventLabel { event });
@@ -168,14 +175,16 @@ impl Metrics {
             .observe(duration.as_secs_f64());
     }
 
-    /// An instance has been made.
-    pub fn instance_began(&self) {
+    /// Counts an instance until the guard is dropped.
+    pub fn instance(&self) -> impl Drop + Send + use<> {
+        struct Counted(Gauge);
+        impl Drop for Counted {
+            fn drop(&mut self) {
+                self.0.dec();
+            }
+        }
         self.instances.inc();
-    }
-
-    /// An instance has ended.
-    pub fn instance_ended(&self) {
-        self.instances.dec();
+        Counted(self.instances.clone())
     }
 
     /// An operation of the store is over.
@@ -202,6 +211,11 @@ impl Metrics {
         if let Some(event) = audit::NAMES.iter().find(|known| **known == name) {
             self.events.get_or_create(&EventLabel { event }).inc();
         }
+    }
+
+    /// So many audit lines could not be written.
+    pub fn audit_lines_lost(&self, lines: usize) {
+        self.audit_lines_lost.inc_by(lines as u64);
     }
 
     /// All of it, in the text format of OpenMetrics.
@@ -240,7 +254,7 @@ mod tests {
         metrics.store_operation("compare_and_swap", Outcome::Lost, Duration::ZERO);
         metrics.event("sign_in_throttled");
         metrics.event("made up");
-        metrics.instance_began();
+        let _instance = metrics.instance();
         let text = metrics.text();
         for line in [
             r#"latchkey_requests_total{method="other",route="unmatched",status="0"} 1"#,

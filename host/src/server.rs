@@ -4,8 +4,19 @@
 //! its configuration is good, and [`Server::serve`] is a function of a bound listener and a shutdown future. So the binary,
 //! the tests and a benchmark use the same code.
 //!
-//! Requests go to a few instances that live long and serve many requests at once. The bounds are in [`Limits`]; each says
-//! what it protects.
+//! The way of a request:
+//!
+//! | module | its one job |
+//! |---|---|
+//! | `listener` | accepts connections, and gives each to a serving worker |
+//! | `connection` | HTTP/1.1: reads the header of a request, writes the answer |
+//! | `dispatch` | decides which worker serves the request |
+//! | `worker` | a queue, and one instance after the other that serves it |
+//! | `instance` | calls the component |
+//! | `guest` | what the component may use |
+//!
+//! Each worker has a thread of its own, on which its connections, its queue and its instance live. No lock and no queue is
+//! shared by all requests. The bounds are in [`Limits`]; each says what it protects.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,24 +31,25 @@ use crate::metrics::Metrics;
 use crate::variables::Variables;
 
 use dispatch::Dispatcher;
-use instance::Factory;
-use target::Target;
-use threads::Threads;
+use instance::ComponentInstances;
+use thread::Thread;
 
 mod answer;
-mod basic;
 mod body;
-mod callers;
 mod connection;
 mod dispatch;
 mod engine;
 mod guest;
 mod instance;
+mod known_credentials;
 mod listener;
 mod observation;
 mod output;
-mod target;
-mod threads;
+mod route_class;
+mod thread;
+mod worker;
+
+pub use output::AuditLog;
 
 /// What the server is made of.
 pub struct Application {
@@ -49,8 +61,10 @@ pub struct Application {
     pub backend: Arc<dyn Backend>,
     /// What it may ask of `spin:variables`.
     pub variables: Variables,
-    /// What counts what happens, if anything does.
+    /// The metrics, if they are wanted.
     pub metrics: Option<Arc<Metrics>>,
+    /// Where the component's audit lines go.
+    pub audit: AuditLog,
 }
 
 /// The bounds of the server.
@@ -58,17 +72,13 @@ pub struct Application {
 pub struct Limits {
     /// Connections that are open at a time, and so requests; beyond it, clients wait to be accepted.
     pub connections: usize,
-    /// Instances that are kept, besides the one that receives strangers: as many as can compute at a time, each on a
-    /// thread of its own.
-    pub instances: usize,
-    /// Instances that there may be where some of them wait for the store, besides the same one.
-    pub instances_at_most: usize,
+    /// Workers that serve connections, each with a thread and an instance: as many as can compute at a time. There is one
+    /// more, for signing in.
+    pub serving_workers: usize,
     /// Requests that one instance serves at a time.
     pub requests_per_instance: usize,
     /// Requests that one instance serves in its life, so that nothing it might leak grows for ever.
     pub instance_life: usize,
-    /// How long an instance beyond those that are kept stays without work.
-    pub instance_idle: Duration,
     /// The linear memory of an instance, in bytes.
     pub instance_memory: usize,
     /// How long a request may take, from the end of its header to the beginning of the answer.
@@ -88,11 +98,9 @@ impl Default for Limits {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             connections: 1024,
-            instances: processors.min(32),
-            instances_at_most: processors.min(32) + 6,
+            serving_workers: processors.min(32),
             requests_per_instance: 64,
             instance_life: 10_000_000,
-            instance_idle: Duration::from_secs(60),
             instance_memory: 128 << 20,
             request_time: Duration::from_secs(30),
             body_time: Duration::from_secs(20),
@@ -103,9 +111,52 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Refuses bounds with which nothing would be served, or which this machine's address space cannot hold.
+    fn check(&self) -> Result<(), StartError> {
+        let within = |name, value: usize, lowest: usize, highest: usize| match value {
+            value if (lowest..=highest).contains(&value) => Ok(()),
+            _ => Err(StartError::Limit {
+                name,
+                lowest,
+                highest,
+            }),
+        };
+        within("connections", self.connections, 1, 1 << 20)?;
+        within("serving_workers", self.serving_workers, 1, 1_000)?;
+        within(
+            "requests_per_instance",
+            self.requests_per_instance,
+            1,
+            10_000,
+        )?;
+        within("instance_life", self.instance_life, 1, usize::MAX)?;
+        within("instance_memory", self.instance_memory, 1 << 20, 4 << 30)?;
+        for (name, time) in [
+            ("request_time", self.request_time),
+            ("body_time", self.body_time),
+            ("header_time", self.header_time),
+            ("write_time", self.write_time),
+        ] {
+            within(name, time.as_millis() as usize, 1, 24 * 60 * 60 * 1_000)?;
+        }
+        Ok(())
+    }
+}
+
 /// Why a component cannot be served. Each text is one line.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// A field of [`Limits`], in milliseconds if it is a time.
+    #[error("the limit {name} must be from {lowest} to {highest}")]
+    Limit {
+        /// Which.
+        name: &'static str,
+        /// The least that works.
+        lowest: usize,
+        /// The most that works.
+        highest: usize,
+    },
     /// The engine does not work on this machine.
     #[error("the WebAssembly engine cannot start: {0}")]
     Engine(String),
@@ -133,15 +184,18 @@ pub struct Server {
 /// What all connections share.
 struct Shared {
     dispatcher: Dispatcher,
-    threads: Arc<Threads>,
+    /// The thread of each serving worker, by the worker's number.
+    serving_threads: Vec<Thread>,
+    _sign_in_thread: Thread,
     limits: Limits,
     metrics: Option<Arc<Metrics>>,
 }
 
 impl Server {
-    /// Compiles and links the component. This takes a while and blocks the thread, unless an earlier start has left the
-    /// result in the cache.
+    /// Compiles and links the component, and starts the workers. This takes a while and blocks the thread, unless an
+    /// earlier start has left the compiled component in the cache.
     pub fn new(application: Application, limits: Limits) -> Result<Self, StartError> {
+        limits.check()?;
         let engine = engine::new(&limits)?;
         let component = engine::compile(&engine, &application.component)?;
         let metrics = application.metrics;
@@ -149,40 +203,48 @@ impl Server {
             Some(metrics) => Arc::new(Measured::new(application.backend, metrics.clone())),
             None => application.backend,
         };
-        let stores = Stores::new(backend, application.key_value_stores);
-        let variables = Arc::new(application.variables);
-        let pre = guest::link(&engine, &component)?;
-        let ticker = engine::Ticker::start(&engine);
-        let factory = Factory {
-            pre,
-            stores,
-            variables,
+        let instances = Arc::new(ComponentInstances {
+            pre: guest::link(&engine, &component)?,
+            stores: Stores::new(backend, application.key_value_stores),
+            variables: Arc::new(application.variables),
             metrics: metrics.clone(),
+            audit: application.audit,
+            limits: limits.clone(),
+        });
+        let start_worker = |name: String| {
+            let thread =
+                Thread::start(name).map_err(|error| StartError::Engine(error.to_string()))?;
+            let (queue, jobs) = worker::queue();
+            thread.runtime.spawn(worker::run(instances.clone(), jobs));
+            Ok((queue, thread))
         };
-        let threads = Threads::start(limits.instances);
-        let threads = Arc::new(threads.map_err(|error| StartError::Engine(error.to_string()))?);
+        let (sign_in, sign_in_thread) = start_worker("sign-in".to_owned())?;
+        let serving: Vec<_> = (0..limits.serving_workers)
+            .map(|number| start_worker(format!("serving-{number}")))
+            .collect::<Result<_, _>>()?;
+        let (serving, serving_threads) = serving.into_iter().unzip();
         Ok(Self {
             shared: Arc::new(Shared {
-                dispatcher: Dispatcher::new(factory, limits.clone(), threads.clone()),
-                threads,
+                dispatcher: Dispatcher::new(sign_in, serving, limits.request_time),
+                serving_threads,
+                _sign_in_thread: sign_in_thread,
                 limits,
                 metrics,
             }),
-            _ticker: ticker,
+            _ticker: engine::Ticker::start(&engine),
         })
     }
 
-    /// Makes an instance and one request to it, so that a component that cannot work is found before anybody connects,
-    /// and so that the first client does not wait.
+    /// Makes one request, so that a component that cannot work is found before anybody connects.
     pub async fn check(&self) -> Result<(), StartError> {
         let request = http::Request::get("http://localhost/api/v1alpha/token")
             .header(http::header::HOST, "localhost")
             .body(Empty::new().map_err(|never| match never {}).boxed_unsync())
             .map_err(|error| StartError::Failed(error.to_string()))?;
-        let target = Target::of(request.method(), request.uri());
-        let response = self.shared.dispatcher.handle(0, target, request).await;
-        let response = response.map_err(|failure| StartError::Failed(failure.to_string()))?;
-        let response = response.0;
+        let answer = self.shared.dispatcher.dispatch(0, None, request).await;
+        let response = answer
+            .map_err(|failure| StartError::Failed(failure.to_string()))?
+            .0;
         if response.status() != http::StatusCode::SERVICE_UNAVAILABLE {
             return Ok(());
         }
@@ -192,7 +254,7 @@ impl Server {
             Ok(refusal) if matches!(&*refusal.code, "not_configured" | "misconfigured") => {
                 Err(StartError::Configuration(refusal.message))
             }
-            // Something else is out of order, which may pass; the server starts and says so to each client.
+            // Something else fails, which may pass: the server starts, and tells each client.
             _ => Ok(()),
         }
     }
@@ -218,4 +280,49 @@ struct Refusal {
 fn one_line(error: &dyn std::fmt::Display) -> String {
     let text = format!("{error:#}");
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_out_of_range_are_refused() {
+        let name = |change: fn(&mut Limits)| {
+            let mut limits = Limits::default();
+            change(&mut limits);
+            match limits.check() {
+                Ok(()) => None,
+                Err(StartError::Limit { name, .. }) => Some(name),
+                Err(other) => panic!("{other}"),
+            }
+        };
+        assert_eq!(name(|_| {}), None);
+        assert_eq!(name(|limits| limits.shutdown_time = Duration::ZERO), None);
+        for (change, expected) in [
+            (
+                (|limits| limits.connections = 0) as fn(&mut Limits),
+                "connections",
+            ),
+            (|limits| limits.connections = usize::MAX, "connections"),
+            (|limits| limits.serving_workers = 0, "serving_workers"),
+            (|limits| limits.serving_workers = 1_001, "serving_workers"),
+            (
+                |limits| limits.requests_per_instance = 0,
+                "requests_per_instance",
+            ),
+            (|limits| limits.instance_life = 0, "instance_life"),
+            (|limits| limits.instance_memory = 0, "instance_memory"),
+            (|limits| limits.instance_memory = 5 << 30, "instance_memory"),
+            (
+                |limits| limits.request_time = Duration::ZERO,
+                "request_time",
+            ),
+            (|limits| limits.body_time = Duration::ZERO, "body_time"),
+            (|limits| limits.header_time = Duration::MAX, "header_time"),
+            (|limits| limits.write_time = Duration::ZERO, "write_time"),
+        ] {
+            assert_eq!(name(change), Some(expected));
+        }
+    }
 }

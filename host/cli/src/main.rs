@@ -146,6 +146,7 @@ fn up(options: &Up) -> Result<(), Failure> {
             backend: runtime.block_on(store.open())?,
             variables,
             metrics: metrics_socket.is_some().then(|| metrics.clone()),
+            audit: log.audit(),
         },
         Limits::default(),
     )
@@ -158,7 +159,7 @@ fn up(options: &Up) -> Result<(), Failure> {
             .await
             .with_context(|| format!("cannot serve {}", component.display()))?;
         let shutdown = shutdown()?;
-        tokio::spawn(log.report_losses());
+        tokio::spawn(log.report_losses(metrics.clone()));
         let listener = socket
             .listen(BACKLOG)
             .with_context(|| cannot_listen(options.listen))?;

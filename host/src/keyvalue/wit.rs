@@ -11,7 +11,6 @@ use wasmtime::component::{Accessor, HasData, Resource, ResourceTable};
 use super::writes::Writes;
 use super::{Backend, BackendError, DEFAULT_LABEL};
 use crate::bindings::{spin::key_value::key_value as spin, wasi::keyvalue as wasi};
-use crate::occupation::Occupation;
 
 /// An open store: `store` in Spin's interface, `bucket` in that of WASI.
 pub struct Bucket {
@@ -77,8 +76,6 @@ pub struct View<'a> {
     pub stores: &'a Stores,
     /// Its handles.
     pub table: &'a mut ResourceTable,
-    /// What the instance is occupied with while it waits here.
-    pub occupation: &'a Occupation,
     /// The swaps that it has begun.
     pub writes: &'a Writes,
 }
@@ -180,7 +177,6 @@ impl wasi::store::HostBucket for View<'_> {
         bucket: Resource<Bucket>,
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, wasi::store::Error>> {
-        let _waiting = self.occupation.wait();
         let backend = self.backend(&bucket)?;
         Ok(backend.get(&key).await.map_err(Into::into))
     }
@@ -191,7 +187,6 @@ impl wasi::store::HostBucket for View<'_> {
         key: String,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), wasi::store::Error>> {
-        let _waiting = self.occupation.wait();
         let backend = self.backend(&bucket)?;
         Ok(backend.set(&key, value).await.map_err(Into::into))
     }
@@ -243,7 +238,6 @@ impl wasi::atomics::HostCas for View<'_> {
         &mut self,
         cas: Resource<Cas>,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, wasi::store::Error>> {
-        let _waiting = self.occupation.wait();
         let cas = self.table.get_mut(&cas)?;
         Ok(match cas.backend.get(&cas.key).await {
             Ok(value) => {
@@ -267,7 +261,6 @@ impl wasi::atomics::Host for View<'_> {
         key: String,
         delta: i64,
     ) -> wasmtime::Result<Result<i64, wasi::store::Error>> {
-        let _waiting = self.occupation.wait();
         let backend = self.backend(&bucket)?;
         Ok(backend.increment(&key, delta).await.map_err(Into::into))
     }

@@ -22,7 +22,6 @@ use super::Shared;
 use super::answer::AnswerBody;
 use super::body::Drained;
 use super::observation::Observation;
-use super::threads::Home;
 
 /// The header in which Spin tells the component the client's address; the last one counts.
 const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("spin-client-addr");
@@ -31,10 +30,11 @@ const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("spin-client-addr");
 /// much again.
 const BUFFER: usize = 64 << 10;
 
-/// Serves one connection until the client closes it, or until a shutdown and the end of the request in flight.
+/// Serves one connection, on the thread of its worker, until the client closes it or the server shuts down and the request in
+/// flight is answered.
 pub(super) async fn serve(
     shared: Arc<Shared>,
-    home: Home,
+    worker: usize,
     stream: std::net::TcpStream,
     client: SocketAddr,
     mut shutdown: watch::Receiver<bool>,
@@ -45,13 +45,13 @@ pub(super) async fn serve(
     };
     // Answers are written whole; waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
-    // A client that does not read what it has asked for would keep its place for ever.
+    // A client that does not read what it has asked for would keep its connection for ever.
     #[cfg(target_os = "linux")]
     let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(shared.limits.write_time));
     let local = stream.local_addr().ok();
     let service = service_fn(|request| {
         let shared = shared.clone();
-        async move { Ok::<_, Infallible>(respond(&shared, home, request, client, local).await) }
+        async move { Ok::<_, Infallible>(respond(&shared, worker, request, client, local).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -76,15 +76,16 @@ pub(super) async fn serve(
 
 async fn respond(
     shared: &Shared,
-    home: Home,
+    worker: usize,
     mut request: Request<Incoming>,
     client: SocketAddr,
     local: Option<SocketAddr>,
 ) -> Response<AnswerBody> {
     let observation = Observation::begin(&mut request, client, shared.metrics.clone());
-    let target = observation.target;
     let request = prepare(request, client, local, shared.limits.body_time);
-    let mut response = match shared.dispatcher.handle(home, target, request).await {
+    let credentials = observation.credentials.as_ref();
+    let answer = shared.dispatcher.dispatch(worker, credentials, request);
+    let mut response = match answer.await {
         Ok(answer) => answer.0,
         Err(failure) => failure.response(),
     };

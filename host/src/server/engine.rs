@@ -35,8 +35,8 @@ pub(super) fn new(limits: &Limits) -> Result<Engine, StartError> {
 }
 
 fn pool(limits: &Limits) -> InstanceAllocationStrategy {
-    // Twice what there may be: an instance that has ended may take a moment to go.
-    let instances = u32::try_from(limits.instances_at_most + 1).unwrap_or(u32::MAX / 32) * 2;
+    // Twice as many as there are workers: an instance that has ended may take a moment to go.
+    let instances = (limits.serving_workers as u32 + 1) * 2;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances);
     // Each request that computes has a stack.

@@ -12,13 +12,12 @@ use wasmtime_wasi_http::{
     Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
 
-use super::output::Output;
+use super::output::{AuditLog, Output};
 use super::{StartError, one_line};
 use crate::bindings::{spin, wasi};
 use crate::keyvalue::wit::{KeyValue, Stores, View};
 use crate::keyvalue::writes::Writes;
 use crate::metrics::Metrics;
-use crate::occupation::Occupation;
 use crate::variables::{Variables, VariablesData};
 
 /// The handles that an instance may hold at a time. It serves a few requests at a time, with a few handles each.
@@ -32,16 +31,15 @@ pub(super) struct Guest {
     outgoing: NoOutgoingRequests,
     stores: Stores,
     variables: Arc<Variables>,
-    occupation: Occupation,
     writes: Writes,
 }
 
 impl Guest {
-    /// No environment, no arguments, no files, no network; what it prints goes into the log, and to `metrics`.
+    /// No environment, no arguments, no files, no network.
     pub(super) fn new(
         stores: Stores,
         variables: Arc<Variables>,
-        occupation: Occupation,
+        audit: AuditLog,
         metrics: Option<Arc<Metrics>>,
     ) -> Self {
         let mut table = ResourceTable::new();
@@ -49,7 +47,7 @@ impl Guest {
         Self {
             table,
             wasi: WasiCtx::builder()
-                .stdout(Output::standard(metrics))
+                .stdout(Output::standard(audit, metrics))
                 .stderr(Output::error())
                 .allow_tcp(false)
                 .allow_udp(false)
@@ -58,7 +56,6 @@ impl Guest {
             outgoing: NoOutgoingRequests,
             stores,
             variables,
-            occupation,
             writes: Writes::default(),
         }
     }
@@ -67,7 +64,6 @@ impl Guest {
         View {
             stores: &self.stores,
             table: &mut self.table,
-            occupation: &self.occupation,
             writes: &self.writes,
         }
     }
@@ -134,15 +130,10 @@ fn add_imports(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 }
 
 /// A store for one instance, which lets others run at every tick of the engine's clock.
-pub(super) fn store(engine: &Engine, guest: Guest, occupation: Occupation) -> Store<Guest> {
+pub(super) fn store(engine: &Engine, guest: Guest) -> Store<Guest> {
     let mut store = Store::new(engine, guest);
-    store.epoch_deadline_callback(move |_| {
-        if !occupation.interrupted() {
-            return Ok(UpdateDeadline::Continue(1));
-        }
-        // Tokio's own: it looks for input before it goes on.
-        Ok(UpdateDeadline::YieldCustom(1, Box::pin(yield_now())))
-    });
+    // Tokio's own way to yield: it looks for input before it goes on.
+    store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(yield_now()))));
     store.set_epoch_deadline(1);
     store
 }

@@ -17,26 +17,26 @@ pub(super) async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) {
-    let places = Arc::new(Semaphore::new(shared.limits.connections));
+    let permits = Arc::new(Semaphore::new(shared.limits.connections));
     let (begin_shutdown, shutdown_begun) = watch::channel(false);
     // Ends the connections that are still there when this function returns or is dropped.
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
-    let mut homes = (0..shared.threads.count()).cycle();
+    let mut workers = (0..shared.serving_threads.len()).cycle();
     loop {
-        let (place, (stream, client)) = tokio::select! {
+        let (permit, (stream, client)) = tokio::select! {
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => continue,
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&listener, &permits) => accepted,
         };
-        let Some(home) = homes.next() else { break };
+        let Some(worker) = workers.next() else { break };
+        let runtime = &shared.serving_threads[worker].runtime;
         let (shared, shutdown) = (shared.clone(), shutdown_begun.clone());
-        let thread = shared.threads.serving(home).clone();
         let serving = async move {
-            connection::serve(shared, home, stream, client, shutdown).await;
-            drop(place);
+            connection::serve(shared, worker, stream, client, shutdown).await;
+            drop(permit);
         };
-        connections.spawn_on(serving, &thread);
+        connections.spawn_on(serving, runtime);
     }
 
     drop(listener);
@@ -55,15 +55,15 @@ type Accepted = (
     (std::net::TcpStream, std::net::SocketAddr),
 );
 
-/// The next connection, once there is a place for it.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Accepted {
+/// The next connection, once there is a permit for it.
+async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> Accepted {
     loop {
-        let place = places.clone().acquire_owned().await;
-        // It leaves the reactor of this thread for that of another.
+        let permit = permits.clone().acquire_owned().await;
+        // It leaves the runtime of this thread for that of a worker.
         let accepted = listener.accept().await;
         let accepted = accepted.and_then(|(stream, client)| Ok((stream.into_std()?, client)));
-        match (place, accepted) {
-            (Ok(place), Ok(accepted)) => return (place, accepted),
+        match (permit, accepted) {
+            (Ok(permit), Ok(accepted)) => return (permit, accepted),
             (_, Err(error)) => {
                 tracing::warn!("cannot accept a connection: {error}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;

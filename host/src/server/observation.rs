@@ -10,9 +10,9 @@ use std::time::Instant;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 
-use super::basic;
-use super::callers::Evidence;
-use super::target::Target;
+use latchkey_component::auth::Credentials;
+
+use super::route_class::{RouteClass, SignIn};
 use crate::metrics::Metrics;
 
 /// The target of the line that is written for each request.
@@ -31,10 +31,11 @@ const TOKEN_USER: HeaderName = HeaderName::from_static("x-latchkey-user");
 pub(super) struct Observation {
     began: Instant,
     method: Method,
-    pub(super) target: Target,
+    class: RouteClass,
+    /// The credentials that the component will verify, if it will verify any.
+    pub(super) credentials: Option<Credentials>,
     client: SocketAddr,
     id: HeaderValue,
-    authorization: Option<HeaderValue>,
     user: Option<String>,
     status: Option<StatusCode>,
     metrics: Option<Arc<Metrics>>,
@@ -47,7 +48,7 @@ impl Observation {
         client: SocketAddr,
         metrics: Option<Arc<Metrics>>,
     ) -> Self {
-        let target = Target::of(request.method(), request.uri());
+        let class = RouteClass::of(request.method(), request.uri());
         let headers = request.headers_mut();
         let id = match headers.get(REQUEST_ID) {
             Some(id) if is_usable(id) => id.clone(),
@@ -55,17 +56,17 @@ impl Observation {
         };
         // One, whatever came: the component is to tell of the same.
         headers.insert(REQUEST_ID, id.clone());
-        let authorization = headers.get(AUTHORIZATION).cloned();
+        let credentials = class.signs_in.then(|| credentials(headers)).flatten();
         if let Some(metrics) = &metrics {
             metrics.request_began();
         }
         Self {
             began: Instant::now(),
             method: request.method().clone(),
-            target,
+            class,
+            credentials,
             client,
             id,
-            authorization,
             user: None,
             status: None,
             metrics,
@@ -83,9 +84,10 @@ impl Observation {
 
     /// Who has signed in, or whose the token was; nobody who only claims to be a user.
     fn user(&self, answer: &HeaderMap) -> Option<String> {
-        match Evidence::of(self.target, self.status) {
-            Evidence::SignedIn => user_of(self.authorization.as_ref()?),
-            _ => Some(answer.get(TOKEN_USER)?.to_str().ok()?.to_owned()),
+        match &self.credentials {
+            Some(credentials) => (SignIn::told_by(self.status?) == SignIn::Accepted)
+                .then(|| credentials.name.as_str().to_owned()),
+            None => Some(answer.get(TOKEN_USER)?.to_str().ok()?.to_owned()),
         }
     }
 }
@@ -94,12 +96,12 @@ impl Drop for Observation {
     fn drop(&mut self) {
         let duration = self.began.elapsed();
         if let Some(metrics) = &self.metrics {
-            metrics.request_ended(&self.method, self.target.route, self.status, duration);
+            metrics.request_ended(&self.method, self.class.template, self.status, duration);
         }
         tracing::info!(
             target: REQUEST,
             method = self.method.as_str(),
-            route = self.target.route,
+            route = self.class.template,
             status = self.status.map(|status| status.as_u16()),
             duration_ms = duration.as_micros() as f64 / 1000.0,
             user = self.user.as_deref(),
@@ -122,9 +124,11 @@ fn new_id() -> HeaderValue {
     HeaderValue::try_from(id).expect("hexadecimal digits")
 }
 
-/// The user's name in credentials that have proved good.
-fn user_of(authorization: &HeaderValue) -> Option<String> {
-    let decoded = basic::decode(basic::encoded(authorization)?)?;
-    let colon = decoded.iter().position(|byte| *byte == b':')?;
-    String::from_utf8(decoded[..colon].to_vec()).ok()
+/// The credentials of a request, if the component takes them for some: it refuses a request that has several.
+fn credentials(headers: &HeaderMap) -> Option<Credentials> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => Credentials::parse(value.as_bytes()),
+        _ => None,
+    }
 }

@@ -1,6 +1,5 @@
-//! What an instance prints: lines for the auditor on its standard output, what went wrong on its standard error.
+//! What an instance prints: lines for an auditor on its standard output, what went wrong on its standard error.
 
-use std::borrow::Cow;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,33 +13,36 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError};
 
 use crate::metrics::Metrics;
 
-/// The target of the lines for an auditor.
+/// The target by which the log's filter switches the audit lines on and off.
 const AUDIT: &str = "latchkey::audit";
 
-/// The target of what the component says besides.
+/// The log target of everything else that the component prints.
 const COMPONENT: &str = "latchkey::component";
 
 /// What is longer than this without an end of line is a line all the same.
 const LONGEST_LINE: usize = 64 << 10;
 
+/// Takes each audit line as the component wrote it, with its end. Must not block: the instance waits meanwhile.
+pub type AuditLog = Arc<dyn Fn(&[u8]) + Send + Sync>;
+
 /// One of the two outputs of an instance.
 #[derive(Clone)]
 pub(super) struct Output {
-    /// What has come of a line.
+    /// The beginning of a line.
     begun: Arc<Mutex<Vec<u8>>>,
     kind: Kind,
 }
 
 #[derive(Clone)]
 enum Kind {
-    Standard(Option<Arc<Metrics>>),
+    Standard(AuditLog, Option<Arc<Metrics>>),
     Error,
 }
 
 impl Output {
-    /// The standard output, with what counts the events.
-    pub(super) fn standard(metrics: Option<Arc<Metrics>>) -> Self {
-        Self::new(Kind::Standard(metrics))
+    /// The standard output: audit lines go to `audit`, and are counted in `metrics`.
+    pub(super) fn standard(audit: AuditLog, metrics: Option<Arc<Metrics>>) -> Self {
+        Self::new(Kind::Standard(audit, metrics))
     }
 
     /// The standard error.
@@ -58,67 +60,37 @@ impl Output {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             begun.extend_from_slice(piece);
             if piece.ends_with(b"\n") || begun.len() >= LONGEST_LINE {
-                let line = String::from_utf8_lossy(&begun);
-                self.kind.print_line(line.trim_end_matches(['\r', '\n']));
+                self.kind.print_line(&begun);
                 begun.clear();
             }
         }
     }
 }
 
-impl Kind {
-    fn print_line(&self, line: &str) {
-        match self {
-            _ if line.is_empty() => {}
-            Self::Error => tracing::warn!(target: COMPONENT, "{line}"),
-            Self::Standard(metrics) => match serde_json::from_str::<Audit<'_>>(line) {
-                Ok(audit) => {
-                    if let Some(metrics) = metrics {
-                        metrics.event(&audit.audit);
-                    }
-                    audit.log();
-                }
-                Err(_) => tracing::info!(target: COMPONENT, "{line}"),
-            },
-        }
-    }
-}
-
-/// A line for the auditor, as `latchkey_component::audit` writes it. Its time is that of the log's line.
+/// As much of an audit line as the host reads; `latchkey_component::audit` writes it.
 #[derive(Deserialize)]
 struct Audit<'a> {
-    #[serde(borrow)]
-    audit: Cow<'a, str>,
-    #[serde(borrow)]
-    user: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    jwt_token_id: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    jwt_token_description: Option<Cow<'a, str>>,
-    jwt_token_life: Option<u64>,
-    #[serde(borrow)]
-    replaces: Option<Cow<'a, str>>,
-    jwt_tokens_deleted: Option<u64>,
-    #[serde(borrow)]
-    client: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    request_id: Option<Cow<'a, str>>,
+    audit: &'a str,
 }
 
-impl Audit<'_> {
-    fn log(&self) {
-        tracing::info!(
-            target: AUDIT,
-            audit = &*self.audit,
-            user = self.user.as_deref(),
-            jwt_token_id = self.jwt_token_id.as_deref(),
-            jwt_token_description = self.jwt_token_description.as_deref(),
-            jwt_token_life = self.jwt_token_life,
-            replaces = self.replaces.as_deref(),
-            jwt_tokens_deleted = self.jwt_tokens_deleted,
-            client = self.client.as_deref(),
-            request_id = self.request_id.as_deref(),
-        );
+impl Kind {
+    fn print_line(&self, line: &[u8]) {
+        let text = String::from_utf8_lossy(line.trim_ascii_end());
+        match self {
+            _ if text.is_empty() => {}
+            Self::Error => tracing::warn!(target: COMPONENT, "{text}"),
+            Self::Standard(log, metrics) => match serde_json::from_slice::<Audit<'_>>(line) {
+                Ok(Audit { audit }) => {
+                    if let Some(metrics) = metrics {
+                        metrics.event(audit);
+                    }
+                    if tracing::enabled!(target: AUDIT, tracing::Level::INFO) {
+                        log(line);
+                    }
+                }
+                Err(_) => tracing::info!(target: COMPONENT, "{text}"),
+            },
+        }
     }
 }
 

@@ -1,0 +1,103 @@
+//! As much of a request's route as the host has to know.
+
+use http::{Method, StatusCode, Uri};
+use latchkey_component::api::route::{Action, Route};
+
+/// The class of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RouteClass {
+    /// The path as a template, of which there are few: a label for the log and the metrics.
+    pub(super) template: &'static str,
+    /// Whether the request is answered only to users who sign in.
+    pub(super) signs_in: bool,
+}
+
+impl RouteClass {
+    pub(super) fn of(method: &Method, uri: &Uri) -> Self {
+        let route = Route::parse(uri.path(), uri.query());
+        let action = route.and_then(|route| route.action(method));
+        Self {
+            template: route.map_or("unmatched", Route::template),
+            signs_in: matches!(action, Some(Action::Managed(_))),
+        }
+    }
+}
+
+/// What an answer says of the credentials that came with a request that signs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SignIn {
+    /// They were verified, and are good.
+    Accepted,
+    /// They are wrong, or were not verified because too many were wrong.
+    Refused,
+    /// The server failed before it could tell.
+    Unknown,
+}
+
+impl SignIn {
+    /// Nobody is told anything without credentials: to be told what else is wrong proves them.
+    pub(super) fn told_by(status: StatusCode) -> Self {
+        match status.as_u16() {
+            401 | 429 => Self::Refused,
+            200..500 => Self::Accepted,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes() {
+        for (method, path, template, signs_in) in [
+            ("GET", "/api/v1alpha/token", "/api/v1alpha/token", true),
+            ("GET", "/v1alpha/token/?x=y", "/api/v1alpha/token", true),
+            (
+                "DELETE",
+                "/v1alpha/token/x",
+                "/api/v1alpha/token/{jwt_token_id}",
+                true,
+            ),
+            (
+                "POST",
+                "/v1alpha/introspect",
+                "/api/v1alpha/introspect",
+                true,
+            ),
+            ("OPTIONS", "/api/v1alpha/token", "/api/v1alpha/token", false),
+            ("PUT", "/api/v1alpha/token", "/api/v1alpha/token", false),
+            ("GET", "/api/v1alpha/verify/x", "/api/v1alpha/verify", false),
+            (
+                "GET",
+                "/api/healthz/liveness",
+                "/api/healthz/liveness",
+                false,
+            ),
+            ("GET", "/api/v1alpha/token/x/y", "unmatched", false),
+        ] {
+            let method = method.parse().expect("a method");
+            let class = RouteClass::of(&method, &path.parse().expect("a path"));
+            let expected = RouteClass { template, signs_in };
+            assert_eq!(class, expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn answers_tell_whether_credentials_are_good() {
+        for (status, expected) in [
+            (200, SignIn::Accepted),
+            (201, SignIn::Accepted),
+            (404, SignIn::Accepted),
+            (415, SignIn::Accepted),
+            (401, SignIn::Refused),
+            (429, SignIn::Refused),
+            (500, SignIn::Unknown),
+            (503, SignIn::Unknown),
+        ] {
+            let status = StatusCode::from_u16(status).expect("a status");
+            assert_eq!(SignIn::told_by(status), expected, "{status}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! A worker: a queue of requests, and one instance after the other that serves them.
+//!
+//! An instance that fails takes with it only the requests that it was serving. Those that wait in the queue are served by
+//! the next one.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use http::Request;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep, timeout};
+use wasmtime_wasi_http::WasiBody;
+
+use super::Limits;
+use super::answer::{Answer, Failure};
+
+/// The sending end of a worker's queue.
+pub(super) struct Queue(mpsc::UnboundedSender<Job>);
+
+/// The receiving end.
+pub(super) struct Jobs(mpsc::UnboundedReceiver<Job>);
+
+/// A request on its way to an instance.
+struct Job {
+    request: Request<WasiBody>,
+    begun: Arc<AtomicBool>,
+    answer: oneshot::Sender<Result<Answer, Failure>>,
+}
+
+/// A new queue, which needs no bound of its own: there is one request for each connection.
+pub(super) fn queue() -> (Queue, Jobs) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    (Queue(sender), Jobs(receiver))
+}
+
+impl Queue {
+    /// The answer to a request, within `time`. The worker drops the request if this is dropped before it has begun.
+    pub(super) async fn request(
+        &self,
+        request: Request<WasiBody>,
+        time: Duration,
+    ) -> Result<Answer, Failure> {
+        let begun = Arc::new(AtomicBool::new(false));
+        let (answer, answered) = oneshot::channel();
+        let job = Job {
+            request,
+            begun: begun.clone(),
+            answer,
+        };
+        // If the worker has ended, `answered` says so.
+        let _ = self.0.send(job);
+        match timeout(time, answered).await {
+            Ok(Ok(answer)) => answer,
+            // The instance has ended, and the log says why.
+            Ok(Err(_)) => Err(Failure::Trap),
+            Err(_) if begun.load(Ordering::Relaxed) => {
+                tracing::error!("the component did not answer in time");
+                Err(Failure::Timeout)
+            }
+            Err(_) => Err(Failure::Overload),
+        }
+    }
+}
+
+impl Jobs {
+    /// The next request whose client still waits; `None` when there will be no more.
+    async fn next(&mut self) -> Option<Job> {
+        loop {
+            let job = self.0.recv().await?;
+            if !job.answer.is_closed() {
+                job.begun.store(true, Ordering::Relaxed);
+                return Some(job);
+            }
+        }
+    }
+
+    fn are_over(&self) -> bool {
+        self.0.is_closed() && self.0.is_empty()
+    }
+}
+
+/// Makes instances.
+pub(super) trait Instances: Send + Sync {
+    /// Makes an instance, and serves jobs with it until [`End`].
+    ///
+    /// # Errors
+    ///
+    /// No instance can be made.
+    fn serve(&self, jobs: &mut Jobs) -> impl Future<Output = wasmtime::Result<End>> + Send;
+}
+
+/// Why an instance has ended.
+pub(super) enum End {
+    /// It has served as many requests as it may, or the queue is closed.
+    Finished,
+    /// It has answered nothing for longer than a request may take.
+    Stalled,
+    /// It trapped.
+    Trapped(wasmtime::Error),
+}
+
+/// Serves jobs until the queue is closed.
+pub(super) async fn run(instances: Arc<impl Instances>, mut jobs: Jobs) {
+    while !jobs.are_over() {
+        let serving = AssertUnwindSafe(instances.serve(&mut jobs));
+        match serving.catch_unwind().await {
+            Ok(Ok(End::Finished)) => {}
+            Ok(Ok(End::Stalled)) => {
+                tracing::error!("an instance of the component is ended: it does not answer");
+            }
+            Ok(Ok(End::Trapped(error))) => {
+                tracing::error!("an instance of the component has ended: {error:?}");
+            }
+            Ok(Err(error)) => {
+                tracing::error!("no instance can be made: {error:#}");
+                // The next request is the occasion to try again; this one has waited in vain.
+                if let Some(job) = jobs.next().await {
+                    let _ = job.answer.send(Err(Failure::Overload));
+                }
+            }
+            Err(_) => tracing::error!("a worker has panicked, and goes on with another instance"),
+        }
+    }
+}
+
+/// Has `respond` answer jobs, several at a time, until the queue is closed or there were as many as an instance may serve.
+///
+/// # Errors
+///
+/// `respond` fails: the instance has trapped.
+pub(super) async fn serve_jobs<R>(
+    jobs: &mut Jobs,
+    limits: &Limits,
+    progress: &Progress,
+    respond: impl Fn(Request<WasiBody>) -> R,
+) -> wasmtime::Result<()>
+where
+    R: Future<Output = wasmtime::Result<Result<Answer, Failure>>>,
+{
+    let mut calls = FuturesUnordered::new();
+    let mut left = limits.instance_life;
+    loop {
+        tokio::select! {
+            biased;
+            Some(result) = calls.next() => {
+                progress.call_ended();
+                result?;
+            }
+            job = jobs.next(), if left > 0 && calls.len() < limits.requests_per_instance => {
+                let Some(Job { request, answer, .. }) = job else {
+                    left = 0;
+                    continue;
+                };
+                left -= 1;
+                progress.call_began();
+                let call = respond(request);
+                calls.push(async move {
+                    // Nobody may be left to hear it.
+                    let _ = answer.send(call.await?);
+                    wasmtime::error::Ok(())
+                });
+            }
+            else => return Ok(()),
+        }
+    }
+}
+
+/// Whether the calls of an instance come to an end.
+#[derive(Default)]
+pub(super) struct Progress {
+    in_flight: AtomicUsize,
+    ended: AtomicU64,
+}
+
+/// How often progress is looked at.
+const PERIOD: Duration = Duration::from_secs(1);
+
+impl Progress {
+    fn call_began(&self) {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn call_ended(&self) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.ended.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Waits until calls are in flight of which none has ended for longer than `time`.
+    async fn stalled(&self, time: Duration) {
+        let mut seen = 0;
+        let mut since = Instant::now();
+        while since.elapsed() <= time {
+            sleep(PERIOD).await;
+            let ended = self.ended.load(Ordering::Relaxed);
+            if ended != seen || self.in_flight.load(Ordering::Relaxed) == 0 {
+                seen = ended;
+                since = Instant::now();
+            }
+        }
+    }
+}
+
+/// Runs an instance to its end, or until it is stalled.
+///
+/// The time is kept outside of `serving`: while the guest computes, or waits in a call that it made synchronously, wasmtime
+/// polls nothing within `run_concurrent` (bytecodealliance/wasmtime issues 11869 and 11870).
+pub(super) async fn watched(
+    serving: impl Future<Output = wasmtime::Result<()>>,
+    progress: &Progress,
+    limits: &Limits,
+) -> End {
+    tokio::select! {
+        result = serving => result.map_or_else(End::Trapped, |()| End::Finished),
+        () = progress.stalled(limits.request_time) => End::Stalled,
+    }
+}
+
+#[cfg(test)]
+mod tests;
