@@ -114,31 +114,27 @@ impl Default for Limits {
 impl Limits {
     /// Refuses bounds with which nothing would be served, or which this machine's address space cannot hold.
     fn check(&self) -> Result<(), StartError> {
-        let within = |name, value: usize, lowest: usize, highest: usize| match value {
-            value if (lowest..=highest).contains(&value) => Ok(()),
-            _ => Err(StartError::Limit {
-                name,
-                lowest,
-                highest,
-            }),
-        };
-        within("connections", self.connections, 1, 1 << 20)?;
-        within("serving_workers", self.serving_workers, 1, 1_000)?;
-        within(
-            "requests_per_instance",
-            self.requests_per_instance,
-            1,
-            10_000,
-        )?;
-        within("instance_life", self.instance_life, 1, usize::MAX)?;
-        within("instance_memory", self.instance_memory, 1 << 20, 4 << 30)?;
-        for (name, time) in [
-            ("request_time", self.request_time),
-            ("body_time", self.body_time),
-            ("header_time", self.header_time),
-            ("write_time", self.write_time),
+        let millis = |time: Duration| usize::try_from(time.as_millis()).unwrap_or(usize::MAX);
+        let day = 24 * 60 * 60 * 1_000;
+        for (name, value, least, most) in [
+            ("connections", self.connections, 1, 1 << 20),
+            ("serving_workers", self.serving_workers, 1, 1_000),
+            (
+                "requests_per_instance",
+                self.requests_per_instance,
+                1,
+                10_000,
+            ),
+            ("instance_life", self.instance_life, 1, usize::MAX),
+            ("instance_memory", self.instance_memory, 1 << 20, 4 << 30),
+            ("request_time", millis(self.request_time), 1, day),
+            ("body_time", millis(self.body_time), 1, day),
+            ("header_time", millis(self.header_time), 1, day),
+            ("write_time", millis(self.write_time), 1, day),
         ] {
-            within(name, time.as_millis() as usize, 1, 24 * 60 * 60 * 1_000)?;
+            if !(least..=most).contains(&value) {
+                return Err(StartError::Limit(name, least, most));
+            }
         }
         Ok(())
     }
@@ -147,16 +143,9 @@ impl Limits {
 /// Why a component cannot be served. Each text is one line.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A field of [`Limits`], in milliseconds if it is a time.
-    #[error("the limit {name} must be from {lowest} to {highest}")]
-    Limit {
-        /// Which.
-        name: &'static str,
-        /// The least that works.
-        lowest: usize,
-        /// The most that works.
-        highest: usize,
-    },
+    /// A field of [`Limits`], in milliseconds if it is a time, the least that works and the most.
+    #[error("the limit {0} must be from {1} to {2}")]
+    Limit(&'static str, usize, usize),
     /// The engine does not work on this machine.
     #[error("the WebAssembly engine cannot start: {0}")]
     Engine(String),
@@ -177,8 +166,6 @@ pub enum StartError {
 /// A component that is ready to be served.
 pub struct Server {
     shared: Arc<Shared>,
-    /// Keeps the clock of the engine running.
-    _ticker: engine::Ticker,
 }
 
 /// What all connections share.
@@ -197,6 +184,7 @@ impl Server {
     pub fn new(application: Application, limits: Limits) -> Result<Self, StartError> {
         limits.check()?;
         let engine = engine::new(&limits)?;
+        engine::start_clock(&engine);
         let component = engine::compile(&engine, &application.component)?;
         let metrics = application.metrics;
         let backend = match &metrics {
@@ -231,7 +219,6 @@ impl Server {
                 limits,
                 metrics,
             }),
-            _ticker: engine::Ticker::start(&engine),
         })
     }
 
@@ -242,9 +229,7 @@ impl Server {
             .body(Empty::new().map_err(|never| match never {}).boxed_unsync())
             .map_err(|error| StartError::Failed(error.to_string()))?;
         let answer = self.shared.dispatcher.dispatch(0, None, request).await;
-        let response = answer
-            .map_err(|failure| StartError::Failed(failure.to_string()))?
-            .0;
+        let response = answer.map_err(|failure| StartError::Failed(failure.to_string()))?;
         if response.status() != http::StatusCode::SERVICE_UNAVAILABLE {
             return Ok(());
         }
@@ -293,7 +278,7 @@ mod tests {
             change(&mut limits);
             match limits.check() {
                 Ok(()) => None,
-                Err(StartError::Limit { name, .. }) => Some(name),
+                Err(StartError::Limit(name, ..)) => Some(name),
                 Err(other) => panic!("{other}"),
             }
         };

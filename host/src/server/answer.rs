@@ -1,8 +1,10 @@
 //! The answers: the component's, and those that the host itself gives in the same form.
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{Response, StatusCode};
 use http_body_util::{BodyExt, Either, Full};
 use wasmtime_wasi_http::WasiBody;
 
@@ -14,36 +16,29 @@ const WHOLE_ANSWER: u64 = 8 << 20;
 pub(super) type AnswerBody = Either<Full<Bytes>, WasiBody>;
 
 /// An answer, ready to be sent.
-pub(super) struct Answer(pub(super) Response<AnswerBody>);
+pub(super) type Answer = Response<AnswerBody>;
 
-impl Answer {
-    /// The answer that is `response`, put together if it is short; without its body where `head` was asked for.
-    pub(super) async fn new(response: Response<WasiBody>, head: bool) -> Result<Self, Failure> {
-        let length = response.headers().get(CONTENT_LENGTH);
-        let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        if head {
-            // The length is that of the body that a GET would get; there is none to wait for.
-            return Ok(Self(response.map(|_| Either::Left(Full::default()))));
-        } else if length.is_none_or(|length| length > WHOLE_ANSWER) {
-            return Ok(Self(response.map(Either::Right)));
-        }
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.map_err(|error| {
-            tracing::error!("the component broke its answer off: {error}");
-            Failure::Trap
-        })?;
-        let body = body.to_bytes();
-        if length != Some(body.len() as u64) {
-            tracing::error!("the component's answer is not as long as it says");
-            return Err(Failure::Trap);
-        }
-        let body = Either::Left(Full::new(body));
-        Ok(Self(Response::from_parts(parts, body)))
+/// Puts the component's response together if it is short, without its body where `head` was asked for.
+pub(super) async fn collect(response: Response<WasiBody>, head: bool) -> Result<Answer, Failure> {
+    let length = response.headers().get(CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if head {
+        // The length is that of the body that a GET would get; there is none to wait for.
+        return Ok(response.map(|_| Either::Left(Full::default())));
+    } else if length.is_none_or(|length| length > WHOLE_ANSWER) {
+        return Ok(response.map(Either::Right));
     }
-
-    pub(super) fn status(&self) -> StatusCode {
-        self.0.status()
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.map_err(|error| {
+        tracing::error!("the component broke its answer off: {error}");
+        Failure::Trap
+    })?;
+    let body = body.to_bytes();
+    if length != Some(body.len() as u64) {
+        tracing::error!("the component's answer is not as long as it says");
+        return Err(Failure::Trap);
     }
+    Ok(Response::from_parts(parts, Either::Left(Full::new(body))))
 }
 
 /// Why the component did not answer a request. The client is told no more than these texts.
@@ -69,24 +64,21 @@ impl Failure {
         }
     }
 
-    pub(super) fn response(self) -> Response<AnswerBody> {
+    pub(super) fn response(self) -> Answer {
         let (status, code) = self.parts();
         // Neither text holds a character that JSON would have to escape.
         let body = format!(r#"{{"message":"{self}","code":"{code}"}}"#);
-        let length = body.len();
-        let mut response = Response::new(Either::Left(Full::from(body)));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        let mut set = |name: HeaderName, value: &'static str| {
-            headers.insert(name, HeaderValue::from_static(value));
+        let response = Response::builder()
+            .status(status)
+            .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_LENGTH, body.len())
+            .header(CACHE_CONTROL, "no-store")
+            .header(X_CONTENT_TYPE_OPTIONS, "nosniff");
+        let response = match self {
+            Self::Overload => response.header(RETRY_AFTER, "1"),
+            Self::Trap | Self::Timeout => response,
         };
-        set(CONTENT_TYPE, "application/json");
-        set(CACHE_CONTROL, "no-store");
-        set(http::header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-        if self == Self::Overload {
-            set(RETRY_AFTER, "1");
-        }
-        headers.insert(CONTENT_LENGTH, length.into());
-        response
+        let body = Either::Left(Full::from(body));
+        response.body(body).expect("every part of it is valid")
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::header::{EXPECT, HOST};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderName, HeaderValue, Request, Response, Uri};
+use http::{HeaderName, HeaderValue, Request, Uri};
 use http_body::Body;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use wasmtime_wasi_http::WasiBody;
 
 use super::Shared;
-use super::answer::AnswerBody;
+use super::answer::Answer;
 use super::body::Drained;
 use super::observation::Observation;
 
@@ -80,13 +80,13 @@ async fn respond(
     mut request: Request<Incoming>,
     client: SocketAddr,
     local: Option<SocketAddr>,
-) -> Response<AnswerBody> {
+) -> Answer {
     let observation = Observation::begin(&mut request, client, shared.metrics.clone());
     let request = prepare(request, client, local, shared.limits.body_time);
     let credentials = observation.credentials.as_ref();
     let answer = shared.dispatcher.dispatch(worker, credentials, request);
     let mut response = match answer.await {
-        Ok(answer) => answer.0,
+        Ok(answer) => answer,
         Err(failure) => failure.response(),
     };
     observation.end(&mut response);

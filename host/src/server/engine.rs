@@ -1,7 +1,6 @@
 //! The engine: how components are compiled, and what their instances may use.
 
 use std::path::PathBuf;
-use std::sync::mpsc;
 use std::time::Duration;
 
 use wasmtime::component::Component;
@@ -76,23 +75,14 @@ pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, StartE
     Component::from_binary(engine, bytes).map_err(|error| invalid(&one_line(&error)))
 }
 
-/// The thread that moves the engine's clock on; ends when this is dropped.
-pub(super) struct Ticker {
-    _stop: mpsc::Sender<()>,
-}
-
-impl Ticker {
-    pub(super) fn start(engine: &Engine) -> Self {
-        let (stop, stopped) = mpsc::channel();
-        let engine = engine.weak();
-        std::thread::spawn(move || {
-            while stopped.recv_timeout(TICK) == Err(mpsc::RecvTimeoutError::Timeout) {
-                match engine.upgrade() {
-                    Some(engine) => engine.increment_epoch(),
-                    None => break,
-                }
-            }
-        });
-        Self { _stop: stop }
-    }
+/// Starts the thread that moves the engine's clock on. It ends when the engine is dropped.
+pub(super) fn start_clock(engine: &Engine) {
+    let engine = engine.weak();
+    std::thread::spawn(move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(TICK);
+        }
+    });
 }

@@ -9,7 +9,7 @@ use wasmtime_wasi_http::p3::bindings::{Service, ServicePre};
 use wasmtime_wasi_http::{WasiBody, WasiHttpView, p3};
 
 use super::Limits;
-use super::answer::{Answer, Failure};
+use super::answer::{self, Answer, Failure};
 use super::guest::{self, Guest};
 use super::output::AuditLog;
 use super::worker::{self, End, Instances, Jobs, Progress};
@@ -76,5 +76,5 @@ async fn respond(
             return Ok(Err(Failure::Trap));
         }
     };
-    Ok(Answer::new(response, head).await)
+    Ok(answer::collect(response, head).await)
 }

@@ -31,7 +31,7 @@ impl Fixture {
                     *response.status_mut() =
                         StatusCode::from_bytes(request.headers()[STATUS].as_bytes())
                             .expect("a status");
-                    Ok(Ok(Answer(response)))
+                    Ok(Ok(response))
                 };
                 let limits = Limits::default();
                 worker::serve_jobs(&mut jobs, &limits, &Progress::default(), respond).await

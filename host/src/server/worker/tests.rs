@@ -58,7 +58,7 @@ impl Fake {
                 .forget(),
             _ => {}
         }
-        Ok(Ok(Answer(Response::new(Either::Left(Default::default())))))
+        Ok(Ok(Response::new(Either::Left(Default::default()))))
     }
 
     fn begun(&self) -> Vec<(usize, String)> {
