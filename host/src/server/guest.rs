@@ -32,7 +32,6 @@ pub(super) struct Guest {
     outgoing: NoOutgoingRequests,
     stores: Stores,
     variables: Arc<Variables>,
-    occupation: Occupation,
     writes: Writes,
 }
 
@@ -41,7 +40,6 @@ impl Guest {
     pub(super) fn new(
         stores: Stores,
         variables: Arc<Variables>,
-        occupation: Occupation,
         metrics: Option<Arc<Metrics>>,
     ) -> Self {
         let mut table = ResourceTable::new();
@@ -58,7 +56,6 @@ impl Guest {
             outgoing: NoOutgoingRequests,
             stores,
             variables,
-            occupation,
             writes: Writes::default(),
         }
     }
@@ -67,7 +64,6 @@ impl Guest {
         View {
             stores: &self.stores,
             table: &mut self.table,
-            occupation: &self.occupation,
             writes: &self.writes,
         }
     }

@@ -82,12 +82,7 @@ async fn run(line: &Arc<Line>, slot: Slot) -> wasmtime::Result<End> {
         metrics,
     } = &line.factory;
     let occupation = Occupation::default();
-    let guest = Guest::new(
-        stores.clone(),
-        variables.clone(),
-        occupation.clone(),
-        metrics.clone(),
-    );
+    let guest = Guest::new(stores.clone(), variables.clone(), metrics.clone());
     let mut store = guest::store(pre.engine(), guest, occupation.clone());
     let service = pre.instantiate_async(&mut store).await?;
     let calls = Calls::new(&line.limits);
