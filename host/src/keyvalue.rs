@@ -12,15 +12,15 @@ use crate::secret::Secret;
 
 #[cfg(test)]
 mod conformance;
-pub mod measured;
+pub(crate) mod measured;
 pub mod memory;
-pub mod redis;
+mod redis;
 pub mod sqlite;
-pub mod wit;
-pub mod writes;
+pub(crate) mod wit;
+pub(crate) mod writes;
 
 /// The one store label that this host backs; Spin gives it to an application by default, too.
-pub const DEFAULT_LABEL: &str = "default";
+const DEFAULT_LABEL: &str = "default";
 
 /// A key-value store: durable once a write has returned, and atomic per call for everyone who shares it.
 ///
@@ -102,49 +102,48 @@ pub enum StoreUrl {
     Redis(Secret),
 }
 
-/// Why a store cannot be used from the start.
+/// Why a store cannot be used from the start. No text holds the URL of a Redis: it may hold a password.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Not a URL of a known form.
     #[error("{0}")]
-    Url(String),
+    Url(&'static str),
     /// SQLite.
-    #[error(transparent)]
-    Sqlite(#[from] sqlite::OpenError),
+    #[error("cannot use the store {path}: {reason}")]
+    Sqlite {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Redis.
-    #[error(transparent)]
-    Redis(#[from] redis::ConnectError),
+    #[error("cannot use the Redis store: {0}")]
+    Redis(String),
 }
 
 impl FromStr for StoreUrl {
     type Err = StoreError;
 
     fn from_str(url: &str) -> Result<Self, StoreError> {
-        let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
+        let (scheme, rest) = url.split_once(':').unwrap_or((url, "?"));
         match scheme {
-            "memory" if rest.is_empty() && url.ends_with(':') => Ok(Self::Memory),
+            "memory" if rest.is_empty() => Ok(Self::Memory),
             "sqlite" => {
                 // `sqlite:///x` is how other tools write the absolute path `/x`.
-                let path = rest.strip_prefix("//").unwrap_or(rest);
-                if path == ":memory:" {
-                    Err(StoreError::Url(
-                        "for a store in memory write `memory:`".into(),
-                    ))
-                } else if path.is_empty() {
-                    Err(StoreError::Url(
-                        "`sqlite:` needs the path of a file, as in `sqlite:tokens.db`".into(),
-                    ))
-                } else {
-                    Ok(Self::Sqlite(path.into()))
+                match rest.strip_prefix("//").unwrap_or(rest) {
+                    ":memory:" => Err(StoreError::Url("for a store in memory write `memory:`")),
+                    "" => Err(StoreError::Url(
+                        "`sqlite:` needs the path of a file, as in `sqlite:tokens.db`",
+                    )),
+                    path => Ok(Self::Sqlite(path.into())),
                 }
             }
             "redis" | "rediss" => {
-                redis::Redis::check_url(url)?;
+                redis::check_url(url)?;
                 Ok(Self::Redis(url.into()))
             }
-            // The URL is not repeated: it may hold a password.
             _ => Err(StoreError::Url(
-                "a store is `sqlite:PATH`, `redis://HOST` or `memory:`".into(),
+                "a store is `sqlite:PATH`, `redis://HOST` or `memory:`",
             )),
         }
     }

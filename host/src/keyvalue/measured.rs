@@ -1,4 +1,4 @@
-//! A store whose operations are counted.
+//! Metrics of the store.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,29 +8,27 @@ use async_trait::async_trait;
 use super::{Backend, BackendError, Swap};
 use crate::metrics::{Metrics, Outcome};
 
-/// Another store, and what counts its operations.
-pub struct Measured {
+/// A store that counts the operations of another.
+pub(crate) struct Measured {
     backend: Arc<dyn Backend>,
     metrics: Arc<Metrics>,
 }
 
 impl Measured {
-    /// Counts the operations of `backend` in `metrics`.
-    pub fn new(backend: Arc<dyn Backend>, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(backend: Arc<dyn Backend>, metrics: Arc<Metrics>) -> Self {
         Self { backend, metrics }
     }
 
     async fn measure<T>(
         &self,
-        operation: &'static str,
-        going: impl Future<Output = Result<T, BackendError>>,
+        name: &'static str,
+        operation: impl Future<Output = Result<T, BackendError>>,
         outcome: impl FnOnce(&T) -> Outcome,
     ) -> Result<T, BackendError> {
-        let began = Instant::now();
-        let result = going.await;
+        let begin = Instant::now();
+        let result = operation.await;
         let outcome = result.as_ref().map_or(Outcome::Failed, outcome);
-        self.metrics
-            .store_operation(operation, outcome, began.elapsed());
+        self.metrics.store_operation(name, outcome, begin.elapsed());
         result
     }
 }

@@ -63,6 +63,6 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn conforms() {
         let store = Arc::new(Memory::default());
-        conformance::run(store.clone(), store).await;
+        conformance::run(store.clone(), store, conformance::little_endian).await;
     }
 }

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, ErrorKind, RedisError, Script, ServerErrorKind};
 
-use super::{Backend, BackendError, Swap};
+use super::{Backend, BackendError, StoreError, Swap};
 use crate::secret::Secret;
 
 /// How long to wait for a connection.
@@ -39,48 +39,37 @@ if ARGV[1] == '0' and seen == false or ARGV[1] == '1' and seen == ARGV[2] then
 end
 return 0";
 
-/// Why a Redis cannot be the store. The address is not part of it: it may hold a password.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// The URL cannot be parsed.
-    #[error("the Redis URL is not redis[s]://[user:password@]host[:port][/database]")]
-    Url,
-    /// The server does not answer, or not to us.
-    #[error("cannot use the Redis store: {0}")]
-    Server(String),
-}
-
 /// The store of `--store redis://…`.
-pub struct Redis {
+pub(super) struct Redis {
     connection: ConnectionManager,
     compare_and_swap: Script,
 }
 
-impl Redis {
-    /// Checks that `url` can be used, without connecting.
-    pub fn check_url(url: &str) -> Result<(), ConnectError> {
-        Client::open(url).map(drop).map_err(|_| ConnectError::Url)
-    }
+/// Fails if `url` cannot be parsed.
+pub(super) fn check_url(url: &str) -> Result<Client, StoreError> {
+    Client::open(url).map_err(|_| {
+        StoreError::Url("the Redis URL is not redis[s]://[user:password@]host[:port][/database]")
+    })
+}
 
-    /// Connects, and finds out whether the server lets us in.
-    pub async fn connect(url: &Secret) -> Result<Self, ConnectError> {
-        let client = Client::open(url.expose()).map_err(|_| ConnectError::Url)?;
+impl Redis {
+    /// Connects. Fails if the server does not let us in.
+    pub(super) async fn connect(url: &Secret) -> Result<Self, StoreError> {
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(RESPONSE_TIMEOUT))
             .set_number_of_retries(RECONNECTS)
             .set_min_delay(MIN_RECONNECT_DELAY)
             .set_max_delay(MAX_RECONNECT_DELAY);
-        let server = |error: RedisError| ConnectError::Server(describe(&error));
-        let mut connection = ConnectionManager::new_with_config(client, config)
-            .await
-            .map_err(server)?;
-        let _: String = redis::cmd("PING")
-            .query_async(&mut connection)
-            .await
-            .map_err(server)?;
+        let client = check_url(url.expose())?;
+        let connect = async {
+            let mut connection = ConnectionManager::new_with_config(client, config).await?;
+            let _: String = redis::cmd("PING").query_async(&mut connection).await?;
+            Ok(connection)
+        };
+        let failed = |error: RedisError| StoreError::Redis(describe(&error));
         Ok(Self {
-            connection,
+            connection: connect.await.map_err(failed)?,
             compare_and_swap: Script::new(COMPARE_AND_SWAP),
         })
     }
@@ -170,3 +159,6 @@ fn describe(error: &RedisError) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

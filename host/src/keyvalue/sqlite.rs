@@ -2,24 +2,30 @@
 //!
 //! The file is in WAL mode, where readers never wait for a writer. Reads run on a few connections of their own. All
 //! writes go through one thread, which commits together what has piled up meanwhile (see [`writer`]); a write has
-//! returned only when it is on the disk (`synchronous = FULL`).
+//! returned only when it is on the disk (`synchronous = FULL`), in the file that is still at the path (see [`files`]).
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
-use super::{Backend, BackendError, DEFAULT_LABEL, Swap, incremented};
+use super::{Backend, BackendError, DEFAULT_LABEL, StoreError, Swap, incremented};
 
+use files::Files;
+use writer::Writer;
+
+mod files;
 mod writer;
 
 /// How long to wait for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Read connections. A read takes some microseconds, so a few serve many requests.
-const READERS: usize = 4;
+/// Connections for reads that wait for nobody. A read takes some microseconds, so a few serve many requests.
+const READERS: usize = 3;
 
 /// The table as Spin creates it (`crates/key-value-spin/src/store.rs`).
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS spin_key_value (
@@ -39,18 +45,12 @@ const INSERT: &str = "INSERT INTO spin_key_value (store, key, value) VALUES (?1,
 const UPDATE: &str = "UPDATE spin_key_value SET value = ?3
                       WHERE store = ?1 AND key = ?2 AND CAST(value AS BLOB) = ?4";
 
-/// Why a file cannot be the store.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot use the store {path}: {reason}")]
-pub struct OpenError {
-    path: String,
-    reason: String,
-}
-
 /// The store of `--store sqlite:PATH`.
 pub struct Sqlite {
-    readers: Arc<Vec<Mutex<Connection>>>,
-    writer: writer::Writer,
+    readers: Vec<Mutex<Connection>>,
+    /// For reads that have to wait for another process.
+    patient_reader: Arc<Mutex<Connection>>,
+    writer: Writer,
 }
 
 impl Sqlite {
@@ -59,16 +59,16 @@ impl Sqlite {
     ///
     /// A file that is damaged, not a database, read-only or of another shape is an error here rather than at the first
     /// request.
-    pub fn open(path: &Path) -> Result<Self, OpenError> {
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
         Self::open_with_batch(path, writer::BATCH)
     }
 
     /// As [`Self::open`], with at most `batch` writes to a commit; 1 is what there would be without group commit, for a
     /// benchmark to compare with.
-    pub fn open_with_batch(path: &Path, batch: usize) -> Result<Self, OpenError> {
+    pub fn open_with_batch(path: &Path, batch: usize) -> Result<Self, StoreError> {
         // So that SQLite does not take a relative path for one of its special names.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Self::connect(&path, batch.max(1)).map_err(|error| OpenError {
+        Self::connect(&path, batch.max(1)).map_err(|error| StoreError::Sqlite {
             path: path.display().to_string(),
             reason: match error.sqlite_error_code() {
                 Some(ErrorCode::NotADatabase) => "it is not an SQLite database".to_owned(),
@@ -86,6 +86,14 @@ impl Sqlite {
 
     fn connect(path: &Path, batch: usize) -> rusqlite::Result<Self> {
         create_private(path);
+        // Which root may write all the same, but nobody should.
+        if path
+            .metadata()
+            .is_ok_and(|file| file.permissions().readonly())
+        {
+            let read_only = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY);
+            return Err(rusqlite::Error::SqliteFailure(read_only, None));
+        }
         let writer = connection(path)?;
         writer.pragma_update(None, "journal_mode", "WAL")?;
         writer.pragma_update(None, "synchronous", "FULL")?;
@@ -94,19 +102,19 @@ impl Sqlite {
         for sql in [GET, SET, INSERT, UPDATE] {
             writer.prepare_cached(sql)?;
         }
-        let readers = (0..READERS)
-            .map(|_| {
-                let reader = connection(path)?;
-                reader.pragma_update(None, "query_only", true)?;
-                reader.prepare_cached(GET)?;
-                // The first attempt is made on a thread that must not wait, see `get`.
-                reader.busy_timeout(Duration::ZERO)?;
-                Ok(Mutex::new(reader))
-            })
-            .collect::<rusqlite::Result<_>>()?;
+        let reader = |timeout| -> rusqlite::Result<_> {
+            let reader = connection(path)?;
+            reader.pragma_update(None, "query_only", true)?;
+            reader.prepare_cached(GET)?;
+            reader.busy_timeout(timeout)?;
+            Ok(Mutex::new(reader))
+        };
         Ok(Self {
-            readers: Arc::new(readers),
-            writer: writer::Writer::start(writer, batch),
+            readers: (0..READERS)
+                .map(|_| reader(Duration::ZERO))
+                .collect::<rusqlite::Result<_>>()?,
+            patient_reader: Arc::new(reader(BUSY_TIMEOUT)?),
+            writer: Writer::start(writer, Files::at(path), batch),
         })
     }
 }
@@ -114,11 +122,8 @@ impl Sqlite {
 /// Creates the file, if there is none, for its owner alone: it may hold the signing key. SQLite gives the files that it makes
 /// beside it the same permissions. Why it could not be created, SQLite says better.
 fn create_private(path: &Path) {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let _ = options.open(path);
+    let mut options = OpenOptions::new();
+    let _ = options.write(true).create_new(true).mode(0o600).open(path);
 }
 
 fn connection(path: &Path) -> rusqlite::Result<Connection> {
@@ -155,19 +160,21 @@ fn get(connection: &Connection, key: &str) -> Result<Option<Vec<u8>>, BackendErr
     }
 }
 
-fn set(connection: &Connection, key: &str, value: &[u8]) -> Result<(), BackendError> {
-    connection
+/// Returns how many rows have changed: always 1.
+fn set(connection: &Connection, key: &str, value: &[u8]) -> Result<i64, BackendError> {
+    let changed = connection
         .prepare_cached(SET)?
         .execute(params![DEFAULT_LABEL, key, value])?;
-    Ok(())
+    Ok(changed as i64)
 }
 
+/// Returns how many rows have changed: none if another value was there.
 fn swap(
     connection: &Connection,
     key: &str,
     expected: Option<&[u8]>,
     value: &[u8],
-) -> Result<Swap, BackendError> {
+) -> Result<i64, BackendError> {
     let changed = match expected {
         None => connection
             .prepare_cached(INSERT)?
@@ -179,66 +186,40 @@ fn swap(
             expected
         ])?,
     };
-    Ok(if changed == 1 {
-        Swap::Stored
-    } else {
-        Swap::Lost
-    })
+    Ok(changed as i64)
 }
 
+/// Returns the sum.
 fn increment(connection: &Connection, key: &str, delta: i64) -> Result<i64, BackendError> {
     let sum = incremented(get(connection, key)?.as_deref(), delta)?;
     set(connection, key, &sum.to_le_bytes())?;
     Ok(sum)
 }
 
-/// Reads on a connection that is free at once, or not at all.
-fn try_get(
-    readers: &[Mutex<Connection>],
-    key: &str,
-) -> Option<Result<Option<Vec<u8>>, BackendError>> {
-    let reader = readers.iter().find_map(|reader| match reader.try_lock() {
-        Ok(reader) => Some(reader),
-        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
-    })?;
-    match get(&reader, key) {
-        Err(BackendError::Busy) => None,
-        result => Some(result),
-    }
-}
-
-/// Reads, and waits for what it needs.
-fn patient_get(readers: &[Mutex<Connection>], key: &str) -> Result<Option<Vec<u8>>, BackendError> {
-    let Some(reader) = readers.last() else {
-        return Err(BackendError::Failed("it has no connection".into()));
-    };
-    let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
-    reader.busy_timeout(BUSY_TIMEOUT)?;
-    let result = get(&reader, key);
-    reader.busy_timeout(Duration::ZERO)?;
-    result
-}
-
 #[async_trait]
 impl Backend for Sqlite {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackendError> {
         // A read takes some microseconds and waits for nobody: done here it costs half of what handing it to another
-        // thread would. Only where it would have to wait does it go to a thread that may.
-        if let Some(result) = try_get(&self.readers, key) {
-            return result;
+        // thread would. Only a read that has to wait goes to a thread that may.
+        let mut readers = self.readers.iter();
+        let free = readers.find_map(|reader| reader.try_lock().ok());
+        match free.map(|reader| get(&reader, key)) {
+            None | Some(Err(BackendError::Busy)) => {}
+            Some(result) => return result,
         }
-        let (readers, key) = (self.readers.clone(), key.to_owned());
-        tokio::task::spawn_blocking(move || patient_get(&readers, &key))
-            .await
-            .unwrap_or_else(|_| Err(BackendError::Failed("a read broke off".into())))
+        let (reader, key) = (self.patient_reader.clone(), key.to_owned());
+        tokio::task::spawn_blocking(move || {
+            let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+            get(&reader, &key)
+        })
+        .await
+        .unwrap_or_else(|_| Err(BackendError::Failed("a read broke off".into())))
     }
 
     async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), BackendError> {
         let key = key.to_owned();
-        self.writer
-            .write(move |connection| set(connection, &key, &value))
-            .await
+        let write = move |connection: &Connection| set(connection, &key, &value);
+        self.writer.write(write).await.map(drop)
     }
 
     async fn compare_and_swap(
@@ -248,16 +229,18 @@ impl Backend for Sqlite {
         value: Vec<u8>,
     ) -> Result<Swap, BackendError> {
         let key = key.to_owned();
-        self.writer
-            .write(move |connection| swap(connection, &key, expected.as_deref(), &value))
-            .await
+        let write =
+            move |connection: &Connection| swap(connection, &key, expected.as_deref(), &value);
+        Ok(match self.writer.write(write).await? {
+            0 => Swap::Lost,
+            _ => Swap::Stored,
+        })
     }
 
     async fn increment(&self, key: &str, delta: i64) -> Result<i64, BackendError> {
         let key = key.to_owned();
-        self.writer
-            .write(move |connection| increment(connection, &key, delta))
-            .await
+        let write = move |connection: &Connection| increment(connection, &key, delta);
+        self.writer.write(write).await
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use wasmtime::component::{Accessor, HasData, Resource, ResourceTable};
 
 use super::writes::Writes;
-use super::{Backend, BackendError, DEFAULT_LABEL};
+use super::{Backend, BackendError, DEFAULT_LABEL, Swap};
 use crate::bindings::{spin::key_value::key_value as spin, wasi::keyvalue as wasi};
 
 /// An open store: `store` in Spin's interface, `bucket` in that of WASI.
@@ -21,79 +21,67 @@ pub struct Bucket {
 pub struct Cas {
     backend: Arc<dyn Backend>,
     key: String,
-    /// What `swap` compares with: the value when `current` was called.
-    seen: Seen,
-}
-
-enum Seen {
-    /// It was not called.
-    Nothing,
-    /// This.
-    Value(Option<Vec<u8>>),
+    /// The value when `current` was called, if it was: `swap` compares with it.
+    current: Option<Option<Vec<u8>>>,
 }
 
 /// What a component may open.
 #[derive(Clone)]
-pub struct Stores {
+pub(crate) struct Stores {
     backend: Arc<dyn Backend>,
     granted: Arc<BTreeSet<String>>,
 }
 
 impl Stores {
     /// `granted` are the labels of the manifest's `key_value_stores`.
-    pub fn new(backend: Arc<dyn Backend>, granted: impl IntoIterator<Item = String>) -> Self {
-        Self {
-            backend,
-            granted: Arc::new(granted.into_iter().collect()),
-        }
+    pub(crate) fn new(backend: Arc<dyn Backend>, granted: BTreeSet<String>) -> Self {
+        let granted = Arc::new(granted);
+        Self { backend, granted }
     }
 
-    fn open(&self, label: &str) -> Result<Bucket, Unopened> {
+    fn open(&self, label: &str) -> Result<Bucket, wasi::store::Error> {
         if !self.granted.contains(label) {
-            Err(Unopened::AccessDenied)
+            Err(wasi::store::Error::AccessDenied)
         } else if label != DEFAULT_LABEL {
-            Err(Unopened::NoSuchStore)
+            Err(wasi::store::Error::NoSuchStore)
         } else {
-            Ok(Bucket {
-                backend: self.backend.clone(),
-            })
+            let backend = self.backend.clone();
+            Ok(Bucket { backend })
         }
     }
 }
 
-/// Why a label was not opened, in the words that both interfaces have.
-enum Unopened {
-    AccessDenied,
-    NoSuchStore,
-}
-
-/// Marks the part of the store's data that these interfaces need, see [`View`].
-pub struct KeyValue;
-
-/// A view of an instance's stores and handles.
-pub struct View<'a> {
-    /// What it may open.
-    pub stores: &'a Stores,
-    /// Its handles.
-    pub table: &'a mut ResourceTable,
-    /// The swaps that it has begun.
-    pub writes: &'a Writes,
-}
+/// Marks the part of an instance's data that these interfaces need: its [`View`].
+pub(crate) struct KeyValue;
 
 impl HasData for KeyValue {
     type Data<'a> = View<'a>;
+}
+
+/// The stores, handles and writes of an instance.
+pub(crate) struct View<'a> {
+    pub(crate) stores: &'a Stores,
+    pub(crate) table: &'a mut ResourceTable,
+    pub(crate) writes: &'a Writes,
 }
 
 impl View<'_> {
     fn backend(&self, bucket: &Resource<Bucket>) -> wasmtime::Result<Arc<dyn Backend>> {
         Ok(self.table.get(bucket)?.backend.clone())
     }
-}
 
-impl From<BackendError> for spin::Error {
-    fn from(error: BackendError) -> Self {
-        tracing::warn!("key-value: {error}");
-        Self::Other(error.to_string())
+    /// Reads `key` once this instance's writes of it are over.
+    fn read(
+        &self,
+        bucket: &Resource<Bucket>,
+        key: String,
+    ) -> wasmtime::Result<impl Future<Output = Result<Option<Vec<u8>>, BackendError>> + use<>> {
+        let backend = self.backend(bucket)?;
+        let writes = self.writes.clone();
+        Ok(async move {
+            writes.settled(&key).await?;
+            backend.get(&key).await
+        })
     }
 }
 
@@ -101,6 +89,22 @@ impl From<BackendError> for wasi::store::Error {
     fn from(error: BackendError) -> Self {
         tracing::warn!("key-value: {error}");
         Self::Other(error.to_string())
+    }
+}
+
+impl From<wasi::store::Error> for spin::Error {
+    fn from(error: wasi::store::Error) -> Self {
+        match error {
+            wasi::store::Error::NoSuchStore => Self::NoSuchStore,
+            wasi::store::Error::AccessDenied => Self::AccessDenied,
+            wasi::store::Error::Other(text) => Self::Other(text),
+        }
+    }
+}
+
+impl From<BackendError> for spin::Error {
+    fn from(error: BackendError) -> Self {
+        wasi::store::Error::from(error).into()
     }
 }
 
@@ -122,8 +126,7 @@ impl<T: Send> spin::HostStoreWithStore<T> for KeyValue {
             let View { stores, table, .. } = access.get();
             Ok(match stores.open(&label) {
                 Ok(bucket) => table.push(bucket).map_err(|_| spin::Error::StoreTableFull),
-                Err(Unopened::AccessDenied) => Err(spin::Error::AccessDenied),
-                Err(Unopened::NoSuchStore) => Err(spin::Error::NoSuchStore),
+                Err(error) => Err(error.into()),
             })
         })
     }
@@ -133,13 +136,9 @@ impl<T: Send> spin::HostStoreWithStore<T> for KeyValue {
         store: Resource<Bucket>,
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, spin::Error>> {
-        let (backend, writes) = accessor.with(|mut access| {
-            let view = access.get();
-            wasmtime::error::Ok((view.backend(&store)?, view.writes.clone()))
-        })?;
-        writes.settled(&key).await;
-        // Not `?`: an error of the backend is the component's to handle, one of ours would end the instance.
-        Ok(backend.get(&key).await.map_err(Into::into))
+        // The first `?` ends the instance; the backend's error is for the component to handle.
+        let value = accessor.with(|mut access| access.get().read(&store, key))?;
+        Ok(value.await.map_err(Into::into))
     }
 
     async fn set(
@@ -165,8 +164,7 @@ impl wasi::store::Host for View<'_> {
     ) -> wasmtime::Result<Result<Resource<Bucket>, wasi::store::Error>> {
         Ok(match self.stores.open(&label) {
             Ok(bucket) => Ok(self.table.push(bucket)?),
-            Err(Unopened::AccessDenied) => Err(wasi::store::Error::AccessDenied),
-            Err(Unopened::NoSuchStore) => Err(wasi::store::Error::NoSuchStore),
+            Err(error) => Err(error),
         })
     }
 }
@@ -177,8 +175,8 @@ impl wasi::store::HostBucket for View<'_> {
         bucket: Resource<Bucket>,
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, wasi::store::Error>> {
-        let backend = self.backend(&bucket)?;
-        Ok(backend.get(&key).await.map_err(Into::into))
+        let value = self.read(&bucket, key)?;
+        Ok(value.await.map_err(Into::into))
     }
 
     async fn set(
@@ -196,8 +194,8 @@ impl wasi::store::HostBucket for View<'_> {
         bucket: Resource<Bucket>,
         key: String,
     ) -> wasmtime::Result<Result<bool, wasi::store::Error>> {
-        let value = self.get(bucket, key).await?;
-        Ok(value.map(|value| value.is_some()))
+        let value = self.read(&bucket, key)?;
+        Ok(value.await.map(|value| value.is_some()).map_err(Into::into))
     }
 
     fn delete(
@@ -229,9 +227,12 @@ impl wasi::atomics::HostCas for View<'_> {
         key: String,
     ) -> wasmtime::Result<Result<Resource<Cas>, wasi::store::Error>> {
         let backend = self.backend(&bucket)?;
-        // What is there is read by `current`, which comes next.
-        let seen = Seen::Nothing;
-        Ok(Ok(self.table.push(Cas { backend, key, seen })?))
+        let current = None;
+        Ok(Ok(self.table.push(Cas {
+            backend,
+            key,
+            current,
+        })?))
     }
 
     async fn current(
@@ -241,7 +242,7 @@ impl wasi::atomics::HostCas for View<'_> {
         let cas = self.table.get_mut(&cas)?;
         Ok(match cas.backend.get(&cas.key).await {
             Ok(value) => {
-                cas.seen = Seen::Value(value.clone());
+                cas.current = Some(value.clone());
                 Ok(value)
             }
             Err(error) => Err(error.into()),
@@ -265,23 +266,38 @@ impl wasi::atomics::Host for View<'_> {
         Ok(backend.increment(&key, delta).await.map_err(Into::into))
     }
 
-    /// Begins the swap, see [`Writes`]. That it has begun is all that the answer says.
+    /// Answers how the swap ended if that is known at once, and otherwise that it has begun, see [`Writes`].
     fn swap(
         &mut self,
         cas: Resource<Cas>,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), wasi::atomics::CasError>> {
-        // The handle is consumed: out of the table it goes, however this ends.
-        let Cas { backend, key, seen } = self.table.delete(cas)?;
-        let Seen::Value(seen) = seen else {
+        // The handle is consumed, however this ends.
+        let Cas {
+            backend,
+            key,
+            current,
+        } = self.table.delete(cas)?;
+        let Some(current) = current else {
             let error = wasi::store::Error::Other("swap of a value that was not read".into());
             return Ok(Err(wasi::atomics::CasError::StoreError(error)));
         };
-        self.writes.begin(key.clone(), async move {
-            if let Err(error) = backend.compare_and_swap(&key, seen, value).await {
-                tracing::warn!("key-value: {error}");
+        let write = {
+            let (backend, key) = (backend.clone(), key.clone());
+            async move { backend.compare_and_swap(&key, current, value).await }
+        };
+        Ok(match self.writes.begin(&key, write) {
+            None | Some(Ok(Swap::Stored)) => Ok(()),
+            Some(Ok(Swap::Lost)) => {
+                let current = None;
+                let again = self.table.push(Cas {
+                    backend,
+                    key,
+                    current,
+                })?;
+                Err(wasi::atomics::CasError::CasFailed(again))
             }
-        });
-        Ok(Ok(()))
+            Some(Err(error)) => Err(wasi::atomics::CasError::StoreError(error.into())),
+        })
     }
 }

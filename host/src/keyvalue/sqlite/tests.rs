@@ -1,3 +1,5 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use tempfile::TempDir;
@@ -9,7 +11,7 @@ use crate::keyvalue::conformance;
 async fn conforms() {
     let directory = TempDir::new().unwrap();
     let store = Arc::new(Sqlite::open(&directory.path().join("store.db")).unwrap());
-    conformance::run(store.clone(), store).await;
+    conformance::run(store.clone(), store, conformance::little_endian).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -18,7 +20,7 @@ async fn two_of_them_share_a_file() {
     let path = directory.path().join("store.db");
     let one = Arc::new(Sqlite::open(&path).unwrap());
     let other = Arc::new(Sqlite::open(&path).unwrap());
-    conformance::run(one, other).await;
+    conformance::run(one, other, conformance::little_endian).await;
 }
 
 #[tokio::test]
@@ -86,12 +88,12 @@ async fn waits_for_another_writer() {
 fn refuses_what_it_cannot_use() {
     let directory = TempDir::new().unwrap();
     let path = |name: &str| directory.path().join(name);
-    std::fs::write(
+    fs::write(
         path("text"),
         "not a database, and long enough to be read as one".repeat(99),
     )
     .unwrap();
-    std::fs::create_dir(path("directory")).unwrap();
+    fs::create_dir(path("directory")).unwrap();
     let other_shape = Connection::open(path("other")).unwrap();
     other_shape
         .execute_batch("CREATE TABLE spin_key_value (k, v)")
@@ -111,12 +113,10 @@ fn refuses_what_it_cannot_use() {
     }
 }
 
-#[cfg(unix)]
 #[tokio::test]
 async fn a_new_file_is_its_owners_alone() {
-    use std::os::unix::fs::PermissionsExt;
     let mode = |path: &Path| {
-        let metadata = std::fs::metadata(path).expect("a file");
+        let metadata = fs::metadata(path).expect("a file");
         metadata.permissions().mode() & 0o777
     };
     let directory = tempfile::tempdir().expect("a directory");
@@ -128,8 +128,100 @@ async fn a_new_file_is_its_owners_alone() {
     drop(store);
 
     // Of a file that is there, its owner has decided.
-    let wider = std::fs::Permissions::from_mode(0o640);
-    std::fs::set_permissions(&path, wider).expect("an own file");
+    let wider = fs::Permissions::from_mode(0o640);
+    fs::set_permissions(&path, wider).expect("an own file");
     Sqlite::open(&path).expect("a store");
     assert_eq!(mode(&path), 0o640);
+}
+
+#[tokio::test]
+async fn a_dead_writer_is_an_error_at_once() {
+    let directory = TempDir::new().unwrap();
+    let store = Sqlite::open(&directory.path().join("store.db")).unwrap();
+    let ended = BackendError::Failed("its writer has ended".into());
+    let dies = store.writer.write(|_| panic!("on purpose")).await;
+    assert_eq!(dies, Err(ended.clone()));
+    assert_eq!(store.set("key", Vec::new()).await, Err(ended));
+    assert_eq!(store.get("key").await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_full_disk_is_the_error_of_all_that_are_committed_together() {
+    let directory = TempDir::new().unwrap();
+    let store = Sqlite::open(&directory.path().join("store.db")).unwrap();
+    store.set("key", b"value".to_vec()).await.unwrap();
+    let bounds = |connection: &Connection| {
+        let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+        connection.pragma_update(None, "max_page_count", pages)?;
+        Ok(0)
+    };
+    store.writer.write(bounds).await.unwrap();
+    let large = vec![7; 100_000];
+    let (small, large) = tokio::join!(
+        store.set("key", b"other".to_vec()),
+        store.compare_and_swap("large", None, large)
+    );
+    let full = BackendError::Failed("database or disk is full".into());
+    assert_eq!(large, Err(full.clone()));
+    // Which was alone in its transaction, or not.
+    assert!(small == Ok(()) || small == Err(full), "{small:?}");
+    // What fits is written again.
+    store.set("key", b"again".to_vec()).await.unwrap();
+    assert_eq!(store.get("key").await, Ok(Some(b"again".to_vec())));
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_that_a_restart_would_not_find() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.db");
+    let aside = directory.path().join("aside.db");
+    let log = directory.path().join("store.db-wal");
+    let store = Sqlite::open(&path).unwrap();
+    let fails = async |says: &str| {
+        let refused = store.set("key", b"lost".to_vec()).await;
+        assert_eq!(refused, Err(BackendError::Failed(says.into())));
+    };
+    let works = async |value: &[u8]| {
+        assert_eq!(store.set("key", value.to_vec()).await, Ok(()));
+        assert_eq!(store.get("key").await, Ok(Some(value.to_vec())));
+    };
+    works(b"one").await;
+
+    let gone = "store.db was deleted, moved or replaced while it was open";
+    fs::rename(&path, &aside).unwrap();
+    fails(gone).await;
+    fs::copy(&aside, &path).unwrap();
+    fails(gone).await;
+    fs::rename(&aside, &path).unwrap();
+    works(b"two").await;
+
+    let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o400);
+    fails("store.db is read-only").await;
+    assert!(Sqlite::open(&path).is_err());
+    mode(0o600);
+    works(b"three").await;
+
+    fs::rename(&log, &aside).unwrap();
+    fails("store.db-wal was deleted, moved or replaced while it was open").await;
+    fs::rename(&aside, &log).unwrap();
+    works(b"four").await;
+
+    fs::remove_file(&path).unwrap();
+    fails(gone).await;
+    assert_eq!(store.get("key").await, Ok(Some(b"four".to_vec())));
+}
+
+#[tokio::test]
+async fn a_symbolic_link_is_followed() {
+    let directory = TempDir::new().unwrap();
+    let [link, one, other] =
+        ["link.db", "one.db", "other.db"].map(|name| directory.path().join(name));
+    std::os::unix::fs::symlink(&one, &link).unwrap();
+    let store = Sqlite::open(&link).unwrap();
+    assert_eq!(store.set("key", b"value".to_vec()).await, Ok(()));
+    drop(Sqlite::open(&other).unwrap());
+    fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(&other, &link).unwrap();
+    assert!(store.set("key", b"lost".to_vec()).await.is_err());
 }

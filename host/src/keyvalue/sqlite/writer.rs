@@ -2,9 +2,10 @@
 //!
 //! A commit waits for the disk, so what has piled up meanwhile is committed together: one wait for all of it.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
+use super::files::Files;
 use crate::keyvalue::BackendError;
 
 /// Writes that are committed together at most; bounds how long the first of them waits for the others.
@@ -12,85 +13,68 @@ pub(super) const BATCH: usize = 64;
 
 /// A handle of the thread, which ends when the last handle is gone and its work is done.
 pub(super) struct Writer {
-    jobs: mpsc::UnboundedSender<Box<dyn Job>>,
+    queue: mpsc::UnboundedSender<(Work, Reply)>,
 }
+
+/// What is to be written. Returns a number whose meaning its caller knows.
+type Work = Box<dyn FnOnce(&Connection) -> Outcome + Send>;
+type Reply = oneshot::Sender<Outcome>;
+type Outcome = Result<i64, BackendError>;
 
 impl Writer {
     /// Commits up to `batch` writes together.
-    pub(super) fn start(connection: Connection, batch: usize) -> Self {
+    pub(super) fn start(connection: Connection, files: Files, batch: usize) -> Self {
         // Unbounded: there is at most one write per request in flight, and the server bounds those.
-        let (jobs, mut queue) = mpsc::unbounded_channel::<Box<dyn Job>>();
+        let (queue, mut queued) = mpsc::unbounded_channel();
         std::thread::spawn(move || {
-            let mut jobs = Vec::with_capacity(batch);
-            while queue.blocking_recv_many(&mut jobs, batch) > 0 {
-                let committed = commit(&connection, &mut jobs);
-                for job in jobs.drain(..) {
-                    job.finish(committed.clone());
+            let mut writes = Vec::with_capacity(batch);
+            while queued.blocking_recv_many(&mut writes, batch) > 0 {
+                let (works, replies): (Vec<_>, Vec<_>) = writes.drain(..).unzip();
+                let count = works.len();
+                let outcomes = commit(&connection, &files, works)
+                    .unwrap_or_else(|error| vec![Err(error); count]);
+                for (reply, outcome) in replies.into_iter().zip(outcomes) {
+                    // Nobody may be left to hear it.
+                    let _: Result<_, _> = Reply::send(reply, outcome);
                 }
             }
         });
-        Self { jobs }
+        Self { queue }
     }
 
-    /// Runs `work` in a transaction; returns its result when that is on the disk.
-    pub(super) async fn write<T: Send + 'static>(
+    /// Runs `work` in a transaction; returns its outcome when that is on the disk.
+    pub(super) async fn write(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, BackendError> + Send + 'static,
-    ) -> Result<T, BackendError> {
-        let (reply, answer) = oneshot::channel();
-        let gone = || BackendError::Failed("its writer has ended".into());
-        self.jobs
-            .send(Box::new(Pending {
-                work: Some(work),
-                result: Err(BackendError::Failed("the write was not begun".into())),
-                reply,
-            }))
-            .map_err(|_| gone())?;
-        answer.await.unwrap_or_else(|_| Err(gone()))
+        work: impl FnOnce(&Connection) -> Outcome + Send + 'static,
+    ) -> Outcome {
+        let ended = || BackendError::Failed("its writer has ended".into());
+        let (reply, outcome) = oneshot::channel();
+        self.queue
+            .send((Box::new(work), reply))
+            .map_err(|_| ended())?;
+        outcome.await.unwrap_or_else(|_| Err(ended()))
     }
 }
 
-/// Runs all jobs in one transaction. A job that is refused changes nothing and does not harm the others.
-fn commit(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), BackendError> {
-    connection.execute_batch("BEGIN IMMEDIATE")?;
-    for job in batch {
-        job.run(connection);
-        if connection.is_autocommit() {
-            // SQLite has rolled the transaction back by itself, as it does when the disk is full.
-            return Err(BackendError::Failed("a write was rolled back".into()));
+/// Runs all of `works` in one transaction. Work that fails changes nothing and does not harm the others.
+fn commit(
+    connection: &Connection,
+    files: &Files,
+    works: Vec<Work>,
+) -> Result<Vec<Outcome>, BackendError> {
+    // Rolls back when it is dropped.
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    let mut outcomes = Vec::with_capacity(works.len());
+    for work in works {
+        let outcome = work(&transaction);
+        if transaction.is_autocommit() {
+            // SQLite has rolled all of it back by itself, as it does when the disk is full.
+            let rolled_back = || BackendError::Failed("a write was rolled back".into());
+            return Err(outcome.err().unwrap_or_else(rolled_back));
         }
+        outcomes.push(outcome);
     }
-    connection.execute_batch("COMMIT").map_err(|error| {
-        // Leave no transaction open that the next batch would fail to begin in.
-        let _ = connection.execute_batch("ROLLBACK");
-        error.into()
-    })
-}
-
-/// A write of any type of result.
-trait Job: Send {
-    fn run(&mut self, connection: &Connection);
-    fn finish(self: Box<Self>, committed: Result<(), BackendError>);
-}
-
-struct Pending<F, T> {
-    work: Option<F>,
-    result: Result<T, BackendError>,
-    reply: oneshot::Sender<Result<T, BackendError>>,
-}
-
-impl<F, T: Send> Job for Pending<F, T>
-where
-    F: FnOnce(&Connection) -> Result<T, BackendError> + Send,
-{
-    fn run(&mut self, connection: &Connection) {
-        if let Some(work) = self.work.take() {
-            self.result = work(connection);
-        }
-    }
-
-    fn finish(self: Box<Self>, committed: Result<(), BackendError>) {
-        // Nobody may be left to hear it.
-        let _ = self.reply.send(committed.and(self.result));
-    }
+    files.check()?;
+    transaction.commit()?;
+    Ok(outcomes)
 }

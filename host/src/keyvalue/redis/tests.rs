@@ -1,0 +1,77 @@
+use std::io::Write;
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+
+use super::*;
+use crate::keyvalue::conformance;
+
+/// A Redis of the test's own.
+struct Server {
+    /// A shell, which ends the server when its standard input is closed: also if this process is killed.
+    keeper: Child,
+    url: Secret,
+}
+
+impl Server {
+    /// `None`, and a line on standard error, where Redis is not installed. In CI it always is.
+    fn start() -> Option<Self> {
+        let version = Command::new("redis-server").arg("--version").output();
+        if version.is_err() {
+            assert!(std::env::var_os("CI").is_none(), "there is no redis-server");
+            // Past the capture of `eprintln!`, which would swallow it.
+            let _ = writeln!(std::io::stderr(), "SKIPPED: there is no redis-server");
+            return None;
+        }
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let keeper = Command::new("sh")
+            .args([
+                "-c",
+                r#""$@" & read -r _; kill -9 $!"#,
+                "sh",
+                "redis-server",
+            ])
+            .args([
+                "--bind",
+                "127.0.0.1",
+                "--port",
+                &port.to_string(),
+                "--save",
+                "",
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let url = format!("redis://127.0.0.1:{port}").into();
+        Some(Self { keeper, url })
+    }
+
+    async fn connect(&self) -> Redis {
+        for _ in 0..1_000 {
+            if let Ok(store) = Redis::connect(&self.url).await {
+                return store;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("Redis does not start");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conforms() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let (one, other) = (server.connect().await, server.connect().await);
+    let decimal = |counter: i64| counter.to_string().into_bytes();
+    conformance::run(Arc::new(one), Arc::new(other), decimal).await;
+}
