@@ -10,6 +10,7 @@ use async_trait::async_trait;
 
 use crate::secret::Secret;
 
+mod circuit_breaker;
 #[cfg(test)]
 mod conformance;
 pub(crate) mod measured;

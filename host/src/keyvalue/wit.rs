@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use wasmtime::component::{Accessor, HasData, Resource, ResourceTable};
 
+use super::circuit_breaker::CircuitBreaker;
 use super::writes::Writes;
 use super::{Backend, BackendError, DEFAULT_LABEL, Swap};
 use crate::bindings::{spin::key_value::key_value as spin, wasi::keyvalue as wasi};
@@ -30,13 +31,20 @@ pub struct Cas {
 pub(crate) struct Stores {
     backend: Arc<dyn Backend>,
     granted: Arc<BTreeSet<String>>,
+    /// For the calls that are synchronous to the component.
+    breaker: Arc<CircuitBreaker>,
 }
 
 impl Stores {
     /// `granted` are the labels of the manifest's `key_value_stores`.
     pub(crate) fn new(backend: Arc<dyn Backend>, granted: BTreeSet<String>) -> Self {
         let granted = Arc::new(granted);
-        Self { backend, granted }
+        let breaker = Arc::default();
+        Self {
+            backend,
+            granted,
+            breaker,
+        }
     }
 
     fn open(&self, label: &str) -> Result<Bucket, wasi::store::Error> {
@@ -176,7 +184,7 @@ impl wasi::store::HostBucket for View<'_> {
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, wasi::store::Error>> {
         let value = self.read(&bucket, key)?;
-        Ok(value.await.map_err(Into::into))
+        Ok(self.stores.breaker.read(value).await.map_err(Into::into))
     }
 
     async fn set(
@@ -186,7 +194,8 @@ impl wasi::store::HostBucket for View<'_> {
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), wasi::store::Error>> {
         let backend = self.backend(&bucket)?;
-        Ok(backend.set(&key, value).await.map_err(Into::into))
+        let write = backend.set(&key, value);
+        Ok(self.stores.breaker.write(write).await.map_err(Into::into))
     }
 
     async fn exists(
@@ -194,8 +203,8 @@ impl wasi::store::HostBucket for View<'_> {
         bucket: Resource<Bucket>,
         key: String,
     ) -> wasmtime::Result<Result<bool, wasi::store::Error>> {
-        let value = self.read(&bucket, key)?;
-        Ok(value.await.map(|value| value.is_some()).map_err(Into::into))
+        let value = self.get(bucket, key).await?;
+        Ok(value.map(|value| value.is_some()))
     }
 
     fn delete(
@@ -240,7 +249,8 @@ impl wasi::atomics::HostCas for View<'_> {
         cas: Resource<Cas>,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, wasi::store::Error>> {
         let cas = self.table.get_mut(&cas)?;
-        Ok(match cas.backend.get(&cas.key).await {
+        let value = cas.backend.get(&cas.key);
+        Ok(match self.stores.breaker.read(value).await {
             Ok(value) => {
                 cas.current = Some(value.clone());
                 Ok(value)
@@ -263,7 +273,8 @@ impl wasi::atomics::Host for View<'_> {
         delta: i64,
     ) -> wasmtime::Result<Result<i64, wasi::store::Error>> {
         let backend = self.backend(&bucket)?;
-        Ok(backend.increment(&key, delta).await.map_err(Into::into))
+        let sum = backend.increment(&key, delta);
+        Ok(self.stores.breaker.write(sum).await.map_err(Into::into))
     }
 
     /// Answers how the swap ended if that is known at once, and otherwise that it has begun, see [`Writes`].

@@ -1,0 +1,111 @@
+//! Keeps a store that does not answer from blocking requests that need no store.
+//!
+//! The calls of `wasi:keyvalue` are synchronous: an instance that waits in one serves nobody meanwhile. One call may wait
+//! for a store that has become silent. If all did, one after the other, nothing could be asked for minutes, not even
+//! whether the server is alive.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use super::BackendError;
+
+/// How long a read may wait. A write has the time that its backend gives it, since nobody knows what becomes of one that is
+/// given up.
+const READ_TIME: Duration = Duration::from_secs(1);
+
+/// For how long calls fail at once after one that waited in vain.
+const OPEN_TIME: Duration = Duration::from_secs(3);
+
+/// Closed while the store answers, even if it answers with errors.
+#[derive(Default)]
+pub(super) struct CircuitBreaker {
+    open_until: Mutex<Option<Instant>>,
+}
+
+impl CircuitBreaker {
+    /// Calls the store to read from it.
+    pub(super) async fn read<T>(
+        &self,
+        read: impl Future<Output = Result<T, BackendError>>,
+    ) -> Result<T, BackendError> {
+        let read = timeout(READ_TIME, read);
+        self.write(async { read.await.unwrap_or_else(|_| Err(silent())) })
+            .await
+    }
+
+    /// Calls the store to write to it.
+    pub(super) async fn write<T>(
+        &self,
+        write: impl Future<Output = Result<T, BackendError>>,
+    ) -> Result<T, BackendError> {
+        let began = Instant::now();
+        if self.open_until().is_some_and(|time| began < time) {
+            return Err(silent());
+        }
+        let result = write.await;
+        if result.is_err() && began.elapsed() >= READ_TIME {
+            *self.open_until() = Some(Instant::now() + OPEN_TIME);
+        }
+        result
+    }
+
+    fn open_until(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.open_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn silent() -> BackendError {
+    BackendError::Failed("the store does not answer".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_call_waits_for_a_silent_store_and_the_next_ones_do_not() {
+        let breaker = CircuitBreaker::default();
+        let began = Instant::now();
+        assert_eq!(
+            breaker.read(pending::<Result<(), _>>()).await,
+            Err(silent())
+        );
+        let waited = began.elapsed();
+        assert!(waited >= READ_TIME);
+        for _ in 0..3 {
+            assert_eq!(breaker.read(ready(Ok(()))).await, Err(silent()));
+            assert_eq!(breaker.write(ready(Ok(()))).await, Err(silent()));
+        }
+        assert_eq!(began.elapsed(), waited);
+        sleep(OPEN_TIME).await;
+        assert_eq!(breaker.read(ready(Ok(()))).await, Ok(()));
+        assert_eq!(breaker.write(ready(Ok(()))).await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_answers_is_asked_again() {
+        let breaker = CircuitBreaker::default();
+        let failed = || Err::<(), _>(BackendError::Failed("on purpose".into()));
+        assert_eq!(breaker.read(ready(failed())).await, failed());
+        let slow = async {
+            sleep(2 * READ_TIME).await;
+            Ok(())
+        };
+        assert_eq!(breaker.write(slow).await, Ok(()));
+        assert_eq!(breaker.read(ready(Ok(()))).await, Ok(()));
+        let slow = async {
+            sleep(2 * READ_TIME).await;
+            failed()
+        };
+        assert_eq!(breaker.write(slow).await, failed());
+        assert_eq!(breaker.write(ready(Ok(()))).await, Err(silent()));
+    }
+}
