@@ -11,6 +11,7 @@ mod document;
 mod error;
 mod field;
 mod form;
+pub mod headers;
 mod introspection;
 mod key_set;
 mod open;

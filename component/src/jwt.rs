@@ -1,6 +1,6 @@
 //! Signed tokens: JSON Web Tokens (RFC 7519) in the compact serialization of JWS (RFC 7515).
 //!
-//! `jsonwebtoken` signs and verifies; [`crypto`] gives it the algorithms that Latchkey offers, and no others are linked in.
+//! Keys sign and verify by the traits of `jsonwebtoken`, which [`crypto`] implements for the algorithms that Latchkey offers.
 //! The segments are written and read here, for tokens that are the same to the byte and for headers that say nothing but
 //! what ours say.
 
@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::token::{Timestamp, Token, TokenId, Username};
 
-pub use jwk::{KeyError, PublicJwk};
-pub use keys::{KeySet, KeySetError, PublicKeySet};
+pub use jwk::{KeyError, PrivateJwk, PublicJwk};
+pub use keys::{KeyAlgorithm, KeySet, KeySetError, PublicKeySet};
 
 /// A token as its user gets it: a secret. Shown once, stored nowhere.
 #[derive(Clone, PartialEq, Eq)]
@@ -124,7 +124,7 @@ impl KeySet {
         let kid = self.header_key_id().map(str::to_owned);
         let header = Header {
             typ: "JWT".to_owned(),
-            alg: self.algorithm_name().to_owned(),
+            alg: self.algorithm().name().to_owned(),
             kid,
         };
         let message = format!("{}.{}", segment::encode(&header), segment::encode(claims));

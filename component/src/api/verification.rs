@@ -6,15 +6,12 @@ use serde::Serialize;
 
 use super::bearer::Bearer;
 use super::error::ApiError;
+use super::headers::{TOKEN_ID, USER};
 use super::response;
 use crate::ports::{Clock, Random};
 use crate::service::{LiveToken, Service};
 use crate::store::KeyValue;
 use crate::token::{Description, TokenId, Username};
-
-/// Whose token it is: see [`header_text`].
-const USER: &str = "x-latchkey-user";
-const TOKEN_ID: &str = "x-latchkey-token-id";
 
 /// The body, for who would rather read that.
 #[derive(Serialize)]

@@ -1,18 +1,17 @@
-//! One key as a JSON Web Key (RFC 7517): read from the configuration, and published without what is secret.
+//! One key as a JSON Web Key (RFC 7517): made, read from the configuration, and published without what is secret.
+
+use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::crypto::{ed25519, es256};
-use super::keys::{Key, MIN_SECRET_BYTES};
-
-pub(super) const HS256: &str = "HS256";
-pub(super) const EDDSA: &str = "EdDSA";
-pub(super) const ES256: &str = "ES256";
+use super::crypto::{Ed25519, Es256};
+use super::keys::{Key, KeyAlgorithm, MIN_SECRET_BYTES, SigningKey, VerifyingKey};
+use crate::ports::Random;
 
 /// The name of EdDSA with this curve (RFC 9864, section 2.2): read, but not written, since not all know it yet.
 const ALGORITHM_ED25519: &str = "Ed25519";
@@ -58,22 +57,128 @@ pub enum KeyError {
     DuplicateId,
 }
 
-/// A public key, as it is published.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PublicJwk {
+/// The members of a key, in the order in which they are written.
+#[derive(Clone, Default, Serialize)]
+struct Jwk {
     kty: &'static str,
     #[serde(rename = "use")]
     usage: &'static str,
     alg: &'static str,
-    kid: String,
-    crv: &'static str,
-    x: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crv: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    x: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     y: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    k: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    d: Option<String>,
+}
+
+impl Jwk {
+    fn new(kty: &'static str, algorithm: KeyAlgorithm) -> Self {
+        Self {
+            kty,
+            usage: "sig",
+            alg: algorithm.name(),
+            ..Self::default()
+        }
+    }
+
+    /// RFC 7518, section 6.4.
+    fn symmetric(secret: &[u8]) -> Self {
+        Self {
+            k: Some(URL_SAFE_NO_PAD.encode(secret)),
+            ..Self::new("oct", KeyAlgorithm::Hs256)
+        }
+    }
+
+    /// RFC 8037, section 2.
+    fn ed25519(public: &[u8; 32]) -> Self {
+        Self {
+            crv: Some(CURVE_ED25519),
+            x: Some(URL_SAFE_NO_PAD.encode(public)),
+            ..Self::new("OKP", KeyAlgorithm::EdDsa)
+        }
+    }
+
+    /// RFC 7518, section 6.2, of an uncompressed point.
+    fn p256(point: &[u8; 65]) -> Self {
+        Self {
+            crv: Some(CURVE_P256),
+            x: Some(URL_SAFE_NO_PAD.encode(&point[1..33])),
+            y: Some(URL_SAFE_NO_PAD.encode(&point[33..])),
+            ..Self::new("EC", KeyAlgorithm::Es256)
+        }
+    }
+
+    /// The digest of the required members in canonical form (RFC 7638, section 3).
+    fn thumbprint(&self) -> String {
+        let members = [
+            ("crv", self.crv),
+            ("k", self.k.as_deref()),
+            ("kty", Some(self.kty)),
+            ("x", self.x.as_deref()),
+            ("y", self.y.as_deref()),
+        ];
+        let members = members.into_iter().filter(|(_, value)| value.is_some());
+        let json: Vec<_> = members
+            .map(|(name, value)| format!(r#""{name}":"{}""#, value.unwrap_or_default()))
+            .collect();
+        URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{{{}}}", json.join(","))))
+    }
+}
+
+/// A public key, as it is published.
+#[derive(Clone, Serialize)]
+#[serde(transparent)]
+pub struct PublicJwk(Jwk);
+
+/// A private key: a secret.
+pub struct PrivateJwk(Jwk);
+
+impl PrivateJwk {
+    /// A new key for `algorithm`.
+    pub fn generate(algorithm: KeyAlgorithm, random: &impl Random) -> Self {
+        let mut secret = [0; 32];
+        loop {
+            random.fill(&mut secret);
+            let public = match algorithm {
+                KeyAlgorithm::Hs256 => return Self::from_secret(&secret),
+                KeyAlgorithm::EdDsa => Jwk::ed25519(&Ed25519::private(&secret).public_key()),
+                KeyAlgorithm::Es256 => match Es256::private(&secret) {
+                    Some(key) => Jwk::p256(&key.public_key()),
+                    // One number in 2^32 is not below the order of the curve.
+                    None => continue,
+                },
+            };
+            let d = Some(URL_SAFE_NO_PAD.encode(secret));
+            return Self(Jwk { d, ..public });
+        }
+    }
+
+    /// The HS256 key of this secret.
+    pub fn from_secret(secret: &[u8]) -> Self {
+        Self(Jwk::symmetric(secret))
+    }
+
+    /// The key as JSON, private members included.
+    pub fn expose(&self) -> Value {
+        serde_json::to_value(&self.0).expect("strings are always JSON")
+    }
+}
+
+impl fmt::Debug for PrivateJwk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PrivateJwk(..)")
+    }
 }
 
 /// Reads a key; with its private half if it has one, and it must be allowed to sign if it `signs`.
-pub(super) fn parse(jwk: &Value, signs: bool) -> Result<(Key, Option<EncodingKey>), KeyError> {
+pub(super) fn parse(jwk: &Value, signs: bool) -> Result<(Key, Option<SigningKey>), KeyError> {
     let members = Members(jwk.as_object().ok_or(KeyError::NotAnObject)?);
     if members.text("use")?.is_some_and(|usage| usage != "sig") {
         return Err(KeyError::Use);
@@ -138,9 +243,15 @@ impl<'a> Members<'a> {
         }
     }
 
-    fn check_algorithm(&self, name: &'static str, other: &str) -> Result<(), KeyError> {
+    /// `alg` may be missing; one algorithm has another name too.
+    fn check_algorithm(
+        &self,
+        algorithm: KeyAlgorithm,
+        other: Option<&str>,
+    ) -> Result<(), KeyError> {
+        let name = algorithm.name();
         match self.text("alg")? {
-            Some(alg) if alg != name && alg != other => Err(KeyError::Algorithm(name)),
+            Some(alg) if alg != name && Some(alg) != other => Err(KeyError::Algorithm(name)),
             _ => Ok(()),
         }
     }
@@ -152,95 +263,71 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// The `kid`, or else the thumbprint of the required members in canonical form (RFC 7638, section 3).
-    fn id(&self, canonical: &str) -> Result<String, KeyError> {
-        Ok(match self.text("kid")? {
-            Some(id) => id.to_owned(),
-            None => URL_SAFE_NO_PAD.encode(Sha256::digest(canonical.as_bytes())),
-        })
+    /// The `kid`, or else the thumbprint.
+    fn id(&self, jwk: &Jwk) -> Result<String, KeyError> {
+        let id = self.text("kid")?;
+        Ok(id.map_or_else(|| jwk.thumbprint(), str::to_owned))
     }
 
-    /// RFC 7518, section 6.4.
-    fn symmetric(&self) -> Result<(Key, Option<EncodingKey>), KeyError> {
-        self.check_algorithm(HS256, HS256)?;
+    fn symmetric(&self) -> Result<(Key, Option<SigningKey>), KeyError> {
+        self.check_algorithm(KeyAlgorithm::Hs256, None)?;
         let secret = self.bytes("k")?.ok_or(KeyError::Missing("k"))?;
         if secret.len() < MIN_SECRET_BYTES {
             return Err(KeyError::Short);
         }
-        let k = URL_SAFE_NO_PAD.encode(&secret);
-        let id = self.id(&format!(r#"{{"k":"{k}","kty":"oct"}}"#))?;
-        let private = EncodingKey::from_secret(&secret);
-        Ok((Key::hs256(&secret, Some(id)), Some(private)))
+        let id = self.id(&Jwk::symmetric(&secret))?;
+        let (key, private) = Key::hs256(&secret, Some(id));
+        Ok((key, Some(private)))
     }
 
-    /// RFC 8037, section 2.
-    fn ed25519(&self) -> Result<(Key, Option<EncodingKey>), KeyError> {
+    fn ed25519(&self) -> Result<(Key, Option<SigningKey>), KeyError> {
         self.check_curve(CURVE_ED25519)?;
-        self.check_algorithm(EDDSA, ALGORITHM_ED25519)?;
-        let public = self.required_number("x")?;
-        if !ed25519::is_public_key(&public) {
-            return Err(KeyError::Public("x"));
-        }
-        let private = self.number("d")?;
-        if private.is_some_and(|seed| ed25519::public_key(&seed) != public) {
+        self.check_algorithm(KeyAlgorithm::EdDsa, Some(ALGORITHM_ED25519))?;
+        let x = self.required_number("x")?;
+        let verifier = Ed25519::public(&x).ok_or(KeyError::Public("x"))?;
+        let private = self.number("d")?.map(|seed| Ed25519::private(&seed));
+        if private.as_ref().is_some_and(|key| key.public_key() != x) {
             return Err(KeyError::Mismatch("x"));
         }
-        let x = URL_SAFE_NO_PAD.encode(public);
-        let kid = self.id(&format!(
-            r#"{{"crv":"{CURVE_ED25519}","kty":"OKP","x":"{x}"}}"#
-        ))?;
-        let key = Key {
-            id: Some(kid.clone()),
-            algorithm: Algorithm::EdDSA,
-            decoding: DecodingKey::from_ed_der(&public),
-            public: Some(PublicJwk {
-                kty: "OKP",
-                usage: "sig",
-                alg: EDDSA,
-                kid,
-                crv: CURVE_ED25519,
-                x,
-                y: None,
-            }),
-        };
-        Ok((key, private.map(|seed| EncodingKey::from_ed_der(&seed))))
+        let key = self.asymmetric(KeyAlgorithm::EdDsa, Arc::new(verifier), Jwk::ed25519(&x))?;
+        Ok((key, private.map(|key| Arc::new(key) as SigningKey)))
     }
 
-    /// RFC 7518, section 6.2.
-    fn p256(&self) -> Result<(Key, Option<EncodingKey>), KeyError> {
+    fn p256(&self) -> Result<(Key, Option<SigningKey>), KeyError> {
         self.check_curve(CURVE_P256)?;
-        self.check_algorithm(ES256, ES256)?;
+        self.check_algorithm(KeyAlgorithm::Es256, None)?;
         let (x, y) = (self.required_number("x")?, self.required_number("y")?);
         let mut point = [4; 65];
         point[1..33].copy_from_slice(&x);
         point[33..].copy_from_slice(&y);
-        if !es256::is_public_key(&point) {
-            return Err(KeyError::Public("x"));
-        }
-        let private = self.number("d")?;
-        if let Some(d) = &private
-            && es256::public_key(d).ok_or(KeyError::Private)? != point
+        let verifier = Es256::public(&point).ok_or(KeyError::Public("x"))?;
+        let private = self
+            .number("d")?
+            .map(|d| Es256::private(&d).ok_or(KeyError::Private))
+            .transpose()?;
+        if private
+            .as_ref()
+            .is_some_and(|key| key.public_key() != point)
         {
             return Err(KeyError::Mismatch("x"));
         }
-        let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
-        let kid = self.id(&format!(
-            r#"{{"crv":"{CURVE_P256}","kty":"EC","x":"{x}","y":"{y}"}}"#
-        ))?;
-        let key = Key {
-            id: Some(kid.clone()),
-            algorithm: Algorithm::ES256,
-            decoding: DecodingKey::from_ec_der(&point),
-            public: Some(PublicJwk {
-                kty: "EC",
-                usage: "sig",
-                alg: ES256,
-                kid,
-                crv: CURVE_P256,
-                x,
-                y: Some(y),
-            }),
-        };
-        Ok((key, private.map(|d| EncodingKey::from_ec_der(&d))))
+        let key = self.asymmetric(KeyAlgorithm::Es256, Arc::new(verifier), Jwk::p256(&point))?;
+        Ok((key, private.map(|key| Arc::new(key) as SigningKey)))
+    }
+
+    fn asymmetric(
+        &self,
+        algorithm: KeyAlgorithm,
+        verifier: VerifyingKey,
+        mut public: Jwk,
+    ) -> Result<Key, KeyError> {
+        let id = Some(self.id(&public)?);
+        public.kid = id.clone();
+        Ok(Key {
+            id,
+            algorithm,
+            verifier,
+            public: Some(PublicJwk(public)),
+        })
     }
 }

@@ -2,51 +2,75 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::crypto::{JwtSigner, JwtVerifier};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::crypto;
+use super::crypto::Hs256;
 use super::jwk::{self, KeyError, PublicJwk};
 
 /// The fewest bytes of an HS256 secret: those of the hash (RFC 7518, section 3.2).
 pub(super) const MIN_SECRET_BYTES: usize = 32;
 
-/// One key, as far as it takes to verify, with its algorithm.
+/// An algorithm that tokens are signed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyAlgorithm {
+    /// HMAC with SHA-256: the secret that verifies also signs.
+    Hs256,
+    /// Ed25519.
+    EdDsa,
+    /// ECDSA with P-256 and SHA-256.
+    Es256,
+}
+
+impl KeyAlgorithm {
+    /// The value of `alg` (RFC 7518, section 3.1; RFC 8037, section 3.1).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hs256 => "HS256",
+            Self::EdDsa => "EdDSA",
+            Self::Es256 => "ES256",
+        }
+    }
+}
+
+/// The private half of a key, ready to sign.
+pub(super) type SigningKey = Arc<dyn JwtSigner + Send + Sync>;
+
+/// What verifies by a key, ready to do so.
+pub(super) type VerifyingKey = Arc<dyn JwtVerifier + Send + Sync>;
+
+/// One key, ready to verify.
 #[derive(Clone)]
 pub(super) struct Key {
     pub(super) id: Option<String>,
-    pub(super) algorithm: Algorithm,
-    pub(super) decoding: DecodingKey,
-    /// What everybody may know of it: nothing, where it is symmetric.
+    pub(super) algorithm: KeyAlgorithm,
+    pub(super) verifier: VerifyingKey,
+    /// The published half; a symmetric key has none.
     pub(super) public: Option<PublicJwk>,
 }
 
 impl Key {
-    pub(super) fn hs256(secret: &[u8], id: Option<String>) -> Self {
-        Self {
+    pub(super) fn hs256(secret: &[u8], id: Option<String>) -> (Self, SigningKey) {
+        let hs256 = Arc::new(Hs256::new(secret));
+        let key = Self {
             id,
-            algorithm: Algorithm::HS256,
-            decoding: DecodingKey::from_secret(secret),
+            algorithm: KeyAlgorithm::Hs256,
+            verifier: hs256.clone(),
             public: None,
-        }
-    }
-
-    /// The name of its algorithm (RFC 7518, section 3.1; RFC 8037, section 3.1).
-    pub(super) fn algorithm_name(&self) -> &'static str {
-        match self.algorithm {
-            Algorithm::HS256 => jwk::HS256,
-            Algorithm::EdDSA => jwk::EDDSA,
-            Algorithm::ES256 => jwk::ES256,
-            _ => unreachable!("no key is made for another algorithm"),
-        }
+        };
+        (key, hs256)
     }
 
     /// Whether `signature`, in base64url, is that of `message`.
     pub(super) fn verify(&self, message: &[u8], signature: &str) -> bool {
-        jsonwebtoken::crypto::verify(signature, message, &self.decoding, self.algorithm)
-            .unwrap_or(false)
+        URL_SAFE_NO_PAD
+            .decode(signature)
+            .is_ok_and(|signature| self.verifier.verify(message, &signature).is_ok())
     }
 }
 
@@ -54,7 +78,7 @@ impl Key {
 #[derive(Clone)]
 pub struct KeySet {
     /// The private half of the first key; those of the others are of no use.
-    signing: EncodingKey,
+    signing: SigningKey,
     keys: Vec<Key>,
 }
 
@@ -68,22 +92,22 @@ impl KeySet {
         if secret.len() < MIN_SECRET_BYTES {
             return Err(KeySetError::ShortSecret);
         }
-        crypto::install();
+        let (key, signing) = Key::hs256(secret, None);
         Ok(Self {
-            signing: EncodingKey::from_secret(secret),
-            keys: vec![Key::hs256(secret, None)],
+            signing,
+            keys: vec![key],
         })
     }
 
-    /// The name of the algorithm that signs.
-    pub(super) fn algorithm_name(&self) -> &'static str {
-        self.keys[0].algorithm_name()
+    /// The algorithm that signs.
+    pub fn algorithm(&self) -> KeyAlgorithm {
+        self.keys[0].algorithm
     }
 
     /// The signature of `message` by the first key, in base64url.
     pub(super) fn signature(&self, message: &[u8]) -> String {
-        jsonwebtoken::crypto::sign(message, &self.signing, self.keys[0].algorithm)
-            .expect("a key fits its algorithm")
+        let signature = self.signing.try_sign(message);
+        URL_SAFE_NO_PAD.encode(signature.expect("a key that was parsed can sign"))
     }
 
     /// The `kid` of the header: where there is a choice of keys, or may be one to those who verify by the published set.
@@ -104,11 +128,11 @@ impl KeySet {
         id: Option<&str>,
     ) -> impl Iterator<Item = &Key> {
         self.keys.iter().filter(move |key| {
-            key.algorithm_name() == algorithm && (id.is_none() || key.id.as_deref() == id)
+            key.algorithm.name() == algorithm && (id.is_none() || key.id.as_deref() == id)
         })
     }
 
-    /// The public keys, for everybody: empty where all keys are symmetric.
+    /// The public keys: empty where all keys are symmetric.
     pub fn public(&self) -> PublicKeySet<'_> {
         PublicKeySet {
             keys: self.keys.iter().flat_map(|key| &key.public).collect(),
@@ -123,7 +147,7 @@ impl fmt::Debug for KeySet {
 }
 
 /// A JWK Set of public keys (RFC 7517, section 5).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Default, Serialize)]
 pub struct PublicKeySet<'a> {
     keys: Vec<&'a PublicJwk>,
 }
@@ -140,7 +164,7 @@ pub enum KeySetError {
     /// There must be one that signs.
     #[error("the JWK Set has no keys")]
     Empty,
-    /// The key at this place, from 1, cannot be used.
+    /// The key of this number, from 1, cannot be used.
     #[error("key {0}: {1}")]
     Key(usize, KeyError),
 }
@@ -178,7 +202,6 @@ impl FromStr for KeySet {
             }
             keys.push(key);
         }
-        crypto::install();
         let signing = signing.ok_or(KeySetError::Empty)?;
         Ok(Self { signing, keys })
     }

@@ -301,7 +301,7 @@ fn make_key(options: &Keygen) -> Result<(), Failure> {
         keygen::rotate(file, options.alg)?;
         return Ok(());
     }
-    let keys = JwkSet::generate(options.alg.unwrap_or(KeyAlgorithm::Hs256))?;
+    let keys = JwkSet::generate(options.alg.unwrap_or(KeyAlgorithm::Hs256));
     write!(std::io::stdout(), "{}", keys.to_text().expose()).context("cannot write the key")?;
     Ok(())
 }

@@ -3,34 +3,28 @@
 use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
 use jsonwebtoken::Algorithm;
 use jsonwebtoken::crypto::{JwtSigner, JwtVerifier};
-use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::signature::{self, Signer, Verifier};
 
-/// The public key of the private key `seed`.
-pub(in super::super) fn public_key(seed: &[u8; 32]) -> [u8; 32] {
-    SigningKey::from_bytes(seed).verifying_key().to_bytes()
-}
-
-/// Whether `key` is a public key that one can trust: a point of the curve in its one encoding, and not one of the few of
-/// small order, under which signatures of anything can be made up.
-pub(in super::super) fn is_public_key(key: &[u8; 32]) -> bool {
-    VerifyingKey::from_bytes(key).is_ok_and(|key| !key.is_weak())
-}
-
 /// A private or a public key.
-pub(super) struct Ed25519<K>(K);
+pub(in super::super) struct Ed25519<K>(K);
 
 impl Ed25519<SigningKey> {
-    pub(super) fn private(seed: &[u8]) -> Result<Self, Error> {
-        let seed = seed.try_into().map_err(|_| ErrorKind::InvalidEddsaKey)?;
-        Ok(Self(SigningKey::from_bytes(seed)))
+    /// The private key of this seed (RFC 8032, section 5.1.5).
+    pub(in super::super) fn private(seed: &[u8; 32]) -> Self {
+        Self(SigningKey::from_bytes(seed))
+    }
+
+    pub(in super::super) fn public_key(&self) -> [u8; 32] {
+        self.0.verifying_key().to_bytes()
     }
 }
 
 impl Ed25519<VerifyingKey> {
-    pub(super) fn public(key: &[u8]) -> Result<Self, Error> {
-        let key = VerifyingKey::try_from(key).map_err(|_| ErrorKind::InvalidEddsaKey)?;
-        Ok(Self(key))
+    /// A public key that one can trust: a point of the curve in its one encoding, and not one of the few of small order,
+    /// under which signatures of anything can be made up.
+    pub(in super::super) fn public(key: &[u8; 32]) -> Option<Self> {
+        let key = VerifyingKey::from_bytes(key).ok()?;
+        (!key.is_weak()).then_some(Self(key))
     }
 }
 

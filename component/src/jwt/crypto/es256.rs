@@ -5,36 +5,31 @@
 
 use jsonwebtoken::Algorithm;
 use jsonwebtoken::crypto::{JwtSigner, JwtVerifier};
-use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::signature::{self, Signer, Verifier};
 use p256::ecdsa::signature::{Signer as _, Verifier as _};
 use p256::ecdsa::{Signature, SigningKey, VerifyingKey};
 
-/// The point of the private key `d`, if `d` is one.
-pub(in super::super) fn public_key(d: &[u8; 32]) -> Option<[u8; 65]> {
-    let key = SigningKey::from_slice(d).ok()?;
-    key.verifying_key().to_sec1_bytes().as_ref().try_into().ok()
-}
-
-/// Whether `point` is on the curve.
-pub(in super::super) fn is_public_key(point: &[u8; 65]) -> bool {
-    VerifyingKey::from_sec1_bytes(point).is_ok()
-}
-
 /// A private or a public key.
-pub(super) struct Es256<K>(K);
+pub(in super::super) struct Es256<K>(K);
 
 impl Es256<SigningKey> {
-    pub(super) fn private(d: &[u8]) -> Result<Self, Error> {
-        let key = SigningKey::from_slice(d).map_err(|_| ErrorKind::InvalidEcdsaKey)?;
-        Ok(Self(key))
+    /// The private key of this number, if it is one: not zero, and below the order of the curve.
+    pub(in super::super) fn private(d: &[u8; 32]) -> Option<Self> {
+        SigningKey::from_slice(d).ok().map(Self)
+    }
+
+    /// The public key, as an uncompressed point (SEC 1, section 2.3.3).
+    pub(in super::super) fn public_key(&self) -> [u8; 65] {
+        let point = self.0.verifying_key().to_sec1_point(false);
+        let bytes = point.as_bytes().try_into();
+        bytes.expect("an uncompressed point of P-256 has 65 bytes")
     }
 }
 
 impl Es256<VerifyingKey> {
-    pub(super) fn public(point: &[u8]) -> Result<Self, Error> {
-        let key = VerifyingKey::from_sec1_bytes(point).map_err(|_| ErrorKind::InvalidEcdsaKey)?;
-        Ok(Self(key))
+    /// The public key of this uncompressed point, if it is on the curve.
+    pub(in super::super) fn public(point: &[u8; 65]) -> Option<Self> {
+        VerifyingKey::from_sec1_bytes(point).ok().map(Self)
     }
 }
 

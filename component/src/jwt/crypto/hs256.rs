@@ -3,17 +3,14 @@
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::Algorithm;
 use jsonwebtoken::crypto::{JwtSigner, JwtVerifier};
-use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::signature::{self, Signer, Verifier};
 use sha2::Sha256;
 
-pub(super) struct Hs256(Hmac<Sha256>);
+pub(in super::super) struct Hs256(Hmac<Sha256>);
 
 impl Hs256 {
-    pub(super) fn new(secret: &[u8]) -> Result<Self, Error> {
-        Hmac::new_from_slice(secret)
-            .map(Self)
-            .map_err(|_| ErrorKind::InvalidKeyFormat.into())
+    pub(in super::super) fn new(secret: &[u8]) -> Self {
+        Self(Hmac::new_from_slice(secret).expect("HMAC takes keys of any length"))
     }
 }
 

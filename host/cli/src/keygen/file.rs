@@ -4,7 +4,9 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{JwkSet, KeyAlgorithm, KeygenError};
+use latchkey_component::jwt::KeySetError;
+
+use super::{JwkSet, KeyAlgorithm};
 
 /// Why a file was not rotated. It is as it was, and no text holds a key.
 #[derive(Debug, thiserror::Error)]
@@ -13,11 +15,8 @@ pub enum RotateError {
     #[error("cannot read {0}: {1}")]
     Read(PathBuf, io::Error),
     /// It holds something else.
-    #[error("{0} is not a JWK Set with keys, nor an HS256 secret")]
-    NotKeys(PathBuf),
-    /// There is no new key.
-    #[error(transparent)]
-    Keygen(#[from] KeygenError),
+    #[error("cannot rotate {0}: {1}")]
+    NotKeys(PathBuf, KeySetError),
     /// It cannot be replaced.
     #[error("cannot replace {0}: {1}")]
     Write(PathBuf, io::Error),
@@ -29,8 +28,8 @@ pub fn rotate(path: &Path, algorithm: Option<KeyAlgorithm>) -> Result<(), Rotate
     // Of a link, the file that it leads to.
     let target = fs::canonicalize(path).map_err(read)?;
     let text = fs::read_to_string(&target).map_err(read)?;
-    let mut keys = JwkSet::parse(&text).ok_or_else(|| RotateError::NotKeys(path.to_owned()))?;
-    keys.rotate(algorithm)?;
+    let keys = JwkSet::rotated(&text, algorithm)
+        .map_err(|error| RotateError::NotKeys(path.to_owned(), error))?;
     replace(&target, keys.to_text().expose())
         .map_err(|error| RotateError::Write(path.to_owned(), error))
 }
@@ -115,7 +114,7 @@ mod tests {
         let text = r#"{"keys":"hunter2"}"#;
         fs::write(&path, text).expect("a file");
         let error = rotate(&path, None).expect_err("no keys");
-        assert!(matches!(error, RotateError::NotKeys(_)));
+        assert!(matches!(error, RotateError::NotKeys(..)));
         assert!(!format!("{error} {error:?}").contains("hunter2"));
         // Another rotation is under way.
         fs::write(&path, "0123456789abcdef0123456789abcdef").expect("a file");
