@@ -74,6 +74,37 @@ fn ends_on_either_signal() {
 }
 
 #[test]
+fn a_second_signal_ends_it_at_once() {
+    if !host_only("a server that it may end") {
+        return;
+    }
+    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+        let server = Server::start(Launch::new());
+        let user = server.user();
+        // A request in flight, whose body never comes.
+        let headers = [
+            &user.authorization(),
+            "Content-Type: application/json",
+            "Content-Length: 10",
+            "Expect: 100-continue",
+        ];
+        let request = format!("POST {TOKENS}");
+        let mut raw = Raw::connect(&server);
+        raw.send(head(&server, &request, &headers));
+        assert_eq!(raw.any_response(&request).expect("an answer").status, 100);
+
+        server.signal("TERM");
+        // Nothing is listening any more: the signal has been acted on.
+        while std::net::TcpStream::connect(server.authority()).is_ok() {
+            std::thread::yield_now();
+        }
+        server.signal(signal);
+        let finished = server.finish();
+        assert_eq!(finished.status.code(), Some(code), "{signal}: {finished:?}");
+    }
+}
+
+#[test]
 fn requests_in_flight_are_answered() {
     if !host_only("a server that it may end") {
         return;

@@ -50,6 +50,8 @@ fn a_file_is_rotated_in_place() {
     let name = file.to_str().expect("UTF-8");
     fs::write(&file, run(&["--alg", "EdDSA"]).stdout).expect("a file");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("a mode");
+    // What a run that was killed left.
+    fs::write(directory.path().join("keys.json.new"), "{").expect("a file");
     let before = fs::read_to_string(&file).expect("the file");
     for (args, expected) in [
         (&["--rotate", name][..], &["EdDSA", "EdDSA"][..]),
@@ -70,7 +72,7 @@ fn a_file_is_rotated_in_place() {
     assert_eq!(mode & 0o777, 0o600);
     assert_eq!(
         fs::read_dir(directory.path()).expect("a directory").count(),
-        1
+        2
     );
 }
 

@@ -26,6 +26,7 @@ mod authentication;
 mod authorization;
 mod bodies;
 mod browser;
+mod build;
 mod command_line;
 mod completions;
 mod concurrency;

@@ -1,7 +1,7 @@
 //! A child process that cannot outlive the suite.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, PipeWriter, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where the standard error of a process goes.
-#[derive(Clone, Copy)]
 pub enum Stderr {
     /// To the developer, who watches the component being built.
     Through,
@@ -20,6 +19,8 @@ pub enum Stderr {
     Kept,
     /// Into a pipe that is full after 64 KiB, until [`Process::read_stderr`].
     Later,
+    /// Into this pipe.
+    To(PipeWriter),
 }
 
 /// A running process. It dies with this value, and with the test process however that ends.
@@ -61,9 +62,11 @@ impl Process {
     /// Starts `command` with `input` as its standard input.
     pub fn start_with_input(mut command: Command, stderr: Stderr, input: &str) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let kept = matches!(stderr, Stderr::Kept);
         command.stderr(match stderr {
             Stderr::Through => Stdio::inherit(),
             Stderr::Kept | Stderr::Later => Stdio::piped(),
+            Stderr::To(pipe) => pipe.into(),
         });
         let mut child = command.spawn().expect("the process starts");
         // Rust runs no destructors of statics, and none at all when the test process is killed; but its pipes close. The
@@ -82,9 +85,10 @@ impl Process {
         drop(stdin);
         Self {
             stdout: lines(child.stdout.take().expect("stdout is piped")),
-            stderr: match stderr {
-                Stderr::Kept => child.stderr.take().map(lines),
-                Stderr::Through | Stderr::Later => None,
+            stderr: if kept {
+                child.stderr.take().map(lines)
+            } else {
+                None
             },
             child,
             keeper,

@@ -1,12 +1,13 @@
 //! `spin.toml`, version 2, read as Spin reads it, as far as one HTTP component needs it.
 //!
-//! What this host cannot do (several triggers, sources that are downloaded, files or an environment for the component)
-//! is an error rather than left out in silence: such an application runs under `spin up`.
+//! What describes an application and changes nothing about serving it is accepted by name. Any other key is refused, not
+//! ignored: without its middleware, say, an application would be served unguarded.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::secret::Secret;
 
@@ -15,108 +16,79 @@ use crate::secret::Secret;
 pub struct Manifest {
     /// The directory of the manifest, which its paths are relative to.
     pub root: PathBuf,
-    /// The name of the component.
-    pub component: String,
-    /// Its Wasm file, as written: relative to `root`.
+    /// The component's Wasm file, relative to `root`.
     pub source: PathBuf,
     /// The labels of the key-value stores that it may open.
     pub key_value_stores: BTreeSet<String>,
-    /// The application's variables.
-    pub variables: BTreeMap<String, Declaration>,
+    /// The application's variables and their defaults. A variable without one is required.
+    pub variables: BTreeMap<String, Option<Secret>>,
     /// The component's variables: templates over those of the application.
     pub templates: BTreeMap<String, String>,
-    /// How to build it, if it can be.
+    /// How to build the component, if it can be built.
     pub build: Option<Build>,
 }
 
-/// `[variables]`: one variable of the application.
-#[derive(Clone, Debug)]
-pub struct Declaration {
-    /// Its value when none is given; a variable without one is required.
-    pub default: Option<Secret>,
-}
-
-/// `[component.<id>.build]`.
-#[derive(Debug, PartialEq, Eq)]
+/// `[component.<id>.build]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Build {
-    /// The command, for a shell.
-    pub command: String,
-    /// Where it runs, relative to the manifest.
-    pub workdir: Option<PathBuf>,
-    /// The files that it depends on: glob patterns, relative to the directory that it runs in.
+    /// One after the other, each for a shell of its own.
+    #[serde(rename = "command", deserialize_with = "one_or_more")]
+    pub commands: Vec<String>,
+    /// Where the commands run, relative to the manifest.
+    #[serde(default)]
+    pub workdir: PathBuf,
+    /// The files that the component is built from: globs, relative to `workdir`.
+    #[serde(default)]
     pub watch: Vec<String>,
 }
 
-/// Why a manifest cannot be used.
+/// Why the manifest at a path cannot be used, in one line.
 #[derive(Debug, thiserror::Error)]
-pub enum ManifestError {
-    /// The file cannot be read.
-    #[error("cannot read the manifest {path}: {error}")]
-    Read {
-        /// The file.
-        path: String,
-        /// What the system says.
-        error: std::io::Error,
-    },
-    /// It can be read, but not understood or not served.
-    #[error("the manifest {path} cannot be used: {reason}")]
-    Invalid {
-        /// The file.
-        path: String,
-        /// One line that says why.
-        reason: String,
-    },
-}
+#[error("the manifest {0} cannot be used: {1}")]
+pub struct ManifestError(String, String);
 
 impl Manifest {
     /// Reads the file at `path`.
     pub fn load(path: &Path) -> Result<Self, ManifestError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ManifestError::Read {
-            path: path.display().to_string(),
-            error,
-        })?;
         let root = match path.parent() {
-            Some(parent) if parent != Path::new("") => parent.to_owned(),
-            _ => PathBuf::from("."),
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
         };
-        Self::parse(&text, root).map_err(|reason| ManifestError::Invalid {
-            path: path.display().to_string(),
-            reason,
-        })
+        let text = std::fs::read_to_string(path).map_err(|error| error.to_string());
+        text.and_then(|text| Self::parse(&text, root))
+            .map_err(|reason| ManifestError(path.display().to_string(), reason))
     }
 
-    fn parse(text: &str, root: PathBuf) -> Result<Self, String> {
-        let document: toml::Table = toml::from_str(text).map_err(|error| line_of(text, &error))?;
-        match document.get("spin_manifest_version") {
-            Some(toml::Value::Integer(2)) => {}
-            Some(other) => return Err(format!("spin_manifest_version is {other}, not 2")),
-            None => return Err("spin_manifest_version = 2 is missing".into()),
+    fn parse(text: &str, root: &Path) -> Result<Self, String> {
+        let mut document: Document = toml::from_str(text).map_err(|error| line_of(text, &error))?;
+        let [trigger] = document.trigger.http.as_slice() else {
+            return Err("this host serves exactly one HTTP trigger".into());
+        };
+        let Trigger {
+            route, component, ..
+        } = trigger;
+        if route != "/..." {
+            return Err(format!("this host serves the route `/...`, not `{route}`"));
         }
-        let raw: Raw = toml::from_str(text).map_err(|error| line_of(text, &error))?;
-
-        let (id, mut component) = raw.trigger.component(raw.component)?;
-        component.refuse_what_this_host_lacks(&id)?;
-        let source = match component.source.take() {
-            Some(Source::Path(source)) => source,
-            Some(Source::Elsewhere(_)) => {
+        let missing = || format!("its trigger names `{component}`, which is not there");
+        let component = document.component.remove(component).ok_or_else(missing)?;
+        let Source::Path(source) = component.source;
+        let variables = document.variables.into_iter().map(|(name, variable)| {
+            if variable.required == variable.default.is_some() {
                 return Err(format!(
-                    "the source of component `{id}` is not a path; this host does not download components"
+                    "the variable `{name}` needs either a default or `required = true`"
                 ));
             }
-            None => return Err(format!("component `{id}` has no source")),
-        };
+            Ok((name, variable.default.map(Secret::from)))
+        });
         Ok(Self {
-            root,
-            component: id,
+            root: root.to_owned(),
             source,
             key_value_stores: component.key_value_stores,
-            variables: raw
-                .variables
-                .into_iter()
-                .map(|(name, variable)| variable.declaration(&name).map(|d| (name, d)))
-                .collect::<Result<_, _>>()?,
+            variables: variables.collect::<Result<_, _>>()?,
             templates: component.variables,
-            build: component.build.map(RawBuild::build).transpose()?,
+            build: component.build,
         })
     }
 }
@@ -131,161 +103,117 @@ fn line_of(text: &str, error: &toml::de::Error) -> String {
 }
 
 #[derive(Deserialize)]
-struct Raw {
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "ignored fields are accepted by name")]
+struct Document {
+    #[serde(deserialize_with = "version_2")]
+    spin_manifest_version: (),
+    application: Option<Application>,
     trigger: Triggers,
     #[serde(default)]
-    variables: BTreeMap<String, RawVariable>,
+    variables: BTreeMap<String, Variable>,
     #[serde(default)]
     component: BTreeMap<String, Component>,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "ignored fields are accepted by name")]
+struct Application {
+    name: Option<IgnoredAny>,
+    version: Option<IgnoredAny>,
+    description: Option<IgnoredAny>,
+    authors: Option<IgnoredAny>,
+    targets: Option<IgnoredAny>,
+    tool: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Triggers {
-    #[serde(default)]
     http: Vec<Trigger>,
-    #[serde(flatten)]
-    others: BTreeMap<String, toml::Value>,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "ignored fields are accepted by name")]
 struct Trigger {
-    route: toml::Value,
-    component: ComponentRef,
+    id: Option<IgnoredAny>,
+    route: String,
+    component: String,
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum ComponentRef {
-    Id(String),
-    Inline(Box<Component>),
-}
-
-impl Triggers {
-    /// The component of the one trigger, and its name.
-    fn component(
-        self,
-        mut components: BTreeMap<String, Component>,
-    ) -> Result<(String, Component), String> {
-        if let Some(kind) = self.others.keys().next() {
-            return Err(format!("this host serves HTTP triggers, not `{kind}`"));
-        }
-        let mut triggers = self.http.into_iter();
-        let (Some(trigger), None) = (triggers.next(), triggers.next()) else {
-            return Err("this host serves exactly one HTTP trigger".into());
-        };
-        if trigger.route.as_str() != Some("/...") {
-            return Err(format!(
-                "this host serves the route \"/...\" only, not {}",
-                trigger.route
-            ));
-        }
-        match trigger.component {
-            ComponentRef::Inline(component) => Ok(("http-trigger-component".into(), *component)),
-            ComponentRef::Id(id) => match components.remove(&id) {
-                Some(component) => Ok((id, component)),
-                None => Err(format!(
-                    "the HTTP trigger names the component `{id}`, which is not there"
-                )),
-            },
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct RawVariable {
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "ignored fields are accepted by name")]
+struct Variable {
+    description: Option<IgnoredAny>,
+    secret: Option<IgnoredAny>,
     #[serde(default)]
     required: bool,
     default: Option<String>,
 }
 
-impl RawVariable {
-    fn declaration(self, name: &str) -> Result<Declaration, String> {
-        if self.default.is_none() && !self.required {
-            return Err(format!(
-                "the variable `{name}` needs a default, or `required = true`"
-            ));
-        }
-        Ok(Declaration {
-            default: self.default.map(Secret::from),
-        })
-    }
-}
-
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "ignored fields are accepted by name")]
 struct Component {
-    source: Option<Source>,
+    source: Source,
+    description: Option<IgnoredAny>,
+    targets: Option<IgnoredAny>,
+    tool: Option<IgnoredAny>,
+    /// What `spin --profile` puts in the place of other keys.
+    profile: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "no_hosts")]
+    allowed_outbound_hosts: (),
     #[serde(default)]
     key_value_stores: BTreeSet<String>,
     #[serde(default)]
     variables: BTreeMap<String, String>,
-    build: Option<RawBuild>,
-    #[serde(flatten)]
-    others: BTreeMap<String, toml::Value>,
+    build: Option<Build>,
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a source must be a path: this host downloads nothing"
+)]
 enum Source {
     Path(PathBuf),
-    Elsewhere(serde::de::IgnoredAny),
 }
 
-impl Component {
-    fn refuse_what_this_host_lacks(&self, id: &str) -> Result<(), String> {
-        const LACKING: [&str; 6] = [
-            "files",
-            "environment",
-            "allowed_outbound_hosts",
-            "sqlite_databases",
-            "ai_models",
-            "dependencies",
-        ];
-        let empty = |value: &toml::Value| match value {
-            toml::Value::Array(array) => array.is_empty(),
-            toml::Value::Table(table) => table.is_empty(),
-            _ => false,
-        };
-        let asked = |name: &&&str| self.others.get(**name).is_some_and(|value| !empty(value));
-        match LACKING.iter().find(asked) {
-            Some(name) => Err(format!(
-                "component `{id}` asks for `{name}`, which this host does not offer"
-            )),
-            None => Ok(()),
-        }
+fn version_2<'de, D: Deserializer<'de>>(version: D) -> Result<(), D::Error> {
+    match u64::deserialize(version)? {
+        2 => Ok(()),
+        _ => Err(serde::de::Error::custom("spin_manifest_version must be 2")),
     }
 }
 
-#[derive(Deserialize)]
-struct RawBuild {
-    command: Commands,
-    workdir: Option<PathBuf>,
-    #[serde(default)]
-    watch: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Commands {
-    One(String),
-    Several(Vec<String>),
-}
-
-impl RawBuild {
-    fn build(self) -> Result<Build, String> {
-        let command = match self.command {
-            Commands::One(command) => command,
-            // One after the other, and none after one that fails: what `&&` means to a shell.
-            Commands::Several(commands) => commands.join(" && "),
-        };
-        if command.trim().is_empty() {
-            return Err("the build command is empty".into());
-        }
-        Ok(Build {
-            command,
-            workdir: self.workdir,
-            watch: self.watch,
-        })
+/// Spin's templates write out an empty list.
+fn no_hosts<'de, D: Deserializer<'de>>(hosts: D) -> Result<(), D::Error> {
+    if Vec::<IgnoredAny>::deserialize(hosts)?.is_empty() {
+        return Ok(());
     }
+    let message =
+        "`allowed_outbound_hosts` must be empty: this host lets a component reach nothing";
+    Err(serde::de::Error::custom(message))
+}
+
+fn one_or_more<'de, D: Deserializer<'de>>(commands: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a build command must be a string, or several")]
+    enum Commands {
+        One(String),
+        Several(Vec<String>),
+    }
+    let commands = match Commands::deserialize(commands)? {
+        Commands::One(command) => vec![command],
+        Commands::Several(commands) => commands,
+    };
+    if commands.iter().all(|command| command.trim().is_empty()) {
+        return Err(serde::de::Error::custom("the build command is empty"));
+    }
+    Ok(commands)
 }
 
 #[cfg(test)]

@@ -30,14 +30,9 @@ pub enum VariableError {
     /// An argument of `--variable` without `=`, or with a file of an unknown kind.
     #[error("a variable is given as NAME=VALUE, NAME=@FILE, @FILE.json or @FILE.toml")]
     Argument,
-    /// A file that a variable is to be read from.
-    #[error("cannot read the variables file {path}: {reason}")]
-    File {
-        /// The file.
-        path: String,
-        /// Why.
-        reason: String,
-    },
+    /// A file that a variable is to be read from, and why it cannot be.
+    #[error("cannot read the variables file {0}: {1}")]
+    File(String, String),
     /// A value for a variable that the manifest does not declare.
     #[error("the manifest declares no variable `{0}`")]
     Undeclared(String),
@@ -92,19 +87,13 @@ impl Assignment {
             Self::File(name, path) => Ok([(name.clone(), read(path)?.into())].into()),
             Self::Map(path) => {
                 let text = read(path)?;
-                let json = path
-                    .extension()
-                    .is_some_and(|extension| extension == "json");
-                let map: Option<BTreeMap<String, String>> = if json {
-                    serde_json::from_str(&text).ok()
-                } else {
-                    toml::from_str(&text).ok()
+                let map: Option<BTreeMap<String, String>> = match path.extension() {
+                    Some(json) if json == "json" => serde_json::from_str(&text).ok(),
+                    _ => toml::from_str(&text).ok(),
                 };
                 // Not the parser's own message: it quotes from the file.
-                let map = map.ok_or_else(|| VariableError::File {
-                    path: path.display().to_string(),
-                    reason: "it must map names to strings and nothing else".into(),
-                })?;
+                let reason = "it must map names to strings and nothing else";
+                let map = map.ok_or_else(|| cannot_read(path, reason))?;
                 Ok(map.into_iter().map(|(k, v)| (k, v.into())).collect())
             }
         }
@@ -112,10 +101,11 @@ impl Assignment {
 }
 
 fn read(path: &Path) -> Result<String, VariableError> {
-    std::fs::read_to_string(path).map_err(|error| VariableError::File {
-        path: path.display().to_string(),
-        reason: error.to_string(),
-    })
+    std::fs::read_to_string(path).map_err(|error| cannot_read(path, error))
+}
+
+fn cannot_read(path: &Path, reason: impl ToString) -> VariableError {
+    VariableError::File(path.display().to_string(), reason.to_string())
 }
 
 /// Spin's rules for names.
@@ -146,36 +136,34 @@ impl Variables {
         for assignment in given {
             overrides.append(&mut assignment.read()?);
         }
-        if let Some(name) = overrides
-            .keys()
-            .find(|name| !manifest.variables.contains_key(*name))
-        {
+        let declared = |name: &String| manifest.variables.contains_key(name);
+        if let Some(name) = overrides.keys().find(|name| !declared(name)) {
             return Err(VariableError::Undeclared(name.clone()));
         }
-
         let mut application = BTreeMap::new();
-        for (name, declaration) in &manifest.variables {
+        for (name, default) in &manifest.variables {
             check_name(name).map_err(|why| VariableError::Name(name.clone(), why))?;
             let key = format!("{ENVIRONMENT_PREFIX}{}", name.to_ascii_uppercase());
             let value = match (overrides.remove(name), environment(&key)) {
-                (Some(value), _) => Some(value),
-                (None, Ok(value)) => Some(value.into()),
-                (None, Err(VarError::NotPresent)) => declaration.default.clone(),
+                (Some(value), _) => value,
+                (None, Ok(value)) => value.into(),
+                (None, Err(VarError::NotPresent)) => default
+                    .clone()
+                    .ok_or_else(|| VariableError::Required(name.clone()))?,
                 (None, Err(VarError::NotUnicode(_))) => {
                     return Err(VariableError::Environment(key));
                 }
             };
-            let value = value.ok_or_else(|| VariableError::Required(name.clone()))?;
             application.insert(name.as_str(), value);
         }
 
-        let mut values = HashMap::new();
-        for (name, template) in &manifest.templates {
+        let values = manifest.templates.iter().map(|(name, template)| {
             check_name(name).map_err(|why| VariableError::Name(name.clone(), why))?;
             let value = expand(template, &application)
                 .map_err(|why| VariableError::Template(name.clone(), why))?;
-            values.insert(name.clone(), value);
-        }
+            Ok((name.clone(), value))
+        });
+        let values = values.collect::<Result<_, _>>()?;
         Ok(Self { values })
     }
 

@@ -59,7 +59,7 @@ impl KnownCredentials {
     }
 
     fn digest(&self, credentials: &Credentials) -> u64 {
-        self.hasher.hash_one(credentials.password.as_bytes())
+        self.hasher.hash_one(credentials.password.expose())
     }
 }
 

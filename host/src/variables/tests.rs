@@ -1,20 +1,15 @@
 use std::ffi::OsString;
 
 use super::*;
-use crate::manifest::Declaration;
 
 fn manifest(variables: &[(&str, Option<&str>)], templates: &[(&str, &str)]) -> Manifest {
-    let declaration = |default: Option<&str>| Declaration {
-        default: default.map(Secret::from),
-    };
     Manifest {
         root: ".".into(),
-        component: "web".into(),
         source: "web.wasm".into(),
         key_value_stores: Default::default(),
         variables: variables
             .iter()
-            .map(|(name, default)| (String::from(*name), declaration(*default)))
+            .map(|(name, default)| (String::from(*name), default.map(Secret::from)))
             .collect(),
         templates: templates
             .iter()

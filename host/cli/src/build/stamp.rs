@@ -1,176 +1,162 @@
 //! Is the file that is there the one that the build would make?
 //!
-//! After each build a stamp records what it was made from: the command, the compiler, and size and time of every
+//! After each build a stamp records what it was made from: the commands, the compiler, and size and time of every
 //! watched file and of the result. While all of that is as recorded, the result is fresh, whatever the clocks say;
 //! a deleted file and one restored with an old time count as changes. A result that somebody else made (`spin build`)
 //! has no stamp of ours: it is fresh where it is newer than every watched file.
 
-use std::fmt;
-use std::fs;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
+use std::{env, fs, io};
 
-use super::{BuildError, cannot};
+use anyhow::{Context, Result};
+use latchkey_host::manifest::Build;
+use serde::{Deserialize, Serialize};
 
-/// Size and time of modification: what changes when a file is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What changes when a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FileState {
     len: u64,
-    /// Since the epoch.
-    modified: Duration,
+    modified: SystemTime,
 }
 
 impl FileState {
     /// `None` if there is no such file.
-    pub(super) fn of(path: &Path) -> Option<Self> {
+    fn of(path: &Path) -> Option<Self> {
         let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
-        let modified = metadata.modified().ok()?;
         Some(Self {
             len: metadata.len(),
-            modified: modified
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .unwrap_or_default(),
+            modified: metadata.modified().ok()?,
         })
     }
 }
 
-impl fmt::Display for FileState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { len, modified } = self;
-        write!(
-            f,
-            "{len} {}.{:09}",
-            modified.as_secs(),
-            modified.subsec_nanos()
-        )
-    }
-}
+/// The watched files.
+type Inputs = BTreeMap<String, FileState>;
 
-/// The watched files, in order, each with its state.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Inputs(Vec<(PathBuf, FileState)>);
-
-impl Inputs {
-    /// The files that match any of the globs, which are relative to `root`.
-    pub(super) fn read(root: &Path, watch: &[String]) -> Result<Self, BuildError> {
-        let prefix = glob::Pattern::escape(&root.to_string_lossy());
-        let mut files = Vec::new();
-        for pattern in watch {
-            let paths =
-                glob::glob(&format!("{prefix}/{pattern}")).map_err(|error| BuildError::Watch {
-                    pattern: pattern.clone(),
-                    error,
-                })?;
-            for path in paths {
-                let path = path.map_err(|error| {
-                    let action = format!("read {}", error.path().display());
-                    cannot(action)(error.into())
-                })?;
-                // A directory, or a file that is gone since the directory was read.
-                let Some(state) = FileState::of(&path) else {
-                    continue;
-                };
-                let relative = path.strip_prefix(root).unwrap_or(&path);
-                files.push((relative.to_owned(), state));
-            }
-        }
-        files.sort_by(|(one, _), (other, _)| one.cmp(other));
-        files.dedup_by(|(one, _), (other, _)| one == other);
-        Ok(Self(files))
-    }
-}
-
-/// What a build was made from and what it made. Its text is what is kept on disk.
-#[derive(Debug, Clone)]
+/// What a build was made from and what it made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stamp {
-    pub(super) command: String,
-    pub(super) workdir: PathBuf,
-    /// The compiler, where it is known: a program that was not started by cargo has no cheap way to know it.
-    pub(super) rustc: Option<String>,
-    pub(super) source: Option<FileState>,
+    build: Build,
+    /// The compiler, where a cheap way leads to it: beside the cargo that runs us.
+    rustc: Option<(PathBuf, FileState)>,
+    source: Option<FileState>,
     pub(super) inputs: Inputs,
 }
 
 impl Stamp {
-    /// Whether what is there now, `self`, needs no build, given the text of the stamp that the last build left.
-    pub(super) fn is_fresh(&self, recorded: Option<&str>) -> bool {
+    /// What is there now; the commands run in `directory`.
+    pub(super) fn of(build: &Build, directory: &Path, source: &Path) -> Result<Self> {
+        let rustc = env::var_os("CARGO").map(|cargo| Path::new(&cargo).with_file_name("rustc"));
+        Ok(Self {
+            build: build.clone(),
+            rustc: rustc.and_then(|path| FileState::of(&path).map(|state| (path, state))),
+            source: FileState::of(source),
+            inputs: inputs(directory, &build.watch)?,
+        })
+    }
+
+    pub(super) fn read(path: &Path) -> Option<Self> {
+        serde_json::from_str(&fs::read_to_string(path).ok()?).ok()
+    }
+
+    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
+        fs::write(path, serde_json::to_string_pretty(self)?)
+    }
+
+    /// Whether what is there now needs no build, given the stamp that the last build left.
+    pub(super) fn is_fresh(&self, recorded: Option<Self>) -> bool {
         let Some(source) = self.source else {
             return false;
         };
-        let line = |key: &str| recorded?.lines().find_map(|line| line.strip_prefix(key));
-        if line("source ") != Some(&source.to_string()) {
-            return self
-                .inputs
-                .0
-                .iter()
-                .all(|(_, input)| input.modified < source.modified);
+        match recorded {
+            Some(mut recorded) if recorded.source == self.source => {
+                if self.rustc.is_none() || recorded.rustc.is_none() {
+                    recorded.rustc.clone_from(&self.rustc);
+                }
+                recorded == *self
+            }
+            _ => self.inputs.values().all(|i| i.modified < source.modified),
         }
-        let rustc = self.rustc.as_deref().or(line("rustc "));
-        let now = Self {
-            rustc: line("rustc ").and(rustc).map(str::to_owned),
-            ..self.clone()
-        };
-        recorded == Some(&now.to_string())
     }
 }
 
-impl fmt::Display for Stamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "command {}", self.command.escape_default())?;
-        writeln!(f, "workdir {}", self.workdir.display())?;
-        if let Some(rustc) = &self.rustc {
-            writeln!(f, "rustc {rustc}")?;
+/// The files that match any of the globs. Those that are not absolute are relative to `directory`.
+fn inputs(directory: &Path, watch: &[String]) -> Result<Inputs> {
+    let prefix = PathBuf::from(glob::Pattern::escape(&directory.to_string_lossy()));
+    let mut files = BTreeMap::new();
+    for pattern in watch {
+        let paths = glob::glob(&prefix.join(pattern).to_string_lossy())
+            .with_context(|| format!("the manifest's watch pattern `{pattern}` is malformed"))?;
+        for path in paths {
+            let path = path.context("cannot see what the component is made of")?;
+            // Without a state, it is a directory, or gone since the directory was read.
+            if let Some(state) = FileState::of(&path) {
+                let relative = path.strip_prefix(directory).unwrap_or(&path);
+                files.insert(relative.display().to_string(), state);
+            }
         }
-        if let Some(source) = self.source {
-            writeln!(f, "source {source}")?;
-        }
-        for (path, state) in &self.inputs.0 {
-            writeln!(f, "input {state} {}", path.display())?;
-        }
-        Ok(())
     }
+    Ok(files)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn state(len: u64, millis: u64) -> FileState {
         FileState {
             len,
-            modified: Duration::from_millis(millis),
+            modified: SystemTime::UNIX_EPOCH + Duration::from_millis(millis),
         }
     }
 
+    fn build(command: &str, workdir: &str) -> Build {
+        Build {
+            commands: vec![command.to_owned()],
+            workdir: workdir.into(),
+            watch: Vec::new(),
+        }
+    }
+
+    fn rustc(len: u64) -> Option<(PathBuf, FileState)> {
+        Some(("rustc".into(), state(len, 1)))
+    }
+
     fn stamp(source: Option<FileState>, inputs: &[(&str, FileState)]) -> Stamp {
+        let inputs = inputs.iter();
         Stamp {
-            command: "cargo build".to_owned(),
-            workdir: PathBuf::from("."),
-            rustc: Some("rustc-one".to_owned()),
+            build: build("cargo build", ""),
+            rustc: rustc(1),
             source,
-            inputs: Inputs(
-                inputs
-                    .iter()
-                    .map(|(path, state)| (PathBuf::from(path), *state))
-                    .collect(),
-            ),
+            inputs: inputs
+                .map(|(p, state)| (String::from(*p), *state))
+                .collect(),
         }
     }
 
     #[test]
-    fn the_text_of_a_stamp() {
+    fn what_is_written_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("stamp");
         let stamp = stamp(Some(state(7, 1_500)), &[("src/lib.rs", state(3, 1_250))]);
-        assert_eq!(
-            stamp.to_string(),
-            "command cargo build\nworkdir .\nrustc rustc-one\nsource 7 1.500000000\ninput 3 1.250000000 src/lib.rs\n"
-        );
+        assert_eq!(Stamp::read(&path), None);
+        stamp.write(&path).unwrap();
+        assert_eq!(Stamp::read(&path), Some(stamp));
+        for text in ["", "garbage", "command cargo build\n"] {
+            fs::write(&path, text).unwrap();
+            assert_eq!(Stamp::read(&path), None);
+        }
     }
 
     #[test]
     fn without_a_stamp_of_ours_times_decide() {
         let source = Some(state(7, 2_000));
-        let other_build = stamp(Some(state(7, 900)), &[("a", state(1, 800))]).to_string();
-        for recorded in [None, Some(""), Some("garbage"), Some(other_build.as_str())] {
+        let other_build = stamp(Some(state(7, 900)), &[("a", state(1, 800))]);
+        for recorded in [None, Some(other_build)] {
             let table = [
                 (None, 1_000, false),
                 (source, 1_999, true),
@@ -179,11 +165,8 @@ mod tests {
             ];
             for (source, input, fresh) in table {
                 let now = stamp(source, &[("a", state(1, 1)), ("b", state(1, input))]);
-                assert_eq!(
-                    now.is_fresh(recorded),
-                    fresh,
-                    "{source:?} {input} {recorded:?}"
-                );
+                let is_fresh = now.is_fresh(recorded.clone());
+                assert_eq!(is_fresh, fresh, "{source:?} {input} {recorded:?}");
             }
         }
     }
@@ -191,63 +174,31 @@ mod tests {
     #[test]
     fn with_a_stamp_every_difference_counts_and_clocks_do_not() {
         let source = Some(state(7, 1_000));
+        let with = |inputs: &[(&str, FileState)]| stamp(source, inputs);
         // An input from the future: a build has seen it, so it is no reason for another.
-        let built = stamp(source, &[("a", state(1, 5_000)), ("b", state(2, 20))]);
-        let recorded = built.to_string();
-        assert!(built.is_fresh(Some(&recorded)));
+        let (a, b) = (("a", state(1, 5_000)), ("b", state(2, 20)));
+        let built = with(&[a, b]);
+        assert!(built.is_fresh(Some(built.clone())));
 
-        let cases = [
-            ("an input is gone", stamp(source, &[("a", state(1, 5_000))])),
-            (
-                "an input is new",
-                stamp(
-                    source,
-                    &[
-                        ("a", state(1, 5_000)),
-                        ("b", state(2, 20)),
-                        ("c", state(2, 20)),
-                    ],
-                ),
-            ),
-            (
-                "an input is older",
-                stamp(source, &[("a", state(1, 4_000)), ("b", state(2, 20))]),
-            ),
-            (
-                "an input has another size",
-                stamp(source, &[("a", state(9, 5_000)), ("b", state(2, 20))]),
-            ),
-            (
-                "another command",
-                Stamp {
-                    command: "cargo build --release".to_owned(),
-                    ..built.clone()
-                },
-            ),
-            (
-                "another directory",
-                Stamp {
-                    workdir: PathBuf::from("sub"),
-                    ..built.clone()
-                },
-            ),
-            (
-                "another compiler",
-                Stamp {
-                    rustc: Some("rustc-two".to_owned()),
-                    ..built.clone()
-                },
-            ),
-            (
-                "the result is gone",
-                Stamp {
-                    source: None,
-                    ..built.clone()
-                },
-            ),
-        ];
-        for (name, now) in cases {
-            assert!(!now.is_fresh(Some(&recorded)), "{name}");
+        let built_by = |build| Stamp {
+            build,
+            ..built.clone()
+        };
+        let other_rustc = Stamp {
+            rustc: rustc(2),
+            ..built.clone()
+        };
+        for (name, now) in [
+            ("an input is gone", with(&[a])),
+            ("an input is new", with(&[a, b, ("c", state(2, 20))])),
+            ("an input is older", with(&[("a", state(1, 4_000)), b])),
+            ("another size", with(&[("a", state(9, 5_000)), b])),
+            ("another command", built_by(build("cargo", ""))),
+            ("another directory", built_by(build("cargo build", "sub"))),
+            ("another compiler", other_rustc),
+            ("the result is gone", stamp(None, &[a, b])),
+        ] {
+            assert!(!now.is_fresh(Some(built.clone())), "{name}");
         }
     }
 
@@ -258,12 +209,12 @@ mod tests {
             rustc: None,
             ..known.clone()
         };
-        assert!(unknown.is_fresh(Some(&known.to_string())));
-        assert!(known.is_fresh(Some(&unknown.to_string())));
+        assert!(unknown.is_fresh(Some(known.clone())));
+        assert!(known.is_fresh(Some(unknown)));
     }
 
     #[test]
-    fn globs_are_relative_to_the_root_and_a_file_counts_once() {
+    fn globs_are_relative_and_a_file_counts_once() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("with [brackets]");
         for file in [
@@ -279,12 +230,8 @@ mod tests {
         }
         let read = |watch: &[&str]| {
             let watch: Vec<String> = watch.iter().map(|glob| (*glob).to_owned()).collect();
-            let inputs = Inputs::read(&root, &watch).unwrap();
-            let paths = inputs
-                .0
-                .iter()
-                .map(|(path, _)| path.to_string_lossy().into_owned());
-            paths.collect::<Vec<_>>()
+            let inputs = inputs(&root.join(""), &watch).unwrap();
+            inputs.into_keys().collect::<Vec<_>>()
         };
         assert_eq!(read(&["src/**/*.rs"]), ["src/deep/er/mod.rs", "src/lib.rs"]);
         assert_eq!(

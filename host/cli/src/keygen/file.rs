@@ -1,7 +1,8 @@
-//! The file that holds the keys, replaced as a whole: who reads it sees the old keys or the new ones.
+//! The file that holds the keys, replaced as a whole: a reader sees the old keys or the new ones.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use latchkey_component::jwt::KeySetError;
@@ -11,13 +12,10 @@ use super::{JwkSet, KeyAlgorithm};
 /// Why a file was not rotated. It is as it was, and no text holds a key.
 #[derive(Debug, thiserror::Error)]
 pub enum RotateError {
-    /// It cannot be read.
     #[error("cannot read {0}: {1}")]
     Read(PathBuf, io::Error),
-    /// It holds something else.
     #[error("cannot rotate {0}: {1}")]
     NotKeys(PathBuf, KeySetError),
-    /// It cannot be replaced.
     #[error("cannot replace {0}: {1}")]
     Write(PathBuf, io::Error),
 }
@@ -27,61 +25,62 @@ pub fn rotate(path: &Path, algorithm: Option<KeyAlgorithm>) -> Result<(), Rotate
     let read = |error| RotateError::Read(path.to_owned(), error);
     // Of a link, the file that it leads to.
     let target = fs::canonicalize(path).map_err(read)?;
-    let text = fs::read_to_string(&target).map_err(read)?;
+    let old = open_locked(&target).map_err(read)?;
+    let text = io::read_to_string(&old).map_err(read)?;
     let keys = JwkSet::rotated(&text, algorithm)
         .map_err(|error| RotateError::NotKeys(path.to_owned(), error))?;
-    replace(&target, keys.to_text().expose())
+    replace(&target, &old, keys.to_text().expose())
         .map_err(|error| RotateError::Write(path.to_owned(), error))
 }
 
-fn replace(target: &Path, text: &str) -> io::Result<()> {
-    let metadata = fs::metadata(target)?;
-    let mut name = target.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let new = target.with_file_name(name);
-    let file = create(&new)?;
-    let written = fill(file, text, &metadata).and_then(|()| fs::rename(&new, target));
-    if written.is_err() {
-        // The error that counts is the first.
-        let _ = fs::remove_file(&new);
-    }
-    written?;
-    // The renaming must outlive a power cut too.
-    let directory = target.parent().unwrap_or(Path::new("."));
-    File::open(directory)?.sync_all()
-}
-
-/// A file that is new, and that nobody else can read. Two that rotate at once would lose a key: one of them fails here.
-fn create(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-fn fill(mut file: File, text: &str, old: &fs::Metadata) -> io::Result<()> {
-    file.write_all(text.as_bytes())?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
-        let new = file.metadata()?;
-        if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
-            fchown(&file, Some(old.uid()), Some(old.gid()))?;
+/// Opens the file and locks it until it is closed: of two that rotate at once, the second reads what the first wrote.
+fn open_locked(path: &Path) -> io::Result<File> {
+    loop {
+        let file = File::open(path)?;
+        file.lock()?;
+        // The process that held the lock has put another file in its place.
+        let (locked, current) = (file.metadata()?, fs::metadata(path)?);
+        if (locked.dev(), locked.ino()) == (current.dev(), current.ino()) {
+            return Ok(file);
         }
-        file.set_permissions(Permissions::from_mode(old.mode() & 0o777))?;
     }
-    file.sync_all()
+}
+
+fn replace(target: &Path, old: &File, text: &str) -> io::Result<()> {
+    let directory = target.parent().unwrap_or(Path::new("."));
+    let name = target.file_name().unwrap_or_default();
+    // Only its owner can read a file that is made so.
+    let mut new = tempfile::Builder::new()
+        .prefix(&format!(".{}.", name.display()))
+        .tempfile_in(directory)?;
+    new.write_all(text.as_bytes())?;
+    let (was, is) = (old.metadata()?, new.as_file().metadata()?);
+    if (is.uid(), is.gid()) != (was.uid(), was.gid()) {
+        fchown(new.as_file(), Some(was.uid()), Some(was.gid()))?;
+    }
+    let mode = Permissions::from_mode(was.mode() & 0o777);
+    new.as_file().set_permissions(mode)?;
+    new.as_file().sync_all()?;
+    new.persist(target)?;
+    // The renaming must outlive a power cut too.
+    File::open(directory)?.sync_all()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
+    const SECRET: &str = "0123456789abcdef0123456789abcdef\n";
+
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).expect("the file").permissions().mode() & 0o777
+    }
+
+    fn keys(path: &Path) -> usize {
+        let text = fs::read_to_string(path).expect("the file");
+        text.matches("kty").count()
     }
 
     fn files(directory: &Path) -> usize {
@@ -93,13 +92,13 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("keys.json");
         let link = directory.path().join("link.json");
-        fs::write(&path, "0123456789abcdef0123456789abcdef\n").expect("a file");
+        fs::write(&path, SECRET).expect("a file");
         symlink(&path, &link).expect("a link");
-        for (name, permissions, keys) in [(&path, 0o600, 2), (&path, 0o640, 3), (&link, 0o400, 4)] {
+        for (name, permissions, count) in [(&path, 0o600, 2), (&path, 0o640, 3), (&link, 0o400, 4)]
+        {
             fs::set_permissions(&path, Permissions::from_mode(permissions)).expect("a mode");
             rotate(name, Some(KeyAlgorithm::EdDsa)).expect("rotated");
-            let text = fs::read_to_string(&path).expect("the file");
-            assert_eq!(text.matches("kty").count(), keys);
+            assert_eq!(keys(&path), count);
             assert_eq!(mode(&path), permissions);
         }
         assert!(fs::symlink_metadata(&link).expect("the link").is_symlink());
@@ -116,14 +115,33 @@ mod tests {
         let error = rotate(&path, None).expect_err("no keys");
         assert!(matches!(error, RotateError::NotKeys(..)));
         assert!(!format!("{error} {error:?}").contains("hunter2"));
-        // Another rotation is under way.
-        fs::write(&path, "0123456789abcdef0123456789abcdef").expect("a file");
-        fs::write(directory.path().join("keys.json.new"), "").expect("a file");
-        assert!(matches!(rotate(&path, None), Err(RotateError::Write(..))));
-        assert_eq!(
-            fs::read_to_string(&path).expect("the file"),
-            "0123456789abcdef0123456789abcdef"
-        );
-        assert_eq!(files(directory.path()), 2);
+        assert_eq!(fs::read_to_string(&path).expect("the file"), text);
+        assert_eq!(files(directory.path()), 1);
+    }
+
+    #[test]
+    fn what_a_crash_left_blocks_nothing() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("keys.json");
+        fs::write(&path, SECRET).expect("a file");
+        for name in ["keys.json.new", ".keys.json.abcdef"] {
+            fs::write(directory.path().join(name), "half a k").expect("a file");
+        }
+        rotate(&path, None).expect("rotated");
+        assert_eq!(keys(&path), 2);
+    }
+
+    #[test]
+    fn no_key_is_lost_where_many_rotate_at_once() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("keys.json");
+        fs::write(&path, SECRET).expect("a file");
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| rotate(&path, None).expect("rotated"));
+            }
+        });
+        assert_eq!(keys(&path), 9);
+        assert_eq!(files(directory.path()), 1);
     }
 }
