@@ -7,8 +7,9 @@ use super::{KeyValue, KeyValueError, Store, StoreError};
 use crate::ports::{Clock, Random};
 use crate::token::Timestamp;
 
-/// How long a change is tried. Below the request timeout of every host, so that the client gets our answer.
-const TRY_FOR: Duration = Duration::from_secs(8);
+/// How long a change is tried: long enough for another to take the place of a creator that died (see [`Gate`]), and below
+/// the request timeout of every host, so that the client gets our answer.
+const TRY_FOR: Duration = Duration::from_secs(12);
 
 /// How long a store may fail all the time before the change is given up: a client had better know soon.
 const FAIL_FOR: Duration = Duration::from_secs(2);
@@ -43,24 +44,31 @@ impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
         decide: &mut Decision<'_>,
     ) -> Result<(), StoreError> {
         let begin = self.clock.now();
-        let mut gate = Gate::new(key);
+        let mut gate = Gate::new(key, &self.random);
         let mut failing = None;
         for attempt in 0..MAX_ATTEMPTS {
             if self.clock.now().since(begin) >= TRY_FOR {
                 break;
             }
-            let may_create = gate.is_open(self.clock.now());
-            match self.attempt(key, may_create, decide).await? {
-                Attempt::Done => return Ok(()),
-                Attempt::Absent => match gate.enter(&self.key_values, &self.clock).await {
+            let failed = match self.write(key, &gate, decide).await? {
+                Written::Nothing => return Ok(()),
+                Written::NotCreated => match gate.enter(&self.key_values, &self.clock).await {
                     // Whoever has just been let in loses no time.
                     Ok(Entry::Granted) => continue,
-                    Ok(Entry::Refused) => {}
-                    Err(error) => self.still_failing(&mut failing, error)?,
+                    Ok(Entry::Refused) => None,
+                    Err(error) => Some(error),
                 },
-                Attempt::Lost => failing = None,
-                Attempt::Failed(error) => self.still_failing(&mut failing, error)?,
-            }
+                Written::Failed(error) => Some(error),
+                Written::Swapped(swap) => match self.confirm(key, swap, decide).await? {
+                    Confirmed::Done => return Ok(()),
+                    Confirmed::Lost => None,
+                    Confirmed::Failed(error) => Some(error),
+                },
+            };
+            failing = match failed {
+                None => None,
+                Some(error) => Some(self.still_failing(failing, error)?),
+            };
             self.back_off(attempt).await;
         }
         Err(failing.map_or(StoreError::Contended, |(_, error)| {
@@ -68,83 +76,115 @@ impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
         }))
     }
 
-    /// Notes the error, and since when the store has been failing; gives up once that is too long ago.
+    /// The error, and since when the store has been failing; gives up once that is too long ago.
     fn still_failing(
         &self,
-        failing: &mut Option<(Timestamp, KeyValueError)>,
+        failing: Option<(Timestamp, KeyValueError)>,
         error: KeyValueError,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(Timestamp, KeyValueError), StoreError> {
         let now = self.clock.now();
-        let since = failing.as_ref().map_or(now, |(since, _)| *since);
-        if now.since(since) >= FAIL_FOR {
-            return Err(StoreError::KeyValue(error));
+        let since = failing.map_or(now, |(since, _)| since);
+        match now.since(since) < FAIL_FOR {
+            true => Ok((since, error)),
+            false => Err(StoreError::KeyValue(error)),
         }
-        *failing = Some((since, error));
-        Ok(())
     }
 
-    async fn attempt(
+    /// Compares and swaps once, if `decide` wants a write and it is for us to make.
+    async fn write(
         &self,
         key: &str,
-        may_create: bool,
+        gate: &Gate,
         decide: &mut Decision<'_>,
-    ) -> Result<Attempt, StoreError> {
-        let mut seen = None;
+    ) -> Result<Written, StoreError> {
         let mut before = None;
-        let mut written = None;
-        let swapped = self
+        let mut decided = None;
+        let answer = self
             .key_values
             .compare_and_swap(key, &mut |current| {
                 before = current.map(<[u8]>::to_vec);
-                let (write, verdict) = match decide(current) {
-                    Ok(Step::Write(_)) if current.is_none() && !may_create => {
-                        (None, Ok(Attempt::Absent))
+                let step = decide(current);
+                let write = match &step {
+                    // As late as can be: what the store takes until here must not outlast the right to create.
+                    Ok(Step::Write(_)) if current.is_none() && !gate.is_open(self.clock.now()) => {
+                        None
                     }
-                    Ok(Step::Write(value)) => {
-                        written = Some(value.clone());
-                        (Some(value), Ok(Attempt::Lost))
-                    }
-                    Ok(Step::Done) => (None, Ok(Attempt::Done)),
-                    Err(error) => (None, Err(error)),
+                    Ok(Step::Write(value)) => Some(value.clone()),
+                    Ok(Step::Done) | Err(_) => None,
                 };
-                seen = Some(verdict);
+                decided = Some((step, write.is_some()));
                 write
             })
             .await;
-        match seen {
-            Some(Ok(Attempt::Lost)) => {}
-            Some(verdict) => return verdict,
-            None => return Ok(swapped.map_or_else(Attempt::Failed, |()| Attempt::Lost)),
-        }
-        match self.key_values.get(key).await {
-            // What most often is there, without reading it closely.
-            Ok(current) if current == written => Ok(Attempt::Done),
-            Ok(current) => Ok(match decide(current.as_deref())? {
-                Step::Done => Attempt::Done,
-                Step::Write(_) => match swapped {
-                    // Neither we nor anybody else: it is the store that does not write.
-                    Ok(()) if current == before => Attempt::Failed(no_effect()),
-                    Ok(()) => Attempt::Lost,
-                    Err(error) => Attempt::Failed(error),
-                },
+        let Some((step, swapped)) = decided else {
+            let nothing = || KeyValueError("the store did not read before a swap".to_owned());
+            return Ok(Written::Failed(answer.err().unwrap_or_else(nothing)));
+        };
+        Ok(match step? {
+            Step::Done => Written::Nothing,
+            Step::Write(_) if !swapped => Written::NotCreated,
+            Step::Write(value) => Written::Swapped(Swap {
+                before,
+                value,
+                answer,
             }),
-            Err(error) => Ok(Attempt::Failed(error)),
+        })
+    }
+
+    /// Reads what has come of a swap.
+    async fn confirm(
+        &self,
+        key: &str,
+        swap: Swap,
+        decide: &mut Decision<'_>,
+    ) -> Result<Confirmed, StoreError> {
+        let current = match self.key_values.get(key).await {
+            Ok(current) => current,
+            Err(error) => return Ok(Confirmed::Failed(error)),
+        };
+        // Most often it is this, which need not be read closely.
+        if current.as_deref() == Some(&*swap.value) {
+            return Ok(Confirmed::Done);
         }
+        Ok(match decide(current.as_deref())? {
+            Step::Done => Confirmed::Done,
+            Step::Write(_) => match swap.answer {
+                // Neither we nor anybody else: it is the store that does not write.
+                Ok(()) if current == swap.before => {
+                    Confirmed::Failed(KeyValueError("a write had no effect".to_owned()))
+                }
+                Ok(()) => Confirmed::Lost,
+                Err(error) => Confirmed::Failed(error),
+            },
+        })
     }
 }
 
-fn no_effect() -> KeyValueError {
-    KeyValueError("a write had no effect".to_owned())
+/// What came of the first half of an attempt.
+enum Written {
+    /// Nothing was to be written: the document is as it should be.
+    Nothing,
+    /// Nothing was written: there is no document, and it is not for us to create it.
+    NotCreated,
+    /// A swap was made; what came of it is to be read.
+    Swapped(Swap),
+    /// The store failed before a swap was made.
+    Failed(KeyValueError),
 }
 
-/// How one attempt ended.
-enum Attempt {
+/// A swap, and what the store says of it.
+struct Swap {
+    before: Option<Vec<u8>>,
+    value: Vec<u8>,
+    answer: Result<(), KeyValueError>,
+}
+
+/// What came of a swap.
+enum Confirmed {
     /// The document is as it should be.
     Done,
-    /// There is no document, and it is not for us to create it.
-    Absent,
-    /// Someone else changed the document first.
+    /// Someone else changed it first.
     Lost,
-    /// The store failed; whether it wrote is for the next attempt to see.
+    /// The store failed: the next attempt finds out whether it has written.
     Failed(KeyValueError),
 }

@@ -1,41 +1,50 @@
 //! Who may create a document that does not exist.
 //!
 //! A compare-and-swap on an absent key is an unconditional write on some stores (Spin's SQLite): of two first writers,
-//! both are told that they succeeded, and one is lost. A counter is atomic everywhere. So whoever finds no document takes
-//! a number from a counter beside it, and the one who drew 1 may create. The others wait for the document to appear.
+//! both are told that they succeeded, and one is lost. A counter is atomic everywhere. So whoever finds no document adds to
+//! a counter beside it, and the first may create. The others wait for the document to appear.
 //!
-//! Should the one who drew 1 die before the document is written, the others note when they began to miss it. Once that
-//! was long ago, numbers are drawn from the next counter, and again the first may create. "Long ago" is many times as
-//! long as the right to create lasts, so the two never meet.
+//! *A lost reply.* Each request adds a random number of its own. If the sum is a multiple of that number, nobody else has
+//! added before: the request is first, even if it had to try several times because it never saw the answer.
+//!
+//! *A lost creator.* The first may die before the document is written, or may be a request that never saw that it was
+//! first. So the right to create ends [`OPEN_FOR`] after the request began to add. The others have added later. Once they
+//! have waited [`OVERDUE_AFTER`] by their own clock, that right has ended, and so has every swap that was begun under it.
+//! They note that the generation is over, and add to the counter of the next one.
 
 use std::time::Duration;
 
 use super::{KeyValue, KeyValueError};
-use crate::ports::Clock;
+use crate::ports::{Clock, Random};
 use crate::token::Timestamp;
 
-/// How long the one who drew 1 may create: every swap begins within this time of the drawing.
-const OPEN_FOR: Duration = Duration::from_secs(5);
+/// How long the first may create: every swap begins within this time from when it began to add.
+const OPEN_FOR: Duration = Duration::from_secs(2);
 
-/// How long the others wait before they note that the document is missing. Long for a creation, so that a note is rare.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the others wait: [`OPEN_FOR`], and longer than any store lets a swap hang (SQLite: 5 s for a lock).
+const OVERDUE_AFTER: Duration = Duration::from_secs(8);
 
-/// How old a note must be before another may create: [`OPEN_FOR`], a swap that hangs, clocks that disagree, and more.
-const PRESUMED_DEAD_AFTER: Duration = Duration::from_secs(30);
+/// Random numbers are below this: large enough to be unlike each other, small enough for millions of sums.
+const MAX_ADDEND: u64 = 1 << 40;
 
 /// One request's way to the right to create the document at a key.
 pub(super) struct Gate {
     key: String,
+    /// What this request adds to counters; not 0.
+    addend: i64,
+    /// Additions to the counter of this generation, those among them whose answer was lost.
+    additions: i64,
+    generation: u32,
     state: State,
 }
 
 enum State {
-    /// No number drawn yet.
+    /// Has not added yet, or does not know the sum.
     Outside,
-    /// Drew 1 at this time.
+    /// Was first, and began to add at this time.
     Open(Timestamp),
-    /// Drew another number of this generation, or was told of it; at this time.
-    Waiting { generation: u32, since: Timestamp },
+    /// Was not, or not soon enough, at this time.
+    Waiting(Timestamp),
 }
 
 /// Whether the request may create the document.
@@ -45,16 +54,13 @@ pub(super) enum Entry {
     Refused,
 }
 
-/// The note: since when the document of this generation is missed. Stored as two decimal numbers.
-struct Missing {
-    generation: u32,
-    since: u64,
-}
-
 impl Gate {
-    pub(super) fn new(document: &str) -> Self {
+    pub(super) fn new(document: &str, random: &impl Random) -> Self {
         Self {
             key: document.replacen("latchkey-", "latchkey-gate-", 1),
+            addend: 1 + (random.next_u64() % MAX_ADDEND) as i64,
+            additions: 0,
+            generation: 0,
             state: State::Outside,
         }
     }
@@ -71,92 +77,60 @@ impl Gate {
         clock: &impl Clock,
     ) -> Result<Entry, KeyValueError> {
         match self.state {
-            State::Outside => self.draw(key_values, clock).await,
-            // Only reached after OPEN_FOR: nobody may say for how long a write of ours is yet to come.
-            State::Open(_) => Ok(Entry::Refused),
-            State::Waiting { generation, since } => {
-                if clock.now().since(since) >= PATIENCE {
-                    self.note(generation, key_values, clock).await?;
-                }
+            State::Outside => self.add(key_values, clock).await,
+            // Too late: a swap of ours may still be on its way.
+            State::Open(_) => {
+                self.state = State::Waiting(clock.now());
                 Ok(Entry::Refused)
+            }
+            State::Waiting(since) if clock.now().since(since) < OVERDUE_AFTER => Ok(Entry::Refused),
+            State::Waiting(_) => {
+                self.begin(self.generation.saturating_add(1));
+                // A slower request may overwrite this with an earlier generation: then all wait once more.
+                let note = self.generation.to_string().into_bytes();
+                key_values.set(&self.key, note).await?;
+                self.add(key_values, clock).await
             }
         }
     }
 
-    async fn draw(
+    fn begin(&mut self, generation: u32) {
+        self.generation = generation;
+        self.additions = 0;
+        self.state = State::Outside;
+    }
+
+    async fn add(
         &mut self,
         key_values: &impl KeyValue,
         clock: &impl Clock,
     ) -> Result<Entry, KeyValueError> {
-        let generation = match self.missing(key_values).await? {
-            None => 0,
-            Some(missing) => {
-                let noted = Timestamp::new(Duration::from_secs(missing.since));
-                if clock.now().since(noted) < PRESUMED_DEAD_AFTER {
-                    self.state = State::Waiting {
-                        generation: missing.generation,
-                        since: clock.now(),
-                    };
-                    return Ok(Entry::Refused);
-                }
-                missing.generation.saturating_add(1)
-            }
-        };
-        // The right begins before the drawing: a slow answer shortens it.
+        let noted = self.noted_generation(key_values).await?;
+        if noted > self.generation {
+            self.begin(noted);
+        }
+        // The right begins before the addition: a slow answer shortens it.
         let before = clock.now();
-        let number = key_values
-            .increment(&format!("{}-{generation}", self.key), 1)
-            .await?;
-        if number == 1 {
+        self.additions += 1;
+        let counter = format!("{}-{}", self.key, self.generation);
+        let sum = key_values.increment(&counter, self.addend).await?;
+        let ours = (1..=self.additions).any(|times| times.checked_mul(self.addend) == Some(sum));
+        if ours {
             self.state = State::Open(before);
             Ok(Entry::Granted)
         } else {
-            self.state = State::Waiting {
-                generation,
-                since: clock.now(),
-            };
+            self.state = State::Waiting(clock.now());
             Ok(Entry::Refused)
         }
     }
 
-    /// Notes that the document is missed, unless that is noted of this generation or a later one.
-    ///
-    /// Two may note at once, and a slow one may overwrite a later generation by an earlier: both only make everyone wait
-    /// longer.
-    async fn note(
-        &self,
-        generation: u32,
-        key_values: &impl KeyValue,
-        clock: &impl Clock,
-    ) -> Result<(), KeyValueError> {
-        if self
-            .missing(key_values)
-            .await?
-            .is_none_or(|noted| noted.generation < generation)
-        {
-            let note = format!("{generation} {}", clock.now().as_secs());
-            key_values.set(&self.key, note.into_bytes()).await?;
-        }
-        Ok(())
-    }
-
-    async fn missing(&self, key_values: &impl KeyValue) -> Result<Option<Missing>, KeyValueError> {
+    /// The generation that the note names: all before it are over. Without a note it is the first.
+    async fn noted_generation(&self, key_values: &impl KeyValue) -> Result<u32, KeyValueError> {
         let Some(note) = key_values.get(&self.key).await? else {
-            return Ok(None);
+            return Ok(0);
         };
-        let parse = |note| {
-            let (generation, since) = std::str::from_utf8(note).ok()?.split_once(' ')?;
-            Some(Missing {
-                generation: generation.parse().ok()?,
-                since: since.parse().ok()?,
-            })
-        };
-        match parse(&note) {
-            Some(missing) => Ok(Some(missing)),
-            None => Err(KeyValueError(format!(
-                "the note at {} is malformed",
-                self.key
-            ))),
-        }
+        let malformed = || KeyValueError(format!("the note at {} is malformed", self.key));
+        let note = std::str::from_utf8(&note).map_err(|_| malformed())?;
+        note.parse().map_err(|_| malformed())
     }
 }

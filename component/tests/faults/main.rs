@@ -17,6 +17,8 @@ mod clients;
 mod simulation;
 mod store;
 
+use std::time::Duration;
+
 use clients::Scenario;
 use store::Faults;
 
@@ -26,6 +28,7 @@ const CORRECT: Faults = Faults {
     fails_before: 0,
     fails_after: 0,
     handles: None,
+    lost_increments: 0,
 };
 
 /// Runs the scenario for each seed; says which seed failed.
@@ -150,6 +153,32 @@ fn a_killed_creator_is_replaced() {
     };
     for seed in 1..=100 {
         clients::replace_a_killed_creator(faults, seed);
+    }
+}
+
+/// Every instance loses the replies to its first increments, so that nobody may know who was first.
+#[test]
+fn lost_increments() {
+    for lost_increments in 1..=3 {
+        let faults = Faults {
+            upserts_absent: true,
+            lost_increments,
+            ..CORRECT
+        };
+        hold(
+            "lost_increments",
+            &Scenario {
+                faults,
+                ..Scenario::default()
+            },
+        );
+        for seed in 1..=100 {
+            // One client knows at once that it was first, of several one is let in after some seconds; the store may take 4.
+            let alone = clients::first_creations(faults, 1, seed);
+            assert!(alone < Duration::from_secs(30), "{seed}: {alone:?}");
+            let together = clients::first_creations(faults, 4, seed);
+            assert!(together < Duration::from_secs(60), "{seed}: {together:?}");
+        }
     }
 }
 

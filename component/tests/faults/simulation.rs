@@ -46,6 +46,11 @@ impl Simulation {
         self.next() % end
     }
 
+    /// The simulated time.
+    pub fn now(&self) -> Duration {
+        self.now.get()
+    }
+
     /// Whether something happens that does in `percent` of a hundred cases.
     pub fn chance(&self, percent: u64) -> bool {
         self.below(100) < percent

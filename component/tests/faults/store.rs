@@ -19,6 +19,8 @@ pub struct Faults {
     pub fails_after: u64,
     /// How many swaps an instance may make in its life.
     pub handles: Option<u32>,
+    /// How many increments of an instance take effect and fail, from its first on.
+    pub lost_increments: u32,
 }
 
 /// The data, of which all instances have one view.
@@ -35,6 +37,7 @@ pub struct FaultyStore {
     simulation: Rc<Simulation>,
     faults: Faults,
     swaps: Cell<u32>,
+    increments: Cell<u32>,
 }
 
 impl FaultyStore {
@@ -44,6 +47,7 @@ impl FaultyStore {
             simulation,
             faults,
             swaps: Cell::new(0),
+            increments: Cell::new(0),
         }
     }
 
@@ -125,6 +129,10 @@ impl KeyValue for FaultyStore {
             *counter
         };
         self.after().await?;
-        Ok(sum)
+        self.increments.set(self.increments.get() + 1);
+        match self.increments.get() > self.faults.lost_increments {
+            true => Ok(sum),
+            false => Err(KeyValueError("the reply was lost".to_owned())),
+        }
     }
 }
