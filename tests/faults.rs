@@ -1,4 +1,5 @@
-//! The component on stores that fail in every way we know of, over HTTP: the host is right, so the backend lies.
+//! The component on stores that fail in every way we know of, over HTTP: the host is right, so the backend lies, and what
+//! it says reaches the component.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -27,6 +28,9 @@ struct Faults {
     confirms_aborts: bool,
     /// A swap on an absent key writes, whatever came between, as in Spin's SQLite.
     upserts_absent: bool,
+    /// A swap takes a while, as on a disk, so that the host answers before it is over. Without it, the component is told
+    /// what became of each swap.
+    answers_later: bool,
     /// Of how many operations one fails without effect.
     fails_before: Option<u64>,
     /// Of how many operations one fails although it took effect.
@@ -40,6 +44,8 @@ struct Faulty {
     store: Memory,
     faults: Faults,
     operations: AtomicU64,
+    /// How often it has done something wrong.
+    wrongs: Arc<AtomicU64>,
 }
 
 impl Faulty {
@@ -48,7 +54,15 @@ impl Faulty {
     fn strikes(&self, every: Option<u64>) -> bool {
         let number = self.operations.fetch_add(1, Ordering::Relaxed);
         let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        every.is_some_and(|every| mixed.is_multiple_of(every))
+        let strikes = every.is_some_and(|every| mixed.is_multiple_of(every));
+        if strikes {
+            self.count();
+        }
+        strikes
+    }
+
+    fn count(&self) {
+        self.wrongs.fetch_add(1, Ordering::Relaxed);
     }
 
     async fn before(&self) -> Result<(), BackendError> {
@@ -100,23 +114,36 @@ impl Backend for Faulty {
         expected: Option<Vec<u8>>,
         value: Vec<u8>,
     ) -> Result<Swap, BackendError> {
+        if self.faults.answers_later {
+            self.delay().await;
+        }
         if self.strikes(self.faults.no_handle) {
             return Err(BackendError::Failed(
                 "too many compare_and_swaps opened".to_owned(),
             ));
         }
-        self.before().await?;
+        self.fail(self.faults.fails_before)?;
         let swap = if expected.is_none() && self.faults.upserts_absent {
+            self.count();
             self.store.set(key, value).await?;
             Swap::Stored
         } else {
             self.store.compare_and_swap(key, expected, value).await?
         };
-        self.after().await?;
+        self.fail(self.faults.fails_after)?;
+        if self.faults.answers_later {
+            self.delay().await;
+        }
         Ok(match swap {
-            Swap::Stored if self.faults.denies_commits => Swap::Lost,
-            Swap::Lost if self.faults.confirms_aborts => Swap::Stored,
-            told => told,
+            Swap::Stored if self.faults.denies_commits => {
+                self.count();
+                Swap::Lost
+            }
+            Swap::Lost if self.faults.confirms_aborts => {
+                self.count();
+                Swap::Stored
+            }
+            truth => truth,
         })
     }
 
@@ -128,8 +155,9 @@ impl Backend for Faulty {
     }
 }
 
-/// Serves the component over a faulty store, in this process, while `client` runs.
-fn serve(faults: Faults, client: impl FnOnce(&str)) {
+/// Serves the component over a faulty store, in this process, while `client` runs. Returns how often the store has done
+/// something wrong.
+fn serve(faults: Faults, client: impl FnOnce(&str)) -> u64 {
     // Which builds the component, once.
     Server::shared();
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
@@ -139,6 +167,7 @@ fn serve(faults: Faults, client: impl FnOnce(&str)) {
     let users: Vec<_> = (0..4).map(|n| format!("user-{n}:{HASH}")).collect();
     variables.set("users", users.join(" ").as_str().into());
     variables.set("max_tokens_per_user", "1000".into());
+    let wrongs = Arc::new(AtomicU64::new(0));
     let application = Application {
         component: std::fs::read(manifest.root.join(&manifest.source)).expect("a component"),
         key_value_stores: BTreeSet::from(["default".to_owned()]),
@@ -146,6 +175,7 @@ fn serve(faults: Faults, client: impl FnOnce(&str)) {
             store: Memory::default(),
             faults,
             operations: AtomicU64::new(0),
+            wrongs: wrongs.clone(),
         }),
         variables,
         metrics: None,
@@ -166,25 +196,34 @@ fn serve(faults: Faults, client: impl FnOnce(&str)) {
     client(&url);
     drop(stop);
     serving.join().expect("the server ends");
+    wrongs.load(Ordering::Relaxed)
 }
 
-/// Clients of one user at work until enough is acknowledged; then nothing is lost, doubled or resurrected.
+/// Clients of one user at work until enough is acknowledged; then nothing is lost, doubled or resurrected. Once with a
+/// store that answers swaps at once, and once with one that answers later.
 fn hold(faults: Faults, may_be_unavailable: bool) {
     if !host_only("a store that fails on purpose") {
         return;
     }
-    serve(faults, |url| {
-        for name in ["user-0", "user-1"] {
-            let load = Load::start(&[url], name, 8, 0, true);
-            load.wait_for(60);
-            let told = load.stop();
-            assert!(
-                may_be_unavailable || told.unavailable == 0,
-                "{faults:?}: {told:?}"
-            );
-            told.check(&load::list(url, name));
-        }
-    });
+    for answers_later in [false, true] {
+        let faults = Faults {
+            answers_later,
+            ..faults
+        };
+        let wrongs = serve(faults, |url| {
+            for name in ["user-0", "user-1"] {
+                let load = Load::start(&[url], name, 8, 0, true);
+                load.wait_for(60);
+                let told = load.stop();
+                assert!(
+                    may_be_unavailable || told.unavailable == 0,
+                    "{faults:?}: {told:?}"
+                );
+                told.check(&load::list(url, name));
+            }
+        });
+        assert!(wrongs > 0, "{faults:?}: the store did nothing wrong");
+    }
 }
 
 #[test]
@@ -259,6 +298,7 @@ fn a_store_that_does_all_of_it() {
         denies_commits: true,
         confirms_aborts: true,
         upserts_absent: true,
+        answers_later: false,
         fails_before: Some(40),
         fails_after: Some(40),
         no_handle: Some(20),

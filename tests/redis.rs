@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::health::{can_write_again, cannot_write};
 use crate::load::{self, Load};
 use crate::process::{Process, Stderr};
 use crate::server::{Launch, PASSWORD, Server, host_only};
@@ -161,28 +162,61 @@ fn a_redis_that_dies_and_comes_back_loses_nothing() {
     }
 }
 
-#[test]
-fn alive_but_not_ready_while_redis_is_away() {
+/// A host on a Redis that takes no writes after `refuse`, until after `accept`.
+fn not_ready_between(refuse: impl FnOnce(&mut Redis), accept: impl FnOnce(&mut Redis)) {
     let Some(mut redis) = Redis::start() else {
         return;
     };
     let server = Server::start(redis.launch());
-    let health = |path: &str| {
-        let path = format!("/api/healthz/{path}");
-        server.request("GET", &path).send()
+    can_write_again(&server);
+    refuse(&mut redis);
+    cannot_write(&server);
+    accept(&mut redis);
+    can_write_again(&server);
+}
+
+#[test]
+fn not_ready_while_redis_is_away() {
+    not_ready_between(Redis::kill, Redis::resume);
+}
+
+#[test]
+fn not_ready_while_redis_does_not_answer() {
+    let signal = |redis: &Redis, name| {
+        let process = redis.process.as_ref().expect("a running Redis");
+        process.signal(name);
     };
-    health("readyness").expect(200);
-    redis.kill();
-    let answer = health("readyness");
-    assert!(!answer.body.contains("hunter2"), "{answer:?}");
-    answer.refused(503, "storage_unavailable");
-    health("liveness").expect(200);
-    redis.resume();
-    let begin = std::time::Instant::now();
-    while health("readyness").status != 200 {
-        assert!(begin.elapsed() < Duration::from_secs(10), "it stays away");
-        thread::sleep(Duration::from_millis(50));
-    }
+    not_ready_between(|redis| signal(redis, "STOP"), |redis| signal(redis, "CONT"));
+}
+
+#[test]
+fn not_ready_while_redis_lacks_replicas() {
+    let at_least = |redis: &Redis, count| {
+        let set = redis.cli(&["CONFIG", "SET", "min-replicas-to-write", count]);
+        assert_eq!(set, "OK");
+    };
+    not_ready_between(|redis| at_least(redis, "1"), |redis| at_least(redis, "0"));
+}
+
+#[test]
+fn not_ready_while_redis_is_full() {
+    let at_most = |redis: &Redis, bytes| {
+        let set = redis.cli(&["CONFIG", "SET", "maxmemory", bytes]);
+        assert_eq!(set, "OK");
+    };
+    not_ready_between(|redis| at_most(redis, "1"), |redis| at_most(redis, "0"));
+}
+
+#[test]
+fn not_ready_while_redis_is_a_replica() {
+    let replica_of = |redis: &Redis, host, port| {
+        assert_eq!(redis.cli(&["REPLICAOF", host, port]), "OK");
+    };
+    not_ready_between(
+        // Of nobody who answers.
+        |redis| replica_of(redis, "127.0.0.1", "1"),
+        |redis| replica_of(redis, "NO", "ONE"),
+    );
 }
 
 #[test]

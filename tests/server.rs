@@ -106,7 +106,8 @@ impl Launch {
         self
     }
 
-    /// No file that it writes may grow beyond this, in units of 512 bytes: to it, the disk is full.
+    /// No file that it writes may grow beyond this, in units of 512 bytes: to it, the disk is full. See
+    /// [`Server::make_room`].
     pub fn files_at_most(mut self, blocks: u32) -> Self {
         self.files_at_most = Some(blocks);
         self
@@ -134,7 +135,7 @@ fn with_small_files(blocks: u32, command: &Command) -> Command {
     let mut limited = Command::new("sh");
     limited
         .arg("-c")
-        .arg(format!(r#"trap "" XFSZ; ulimit -f {blocks}; exec "$@""#))
+        .arg(format!(r#"trap "" XFSZ; ulimit -S -f {blocks}; exec "$@""#))
         .arg("sh")
         .arg(command.get_program())
         .args(command.get_args());
@@ -285,6 +286,16 @@ impl Server {
     /// Sends a signal to the host.
     pub fn signal(&self, name: &str) {
         self.process().signal(name);
+    }
+
+    /// Lifts the limit of [`Launch::files_at_most`]. Returns whether this machine can.
+    pub fn make_room(&self) -> bool {
+        let id = self.process().id().to_string();
+        let mut command = Command::new("prlimit");
+        match command.args(["--pid", &id, "--fsize=unlimited"]).status() {
+            Ok(status) => status.success(),
+            Err(_) => false,
+        }
     }
 
     /// Waits until the host has ended by itself.
