@@ -4,7 +4,7 @@ mod issue;
 mod rotate;
 mod verify;
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -14,11 +14,14 @@ use crate::config::Config;
 use crate::jwt::{KeySet, PublicKeySet, SignedToken};
 use crate::lifetime::LifetimeError;
 use crate::ports::{Clock, Random};
-use crate::store::{KeyValue, Store, StoreError};
+use crate::store::{KeyValue, KeyValueError, Store, StoreError};
 use crate::token::{Timestamp, Token, TokenId, Username};
 
 pub use rotate::Rotation;
 pub use verify::LiveToken;
+
+/// How often a store is written to at most, to see whether it takes writes.
+const WRITE_CHECK_PERIOD: Duration = Duration::from_secs(2);
 
 /// The token service: one an instance, for all its requests.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub struct Service<K, C, R> {
     store: Store<K, C, R>,
     /// The key that the store keeps, where none is configured; read when first needed.
     stored_keys: OnceCell<KeySet>,
+    /// When the store was last written to for [`Self::check_store`], and how that went.
+    write_check: RefCell<Option<(Timestamp, Result<(), KeyValueError>)>>,
     clock: C,
     random: R,
 }
@@ -108,6 +113,7 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
             authenticator: Authenticator::new(config.users.clone(), &random),
             store: Store::new(key_values, clock.clone(), random.clone()),
             stored_keys: OnceCell::new(),
+            write_check: RefCell::default(),
             config,
             clock,
             random,
@@ -210,13 +216,26 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
         Ok(change.await?.ok().map(|_| live))
     }
 
-    /// Whether the store answers.
+    /// Finds out whether the store can be read and takes writes. Anybody may ask, so what a write has shown is remembered
+    /// for [`WRITE_CHECK_PERIOD`].
     ///
     /// # Errors
     ///
-    /// [`StoreError`]: it does not.
+    /// [`StoreError`]: it cannot, it does not, or the signing key in it is malformed.
     pub async fn check_store(&self) -> Result<(), StoreError> {
-        self.store.present_signing_key().await.map(drop)
+        self.present_keys().await?;
+        let now = self.clock.now();
+        let remembered = self.write_check.borrow().clone();
+        let is_recent = |at| at <= now && now.since(at) < WRITE_CHECK_PERIOD;
+        let result = match remembered {
+            Some((at, result)) if is_recent(at) => result,
+            _ => {
+                let result = self.store.try_write().await;
+                *self.write_check.borrow_mut() = Some((now, result.clone()));
+                result
+            }
+        };
+        Ok(result?)
     }
 
     /// The public keys among those that are configured. The one that the store keeps is symmetric, and has none.

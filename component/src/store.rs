@@ -79,6 +79,9 @@ pub struct Store<K, C, R> {
 /// The key of the document that holds the signing key made by [`Store::signing_key`].
 const SIGNING_KEY: &str = "latchkey-signing-key";
 
+/// The key of what [`Store::try_write`] writes.
+const READY: &str = "latchkey-ready";
+
 /// The bytes of a signing key made by us: 256 bits, as HS256 asks for (RFC 7518, section 3.2).
 pub const SIGNING_KEY_BYTES: usize = 32;
 
@@ -133,6 +136,11 @@ impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
             outcome
                 .expect("only `apply` puts our write id into a ledger, and it leaves an outcome"),
         )
+    }
+
+    /// Writes to the store, always the same, to find out whether it takes writes.
+    pub async fn try_write(&self) -> Result<(), KeyValueError> {
+        self.key_values.set(READY, b"ready".to_vec()).await
     }
 
     /// The signing key of this store, if it has been made.

@@ -52,6 +52,7 @@ pub(crate) struct Memory {
     pub(crate) documents: Rc<RefCell<HashMap<String, Vec<u8>>>>,
     counters: Rc<RefCell<HashMap<String, i64>>>,
     pub(crate) broken: Rc<Cell<bool>>,
+    pub(crate) read_only: Rc<Cell<bool>>,
 }
 
 impl Memory {
@@ -72,6 +73,9 @@ impl KeyValue for Memory {
 
     async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), KeyValueError> {
         self.check()?;
+        if self.read_only.get() {
+            return Err(KeyValueError("read-only".to_owned()));
+        }
         self.documents.borrow_mut().insert(key.to_owned(), value);
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! `/api/healthz`.
 
+use std::time::Duration;
+
 use super::*;
 use crate::testing::NoService;
 
@@ -20,9 +22,42 @@ async fn alive_whatever_happens_and_ready_when_it_can_work() {
     assert_eq!(live.status, 200);
     assert_eq!(live.body, json!({"message": "i am alive"}));
 
+    world.memory.broken.set(false);
+    world.clock.advance(Duration::from_secs(2));
+
     let none: Result<&NoService, _> = Err(&ConfigError::NoUsers);
     let answer = send(none, "GET /api/healthz/readyness", &[], "").await;
     assert_eq!((answer.status, answer.code()), (503, "not_configured"));
     let live = send(none, "GET /api/healthz/liveness", &[], "").await;
     assert_eq!(live.status, 200);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn not_ready_where_writes_fail() {
+    let world = world(&[]);
+    let ready = async || {
+        let answer = world.send("GET /api/healthz/readiness", &[], "").await;
+        answer.status
+    };
+    assert_eq!(ready().await, 200);
+    let ready_document = world.memory.documents.borrow()["latchkey-ready"].clone();
+    assert_eq!(ready_document, b"ready");
+    world.memory.read_only.set(true);
+    // What a write has shown is remembered for a moment, good or bad.
+    assert_eq!(ready().await, 200);
+    world.clock.advance(Duration::from_secs(2));
+    assert_eq!(ready().await, 503);
+    world.memory.read_only.set(false);
+    assert_eq!(ready().await, 503);
+    world.clock.advance(Duration::from_secs(2));
+    assert_eq!(ready().await, 200);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn not_ready_with_a_malformed_signing_key() {
+    let world = world(&[]);
+    let key = "latchkey-signing-key".to_owned();
+    world.memory.documents.borrow_mut().insert(key, vec![1; 31]);
+    let answer = world.send("GET /api/healthz/readiness", &[], "").await;
+    assert_eq!((answer.status, answer.code()), (503, "storage_unavailable"));
 }
