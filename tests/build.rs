@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::process::{PATIENCE, Process, Stderr, latchkey};
-use crate::server::{Server, host_only};
+use crate::server::{HASH, Server, host_only};
 
 /// An application whose build copies the component of the repository, and does something else first.
 struct Application {
@@ -97,7 +97,7 @@ fn the_build_inherits_nothing_of_the_server() {
     let application = Application::new("env > env", "");
     let mut command = application.up();
     command.env("LATCHKEY_STORE", "memory:");
-    command.env("SPIN_VARIABLE_USERS", "hunter2");
+    command.env("SPIN_VARIABLE_USERS", format!("hunter2:{HASH}"));
     command.env("RUSTFLAGS", "--cfg hunter2");
     command.env("KEPT", "yes");
     drop(application.serves(command, Stderr::Kept));

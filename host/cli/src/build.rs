@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn several_commands_have_a_shell_each_and_stop_at_the_first_that_fails() {
         let dir = tempfile::tempdir().unwrap();
-        let mut several = build("mkdir sub; cd sub; touch made.wasm", "", "");
+        let mut several = build("mkdir -p sub; cd sub; touch made.wasm", "", "");
         several.commands.push("cp sub/made.wasm .".to_owned());
         made(dir.path(), &several).unwrap();
         several.commands.insert(1, "false".to_owned());
