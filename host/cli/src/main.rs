@@ -31,7 +31,6 @@ use latchkey_host::server::{Application, Limits, Server};
 use latchkey_host::variables::{Assignment, Variables};
 use terminal::{print, say};
 use tokio::net::{TcpListener, TcpSocket};
-use users::Credentials;
 
 /// Where Spin keeps an application's key-value data, relative to its manifest.
 const SPIN_STORE: &str = ".spin/sqlite_key_value.db";
@@ -111,7 +110,7 @@ fn up(options: &Up) -> Result<(), Failure> {
         say(&format!("warning: {problem}"));
     }
     // What can be refused at once comes first, and what takes long last; nothing listens before all of it is good.
-    let given_users = parse_all(&options.users, Credentials::parse)?;
+    let given_users = parse_all(&options.users, users::parse)?;
     let given_variables = parse_all(&options.variables, |v| v.expose().parse::<Assignment>())?;
     let store: Option<StoreUrl> = options
         .store
@@ -275,7 +274,7 @@ fn shutdown() -> std::io::Result<impl Future<Output = ()>> {
 }
 
 fn hash_password(name: &str) -> Result<(), Failure> {
-    users::check_name(name).map_err(usage)?;
+    let name = users::parse_entry_name(name).map_err(usage)?;
     let password = if std::io::stdin().is_terminal() {
         let password = rpassword::prompt_password(format!("Password of {name}: "))?;
         if rpassword::prompt_password("Again: ")? != password {
@@ -290,7 +289,7 @@ fn hash_password(name: &str) -> Result<(), Failure> {
         let line = line.strip_suffix('\n').unwrap_or(&line);
         line.strip_suffix('\r').unwrap_or(line).to_owned()
     };
-    let entry = Credentials::new(name, password.into())?.entry()?;
+    let entry = users::entry(&users::credentials(name, &password)?)?;
     writeln!(std::io::stdout(), "{entry}").context("cannot write the entry")?;
     Ok(())
 }
