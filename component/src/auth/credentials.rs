@@ -15,11 +15,17 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// A password as its user typed it.
+#[derive(Clone)]
 pub struct Password(String);
 
 impl Password {
+    /// The password itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
     /// The bytes that are hashed.
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(super) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 }
@@ -30,14 +36,20 @@ impl From<&str> for Password {
     }
 }
 
+impl From<String> for Password {
+    fn from(password: String) -> Self {
+        Self(password)
+    }
+}
+
 impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Password(..)")
     }
 }
 
-/// A name and a password, as they came.
-#[derive(Debug)]
+/// A name and a password.
+#[derive(Clone, Debug)]
 pub struct Credentials {
     /// Everything before the first colon; a user of this name need not exist.
     pub name: Username,
@@ -59,5 +71,11 @@ impl Credentials {
             name: name.parse().ok()?,
             password: password.into(),
         })
+    }
+
+    /// The value of an `Authorization` header: a secret.
+    pub fn to_header(&self) -> String {
+        let Self { name, password } = self;
+        format!("Basic {}", BASE64.encode(format!("{name}:{}", password.0)))
     }
 }

@@ -72,7 +72,7 @@ pub fn entry(user: &Credentials) -> Result<String, UserError> {
     let name = parse_entry_name(user.name.as_str())?;
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(failed)?;
     let hash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_with_salt(user.password.as_bytes(), &random::<16>()?)
+        .hash_password_with_salt(user.password.expose().as_bytes(), &random::<16>()?)
         .map_err(failed)?;
     Ok(format!("{name}:{hash}"))
 }

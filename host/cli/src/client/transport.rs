@@ -4,8 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::request::Builder;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -123,10 +121,8 @@ impl Transport {
             // No proxy may see what is sent to this machine, and none finds it.
             config = config.proxy(None);
         }
-        let Credentials { name, password } = credentials;
-        let plain = [name.as_str().as_bytes(), b":", password.as_bytes()].concat();
-        let basic = format!("Basic {}", STANDARD.encode(plain));
-        let mut authorization = HeaderValue::try_from(basic).expect("base64 is visible ASCII");
+        let mut authorization =
+            HeaderValue::try_from(credentials.to_header()).expect("base64 is visible ASCII");
         authorization.set_sensitive(true);
         Self {
             agent: config.build().into(),
