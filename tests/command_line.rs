@@ -373,6 +373,9 @@ fn hash_password_makes_an_entry_that_signs_in() {
     }
     for (name, input) in [
         ("a:b", "password\n"),
+        ("a b", "password\n"),
+        // The server would refuse it.
+        (&"a".repeat(256), "password\n"),
         ("", "password\n"),
         ("ada", ""),
         ("ada", "\n"),

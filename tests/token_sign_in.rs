@@ -254,9 +254,25 @@ fn the_order_of_credentials() {
     let request = server.requests().pop().expect("a request");
     assert!(request.contains(&basic("option", "typed")), "{request}");
 
-    for wrong in ["hunter2", ":hunter2", "a b:hunter2", "ada:"] {
+    // A name is one that a server can know.
+    let spaced = run(start(Some("a b:secret"), ["list"]));
+    assert_eq!(spaced.status.code(), Some(0), "{spaced:?}");
+    let long = "a".repeat(256);
+    for wrong in [
+        "hunter2",
+        ":hunter2",
+        "a\u{7f}:hunter2",
+        &format!("{long}:hunter2"),
+        "ada:",
+    ] {
         let refused = run(start(Some(wrong), ["list"]));
         assert_eq!(refused.status.code(), Some(2), "{wrong}: {refused:?}");
         assert!(!refused.stderr.contains("hunter2"), "{refused:?}");
+    }
+    for wrong in ["", "a:b", &long] {
+        let mut command = start(None, ["list"]);
+        command.args(["--user", wrong]);
+        let refused = run(command);
+        assert_eq!(refused.status.code(), Some(2), "{wrong}: {refused:?}");
     }
 }

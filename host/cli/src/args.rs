@@ -7,10 +7,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::completions::{self, Shell};
 use crate::keygen::KeyAlgorithm;
 use crate::logging::LogFormat;
 use latchkey_host::secret::Secret;
-use token::{Shell, Token};
+use token::Token;
 
 /// Personal access tokens over HTTP: a server, and a client for it.
 #[derive(Debug, Parser)]
@@ -75,6 +76,7 @@ Print completions for a shell, on standard output.
   fish: latchkey completions fish > ~/.config/fish/completions/latchkey.fish")]
     Completions {
         /// The shell
+        #[arg(value_parser = completions::shell())]
         shell: Shell,
     },
 }

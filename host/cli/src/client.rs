@@ -1,43 +1,32 @@
 //! A client for any Latchkey server: `latchkey token`.
-//!
-//! | module | its one job |
-//! |---|---|
-//! | [`address`] | where the server is |
-//! | [`credentials`] | who signs in |
-//! | [`netrc`] | reads `.netrc` |
-//! | [`transport`] | one request, one answer |
-//! | [`api`] | the requests, and what their answers mean |
-//! | [`answer`] | the answers |
-//! | [`lookup`] | a name, or the beginning of an id -> a token |
-//! | [`table`] | a table for people |
-//! | [`error`] | what went wrong, and the exit code for it |
 
-pub mod address;
-pub mod answer;
-pub mod api;
-pub mod credentials;
+mod address;
+mod answer;
+mod api;
+mod credentials;
 pub mod error;
-pub mod lookup;
-pub mod netrc;
-pub mod table;
-pub mod transport;
+mod lookup;
+mod netrc;
+mod table;
+mod transport;
 
 use std::io::{self, IsTerminal, Write};
 
+use latchkey_component::token::TokenId;
+
 use crate::args::token::{Connection, Token, TokenCommand};
-use crate::terminal::{print, print_all, say, visible, visible_json};
+use crate::terminal::{print, print_all, say, visible};
 use address::Address;
 use answer::{Created, period, remaining};
 use api::{Api, Success};
 use error::ClientError;
-use lookup::{LookupError, as_id};
 
 /// Does what the command line says.
 pub fn run(options: &Token) -> Result<(), ClientError> {
     let connection = &options.connection;
     match &options.command {
         TokenCommand::Create { name, life, json } => {
-            hand_over(sign_in(connection)?.create(name, life)?, *json)
+            print_token(sign_in(connection)?.create(name, life)?, *json)
         }
         TokenCommand::List { json } => list(&sign_in(connection)?, *json),
         TokenCommand::Show { token, json } => show(&sign_in(connection)?, token, *json),
@@ -52,9 +41,9 @@ pub fn run(options: &Token) -> Result<(), ClientError> {
             json,
         } => {
             let api = sign_in(connection)?;
-            let id = resolve(&api, token)?.0;
-            let rotated = api.rotate(&id, life.as_deref(), overlap.as_deref())?;
-            hand_over(rotated, *json)
+            let (id, _) = resolve(&api, token)?;
+            let rotated = api.rotate(id, life.as_deref(), overlap.as_deref())?;
+            print_token(rotated, *json)
         }
     }
 }
@@ -68,32 +57,28 @@ fn sign_in(connection: &Connection) -> Result<Api, ClientError> {
         ));
     }
     let credentials = credentials::find(&address, connection.user.as_deref())?;
-    Api::new(address, &credentials)
+    Ok(Api::new(address, &credentials))
 }
 
 /// The id that `token` means, and the name, if the list was asked for it.
-fn resolve(api: &Api, token: &str) -> Result<(String, Option<String>), ClientError> {
-    if let Some(id) = as_id(token) {
+fn resolve(api: &Api, token: &str) -> Result<(TokenId, Option<String>), ClientError> {
+    if let Ok(id) = token.parse() {
         return Ok((id, None));
     }
-    let Some(list) = api.list()? else {
-        return Err(LookupError::None(visible(token)).into());
-    };
-    let found = lookup::find(token, &list.value.tokens)?;
-    Ok((found.id.clone(), Some(visible(&found.name))))
+    let tokens = api.list()?.value.tokens;
+    let (id, found) = lookup::find(token, &tokens)?;
+    Ok((*id, Some(visible(&found.name))))
 }
 
 /// Prints a new token. Where that fails, it is lost: nobody can ask for it again.
-fn hand_over(created: Success<Created>, json: bool) -> Result<(), ClientError> {
+fn print_token(created: Success<Created>, json: bool) -> Result<(), ClientError> {
     let Success { text, value } = created;
-    let printed = if json {
-        print_all(&visible_json(text.trim()))
-    } else {
-        print_all(&value.token)
-    };
-    printed.map_err(|problem| ClientError::Unprinted {
-        id: value.id.clone(),
-        problem,
+    let output = if json { &text } else { value.token.expose() };
+    print_all(output).map_err(|problem| {
+        ClientError::Failed(format!(
+            "the token {} was created, but cannot be printed: {problem}; revoke it",
+            value.id
+        ))
     })?;
     if !json {
         say(&value.to_string());
@@ -102,40 +87,39 @@ fn hand_over(created: Success<Created>, json: bool) -> Result<(), ClientError> {
 }
 
 fn list(api: &Api, json: bool) -> Result<(), ClientError> {
-    match api.list()? {
-        Some(list) if json => print(&visible_json(list.text.trim()))?,
-        Some(list) => {
-            let mut rows = vec![["NAME", "ID", "LIFE", "REMAINING", "STATUS"].map(str::to_owned)];
-            rows.extend(list.value.tokens.iter().map(|token| {
-                [
-                    visible(&token.name),
-                    token.id.clone(),
-                    period(token.life),
-                    remaining(token.remaining),
-                    token.status().to_owned(),
-                ]
-            }));
-            print(&table::render(&rows))?;
-        }
-        // So that a program finds what it looks for, with nothing in it.
-        None if json => print(r#"{"message":"Tokens does not exist","jwt_tokens":{}}"#)?,
-        None => say("There are no tokens."),
+    let Success { text, value } = api.list()?;
+    if json {
+        return Ok(print(&text)?);
     }
-    Ok(())
+    if value.tokens.is_empty() {
+        say("There are no tokens.");
+        return Ok(());
+    }
+    let mut rows = vec![["NAME", "ID", "LIFE", "REMAINING", "STATUS"].map(str::to_owned)];
+    rows.extend(value.tokens.iter().map(|(id, token)| {
+        [
+            visible(&token.name),
+            id.to_string(),
+            period(token.life),
+            remaining(token.remaining),
+            token.status().to_owned(),
+        ]
+    }));
+    Ok(print(&table::render(&rows))?)
 }
 
 fn show(api: &Api, token: &str, json: bool) -> Result<(), ClientError> {
     let (id, _) = resolve(api, token)?;
-    let Success { text, value } = api.show(&id)?;
+    let Success { text, value } = api.show(id)?;
     if json {
-        return Ok(print(&visible_json(text.trim()))?);
+        return Ok(print(&text)?);
     }
     let rows = [
         ("Name:", visible(&value.name)),
-        ("Id:", id),
+        ("Id:", id.to_string()),
         ("Life:", period(value.life)),
         ("Remaining:", remaining(value.remaining)),
-        ("Status:", visible(&value.status)),
+        ("Status:", value.status().to_owned()),
     ];
     let rows = rows.map(|(name, value)| [name.to_owned(), value]);
     Ok(print(&table::render(&rows))?)
@@ -143,7 +127,7 @@ fn show(api: &Api, token: &str, json: bool) -> Result<(), ClientError> {
 
 fn revoke(api: &Api, token: &str) -> Result<(), ClientError> {
     let (id, name) = resolve(api, token)?;
-    api.revoke(&id)?;
+    api.revoke(id)?;
     match name {
         Some(name) => say(&format!("Revoked {name}: {id}")),
         None => say(&format!("Revoked {id}")),
@@ -153,11 +137,13 @@ fn revoke(api: &Api, token: &str) -> Result<(), ClientError> {
 
 fn revoke_all(connection: &Connection, yes: bool) -> Result<(), ClientError> {
     if !yes && !io::stdin().is_terminal() {
-        return Err(ClientError::Unasked);
+        return Err(ClientError::Usage(
+            "there is no terminal to ask on: give --yes to revoke all tokens".to_owned(),
+        ));
     }
     let api = sign_in(connection)?;
-    if !yes && !confirmed(&format!("Revoke all tokens of {api}?"))? {
-        return Err(ClientError::Declined);
+    if !yes && !is_confirmed(&format!("Revoke all tokens of {api}?")) {
+        return Err(ClientError::Failed("nothing was revoked".to_owned()));
     }
     match api.revoke_all()?.value.jwt_tokens_deleted {
         Some(1) => say("Revoked 1 token."),
@@ -168,9 +154,9 @@ fn revoke_all(connection: &Connection, yes: bool) -> Result<(), ClientError> {
 }
 
 /// Asks a question that only `yes` says yes to.
-fn confirmed(question: &str) -> Result<bool, ClientError> {
+fn is_confirmed(question: &str) -> bool {
     let _ = write!(io::stderr(), "{question} [yes/no] ");
     let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
-    Ok(answer.trim().eq_ignore_ascii_case("yes"))
+    let read = io::stdin().read_line(&mut answer);
+    read.is_ok() && answer.trim().eq_ignore_ascii_case("yes")
 }

@@ -19,7 +19,6 @@ use clap::Parser;
 use client::error::ClientError;
 use keygen::{JwkSet, KeyAlgorithm};
 use terminal::{print, say};
-use users::Credentials;
 
 /// Why the program ends, and with which exit code.
 enum Failure {
@@ -87,7 +86,7 @@ fn explain(error: &clap::Error) -> ExitCode {
 }
 
 fn hash_password(name: &str) -> Result<(), Failure> {
-    users::check_name(name).map_err(usage)?;
+    let name = users::parse_entry_name(name).map_err(usage)?;
     let password = if std::io::stdin().is_terminal() {
         let password = rpassword::prompt_password(format!("Password of {name}: "))?;
         if rpassword::prompt_password("Again: ")? != password {
@@ -102,7 +101,7 @@ fn hash_password(name: &str) -> Result<(), Failure> {
         let line = line.strip_suffix('\n').unwrap_or(&line);
         line.strip_suffix('\r').unwrap_or(line).to_owned()
     };
-    let entry = Credentials::new(name, password.into())?.entry()?;
+    let entry = users::entry(&users::credentials(name, &password)?)?;
     writeln!(std::io::stdout(), "{entry}").context("cannot write the entry")?;
     Ok(())
 }

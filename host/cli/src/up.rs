@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use crate::args::Up;
 use crate::build::ensure_built;
 use crate::terminal::{print, say};
-use crate::users::{self, Credentials};
+use crate::users;
 use crate::{Failure, logging, usage};
 
 /// Where Spin keeps an application's key-value data, relative to its manifest.
@@ -34,7 +34,7 @@ pub fn run(options: &Up) -> Result<(), Failure> {
         say(&format!("warning: {problem}"));
     }
     // What can be refused at once comes first, and what takes long last; nothing listens before all of it is good.
-    let given_users = parse_all(&options.users, Credentials::parse)?;
+    let given_users = parse_all(&options.users, users::parse)?;
     let given_variables = parse_all(&options.variables, |v| v.expose().parse::<Assignment>())?;
     let store = options.store.as_ref().map(|url| url.expose().parse());
     let store: Option<StoreUrl> = store.transpose().map_err(usage)?;

@@ -1,19 +1,19 @@
 //! Users of one run, and password hashes: `--user`, the generated `admin`, and `latchkey hash-password`.
 
-use std::collections::BTreeSet;
-
 use argon2::password_hash::PasswordHasher;
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use latchkey_component::auth::Credentials;
+use latchkey_component::token::{Username, UsernameError};
 use latchkey_host::secret::Secret;
 use latchkey_host::variables::Variables;
 
 /// The component's variable with its users: htpasswd entries, separated by whitespace.
-pub const USERS: &str = "users";
+const USERS: &str = "users";
 
-/// The user that there is when none is configured.
+/// The user that is made when none is configured.
 pub const DEFAULT_USER: &str = "admin";
 
 /// The parameters of the hash: of those that OWASP's Password Storage Cheat Sheet gives as equal in strength, the set with
@@ -25,91 +25,56 @@ const LANES: u32 = 1;
 /// Why users or passwords are refused. No text holds a password.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UserError {
-    /// No colon in the argument of `--user`.
     #[error("a user is given as NAME:PASSWORD")]
     Argument,
-    /// An empty name.
-    #[error("the name of a user must not be empty")]
-    EmptyName,
-    /// A name that an htpasswd entry cannot hold.
-    #[error("the name of a user must not hold whitespace, control characters or a colon")]
-    Name,
-    /// An empty password.
+    #[error(transparent)]
+    Name(#[from] UsernameError),
+    #[error("a user name in the variable `users` must not contain whitespace")]
+    Whitespace,
     #[error("the password of `{0}` must not be empty")]
-    EmptyPassword(String),
-    /// One name twice.
+    EmptyPassword(Username),
     #[error("the user `{0}` is given more than once")]
-    Repeated(String),
-    /// `--user` for a component that has no users.
+    Repeated(Username),
     #[error("--user is of no use: the manifest gives the component no variable `users`")]
     NoVariable,
-    /// The hash or the randomness for it failed.
     #[error("cannot hash a password: {0}")]
     Hash(String),
 }
 
-/// A name and a password, both checked for form.
-#[derive(Clone, Debug)]
-pub struct Credentials {
-    name: String,
-    password: Secret,
+/// Parses `NAME:PASSWORD`; the password may hold colons.
+pub fn parse(argument: &Secret) -> Result<Credentials, UserError> {
+    let (name, password) = argument
+        .expose()
+        .split_once(':')
+        .ok_or(UserError::Argument)?;
+    credentials(name.parse()?, password)
 }
 
-impl Credentials {
-    /// Checks both.
-    pub fn new(name: &str, password: Secret) -> Result<Self, UserError> {
-        check_name(name)?;
-        if password.expose().is_empty() {
-            return Err(UserError::EmptyPassword(name.to_owned()));
-        }
-        Ok(Self {
-            name: name.to_owned(),
-            password,
-        })
+/// The credentials of a user, whose password must not be empty.
+pub fn credentials(name: Username, password: &str) -> Result<Credentials, UserError> {
+    if password.is_empty() {
+        return Err(UserError::EmptyPassword(name));
     }
-
-    /// Parses `NAME:PASSWORD`; the password may hold colons.
-    pub fn parse(argument: &Secret) -> Result<Self, UserError> {
-        let (name, password) = argument
-            .expose()
-            .split_once(':')
-            .ok_or(UserError::Argument)?;
-        Self::new(name, password.into())
-    }
-
-    /// The name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The password.
-    pub fn password(&self) -> &Secret {
-        &self.password
-    }
-
-    /// The htpasswd entry `name:$argon2id$…`, with a new random salt.
-    pub fn entry(&self) -> Result<String, UserError> {
-        let failed = |error: &dyn std::fmt::Display| UserError::Hash(error.to_string());
-        let mut salt = [0; 16];
-        getrandom::fill(&mut salt).map_err(|error| failed(&error))?;
-        let params =
-            Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|error| failed(&error))?;
-        let hash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_with_salt(self.password.expose().as_bytes(), &salt)
-            .map_err(|error| failed(&error))?;
-        Ok(format!("{}:{hash}", self.name))
-    }
+    let password = password.into();
+    Ok(Credentials { name, password })
 }
 
-/// Whether `name` can be the name of a user.
-pub fn check_name(name: &str) -> Result<(), UserError> {
-    if name.is_empty() {
-        Err(UserError::EmptyName)
-    } else if name.contains(|c: char| c.is_whitespace() || c.is_control() || c == ':') {
-        Err(UserError::Name)
-    } else {
-        Ok(())
+/// Parses a name that an entry can hold.
+pub fn parse_entry_name(name: &str) -> Result<Username, UserError> {
+    if name.contains(char::is_whitespace) {
+        return Err(UserError::Whitespace);
     }
+    Ok(name.parse()?)
+}
+
+/// The htpasswd entry `name:$argon2id$…`, with a new random salt.
+pub fn entry(user: &Credentials) -> Result<String, UserError> {
+    let name = parse_entry_name(user.name.as_str())?;
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(failed)?;
+    let hash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_with_salt(user.password.expose().as_bytes(), &random::<16>()?)
+        .map_err(failed)?;
+    Ok(format!("{name}:{hash}"))
 }
 
 /// Adds the `given` users to the variable `users`. If that leaves none, adds [`DEFAULT_USER`] with a random password,
@@ -118,40 +83,44 @@ pub fn add_to(
     variables: &mut Variables,
     given: &[Credentials],
 ) -> Result<Option<Secret>, UserError> {
-    let Some(configured) = variables.get(USERS) else {
-        return if given.is_empty() {
-            Ok(None)
-        } else {
-            Err(UserError::NoVariable)
+    let mut entries = match variables.get(USERS) {
+        Some(configured) => configured.expose().to_owned(),
+        None if given.is_empty() => return Ok(None),
+        None => return Err(UserError::NoVariable),
+    };
+    let mut generated = None;
+    let mut default_user = None;
+    if given.is_empty() && entries.trim().is_empty() {
+        // 144 random bits, in characters that need no quoting in a shell or a URL.
+        let password = URL_SAFE_NO_PAD.encode(random::<18>()?);
+        default_user = Some(credentials(DEFAULT_USER.parse()?, &password)?);
+        generated = Some(password.into());
+    }
+    for user in given.iter().chain(&default_user) {
+        let name = user.name.as_str();
+        let is_same = |entry: &str| {
+            entry
+                .split_once(':')
+                .is_some_and(|(other, _)| other == name)
         };
-    };
-    let mut entries = configured.expose().to_owned();
-    let mut names: BTreeSet<_> = entries
-        .split_whitespace()
-        .filter_map(|entry| Some(entry.split_once(':')?.0.to_owned()))
-        .collect();
-
-    let generated = if given.is_empty() && entries.trim().is_empty() {
-        Some(Credentials::new(DEFAULT_USER, random_password()?)?)
-    } else {
-        None
-    };
-    for credentials in given.iter().chain(&generated) {
-        if !names.insert(credentials.name.clone()) {
-            return Err(UserError::Repeated(credentials.name.clone()));
+        if entries.split_whitespace().any(is_same) {
+            return Err(UserError::Repeated(user.name.clone()));
         }
         entries.push('\n');
-        entries.push_str(&credentials.entry()?);
+        entries.push_str(&entry(user)?);
     }
     variables.set(USERS, entries.into());
-    Ok(generated.map(|credentials| credentials.password))
+    Ok(generated)
 }
 
-/// 144 random bits, in characters that need no quoting in a shell or a URL.
-fn random_password() -> Result<Secret, UserError> {
-    let mut bytes = [0; 18];
-    getrandom::fill(&mut bytes).map_err(|error| UserError::Hash(error.to_string()))?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes).into())
+fn random<const N: usize>() -> Result<[u8; N], UserError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+fn failed(error: impl ToString) -> UserError {
+    UserError::Hash(error.to_string())
 }
 
 #[cfg(test)]
@@ -160,8 +129,8 @@ mod tests {
 
     use super::*;
 
-    fn credentials(argument: &str) -> Credentials {
-        Credentials::parse(&argument.into()).unwrap()
+    fn user(argument: &str) -> Credentials {
+        parse(&argument.into()).unwrap()
     }
 
     fn with_users(users: &str) -> Variables {
@@ -179,35 +148,53 @@ mod tests {
 
     #[test]
     fn an_entry_verifies_its_password() {
-        let entry = credentials("Jos\u{e9}:a:b c").entry().unwrap();
-        let hash = entry.strip_prefix("Jos\u{e9}:").unwrap();
+        let ada = user("Jos\u{e9}:a:b c");
+        let made = entry(&ada).unwrap();
+        let hash = made.strip_prefix("Jos\u{e9}:").unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=7168,t=5,p=1$"), "{hash}");
         assert!(Argon2::default().verify_password(b"a:b c", hash).is_ok());
         assert!(Argon2::default().verify_password(b"a:b", hash).is_err());
-        assert_ne!(credentials("Jos\u{e9}:a:b c").entry().unwrap(), entry);
+        assert_ne!(entry(&ada).unwrap(), made);
     }
 
     #[test]
-    fn refuses_what_no_entry_can_hold() {
+    fn refuses_what_nobody_can_sign_in_with() {
+        let long = "a".repeat(256) + ":hunter2";
         for (argument, error) in [
             ("hunter2", UserError::Argument),
-            (":hunter2", UserError::EmptyName),
-            ("a b:hunter2", UserError::Name),
-            ("a\u{a0}b:hunter2", UserError::Name),
-            ("a\u{7f}:hunter2", UserError::Name),
-            ("a:", UserError::EmptyPassword("a".into())),
+            (":hunter2", UsernameError::Empty.into()),
+            ("a\u{7f}:hunter2", UsernameError::Control.into()),
+            (&*long, UsernameError::TooLong.into()),
+            ("a:", UserError::EmptyPassword("a".parse().unwrap())),
         ] {
-            let refused = Credentials::parse(&argument.into()).unwrap_err();
-            assert_eq!(refused, error, "{argument}");
+            let refused = parse(&argument.into()).unwrap_err();
             assert!(!format!("{refused} {refused:?}").contains("hunter2"));
+            assert_eq!(refused, error, "{argument}");
         }
-        assert_eq!(check_name("a:b"), Err(UserError::Name));
+    }
+
+    #[test]
+    fn refuses_names_that_no_entry_can_hold() {
+        for name in ["a b", "a\u{a0}b", "a\tb"] {
+            assert_eq!(parse_entry_name(name), Err(UserError::Whitespace));
+        }
+        let colon = parse_entry_name("a:b");
+        assert_eq!(colon, Err(UsernameError::Colon.into()));
+        assert!(parse_entry_name(&"a".repeat(255)).is_ok());
+        let long = parse_entry_name(&"a".repeat(256));
+        assert_eq!(long, Err(UsernameError::TooLong.into()));
+
+        // Elsewhere a name may hold a space.
+        let spaced = user("a b:hunter2");
+        assert_eq!(entry(&spaced), Err(UserError::Whitespace));
+        let added = add_to(&mut with_users(""), &[spaced]);
+        assert_eq!(added, Err(UserError::Whitespace));
     }
 
     #[test]
     fn adds_users() {
         let mut variables = with_users(" ann:$2y$x \n");
-        let given = [credentials("bob:1"), credentials("cy:2")];
+        let given = [user("bob:1"), user("cy:2")];
         assert_eq!(add_to(&mut variables, &given), Ok(None));
         assert_eq!(names(&variables), ["ann", "bob", "cy"]);
 
@@ -230,8 +217,8 @@ mod tests {
 
     #[test]
     fn one_name_one_user() {
-        let twice = [credentials("bob:1"), credentials("bob:2")];
-        let repeated = Err(UserError::Repeated("bob".into()));
+        let twice = [user("bob:1"), user("bob:2")];
+        let repeated = Err(UserError::Repeated("bob".parse().unwrap()));
         assert_eq!(add_to(&mut with_users(""), &twice), repeated);
         assert_eq!(add_to(&mut with_users("bob:$2y$x"), &twice[..1]), repeated);
         let nowhere = add_to(&mut Variables::default(), &twice[..1]);

@@ -1,6 +1,6 @@
-//! The command line of the client: `latchkey token` and `latchkey completions`.
+//! The command line of the client: `latchkey token`.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
 use latchkey_host::secret::Secret;
 
@@ -141,15 +141,4 @@ token; that one can be rotated again.")]
         #[arg(long)]
         json: bool,
     },
-}
-
-/// The shells that have completions.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Shell {
-    /// Bash
-    Bash,
-    /// Zsh
-    Zsh,
-    /// Fish
-    Fish,
 }

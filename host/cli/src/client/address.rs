@@ -4,88 +4,71 @@ use std::fmt;
 use std::net::IpAddr;
 
 use http::Uri;
+use http::uri::Scheme;
 
+use latchkey_component::api::route::BASE;
 use latchkey_host::secret::Secret;
 
-/// What the routes of the tokens begin with.
-const BASE: &str = "/api/v1alpha";
+use super::error::ClientError;
 
-/// The address of a server's API. It holds no credentials.
-#[derive(Clone, Debug, PartialEq, Eq)]
+const FORM: &str = "is not a URL such as https://example.org";
+const SCHEME: &str = "must begin with https:// or http://";
+const CREDENTIALS: &str = "must not hold a name or a password: use LATCHKEY_USER";
+const QUERY: &str = "must have no ? and no #";
+
+/// The address of a server. It holds no credentials.
+#[derive(Debug)]
 pub struct Address {
-    /// With `/api/v1alpha`, without a slash behind it.
-    base: String,
-    /// Without the brackets that an IPv6 address has in a URL.
+    /// Without [`BASE`].
+    root: String,
+    /// In lower case; an IPv6 address without its brackets.
     host: String,
     secure: bool,
 }
 
-/// Why an address is refused. No text repeats it: there may be a password in it.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AddressError {
-    /// No URL, or one without a host.
-    #[error("the address of the server is not a URL such as https://example.org")]
-    Form,
-    /// Neither `http` nor `https`.
-    #[error("the address of the server must begin with https:// or http://")]
-    Scheme,
-    /// A name or a password in front of the host.
-    #[error("the address of the server must not hold a name or a password: use LATCHKEY_USER")]
-    Credentials,
-    /// A query or a fragment.
-    #[error("the address of the server must have no ? and no #")]
-    Query,
-}
-
 impl Address {
     /// Parses a URL. A path is kept; a slash at its end makes no difference.
-    pub fn parse(url: &Secret) -> Result<Self, AddressError> {
+    pub fn parse(url: &Secret) -> Result<Self, ClientError> {
+        // No message repeats the URL: there may be a password in it.
+        let wrong = |what| ClientError::Usage(format!("the address of the server {what}"));
         let url = url.expose().trim();
         if url.contains(['?', '#']) {
-            return Err(AddressError::Query);
+            return Err(wrong(QUERY));
         }
-        let uri: Uri = url.parse().map_err(|_| AddressError::Form)?;
-        let secure = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            Some(_) => return Err(AddressError::Scheme),
-            None => return Err(AddressError::Form),
+        let uri: Uri = url.parse().map_err(|_| wrong(FORM))?;
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+            return Err(wrong(FORM));
         };
-        let authority = uri.authority().ok_or(AddressError::Form)?;
+        if *scheme != Scheme::HTTPS && *scheme != Scheme::HTTP {
+            return Err(wrong(SCHEME));
+        }
         if authority.as_str().contains('@') {
-            return Err(AddressError::Credentials);
+            return Err(wrong(CREDENTIALS));
         }
-        let host = authority.host().trim_matches(['[', ']']);
-        if host.is_empty() {
-            return Err(AddressError::Form);
-        }
-        // What is no port would be left out, and the password sent to another.
-        if authority.as_str().len() > authority.host().len() && authority.port_u16().is_none() {
-            return Err(AddressError::Form);
+        let host = authority.host();
+        // ureq takes a port that is none for no port, and would send the password to another.
+        let has_port = authority.as_str() != host;
+        if host.is_empty() || has_port && authority.port_u16().is_none() {
+            return Err(wrong(FORM));
         }
         let path = uri.path().trim_end_matches('/');
-        let base = if path.ends_with(BASE) { "" } else { BASE };
+        let path = path.strip_suffix(BASE).unwrap_or(path);
         Ok(Self {
-            base: format!(
-                "{}://{authority}{path}{base}",
-                if secure { "https" } else { "http" }
-            ),
-            host: host.to_ascii_lowercase(),
-            secure,
+            root: format!("{scheme}://{authority}{path}"),
+            host: host.trim_matches(['[', ']']).to_ascii_lowercase(),
+            secure: *scheme == Scheme::HTTPS,
         })
     }
 
     /// The URL of a route, such as `/token`.
     pub fn route(&self, path: &str) -> String {
-        format!("{}{path}", self.base)
+        format!("{self}{BASE}{path}")
     }
 
-    /// The host, in lower case.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Whether the connection is encrypted.
     pub fn is_secure(&self) -> bool {
         self.secure
     }
@@ -102,7 +85,7 @@ impl Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.base.strip_suffix(BASE).unwrap_or(&self.base))
+        f.write_str(&self.root)
     }
 }
 
@@ -110,7 +93,7 @@ impl fmt::Display for Address {
 mod tests {
     use super::*;
 
-    fn parse(url: &str) -> Result<Address, AddressError> {
+    fn parse(url: &str) -> Result<Address, ClientError> {
         Address::parse(&url.into())
     }
 
@@ -135,25 +118,24 @@ mod tests {
     #[test]
     fn refuses_what_it_cannot_reach() {
         for (url, error) in [
-            ("", AddressError::Form),
-            ("example.org", AddressError::Form),
-            ("example.org:80", AddressError::Form),
-            ("/token", AddressError::Form),
-            ("http://", AddressError::Form),
-            ("http://:80", AddressError::Form),
-            ("http://a b", AddressError::Form),
-            ("http://localhost:65536", AddressError::Form),
-            ("http://localhost:0080x", AddressError::Form),
-            ("ftp://h", AddressError::Scheme),
-            ("file://h/hunter2", AddressError::Scheme),
-            ("https://a:hunter2@h", AddressError::Credentials),
-            ("https://hunter2@h", AddressError::Credentials),
-            ("https://h?a=hunter2", AddressError::Query),
-            ("https://h/#hunter2", AddressError::Query),
+            ("", FORM),
+            ("example.org", FORM),
+            ("example.org:80", FORM),
+            ("/token", FORM),
+            ("http://", FORM),
+            ("http://:80", FORM),
+            ("http://a b", FORM),
+            ("http://localhost:65536", FORM),
+            ("http://localhost:0080x", FORM),
+            ("ftp://h", SCHEME),
+            ("file://h/hunter2", SCHEME),
+            ("https://a:hunter2@h", CREDENTIALS),
+            ("https://hunter2@h", CREDENTIALS),
+            ("https://h?a=hunter2", QUERY),
+            ("https://h/#hunter2", QUERY),
         ] {
-            let refused = parse(url).unwrap_err();
-            assert!(!refused.to_string().contains("hunter2"));
-            assert_eq!(refused, error, "{url}");
+            let said = format!("the address of the server {error}");
+            assert_eq!(parse(url).unwrap_err(), ClientError::Usage(said), "{url}");
         }
     }
 

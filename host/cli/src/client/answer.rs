@@ -1,21 +1,22 @@
-//! What a server answers, as far as the client reads it.
+//! What a server answers, as far as the client reads it. `docs/api.md` is the contract.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use indexmap::IndexMap;
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
 
-use super::lookup::as_id;
+use latchkey_component::token::TokenId;
+
 use crate::terminal::visible;
 
 /// The last second of the year 9999: times after it cannot be written as RFC 3339 has it.
 const LAST: u64 = 253_402_300_799;
 
 /// An error.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub struct Problem {
     /// For people.
     pub message: String,
@@ -23,61 +24,70 @@ pub struct Problem {
     pub code: String,
 }
 
-/// A success that says no more.
-#[derive(Debug, Deserialize)]
-pub struct Done {
-    /// For people.
+/// A revocation.
+#[derive(Deserialize)]
+pub struct Revoked {
     #[serde(rename = "message")]
-    pub _message: String,
-    /// How many tokens are gone, after all were revoked.
+    _message: String,
+    /// How many tokens are gone, if all were revoked.
     pub jwt_tokens_deleted: Option<u64>,
+}
+
+/// The tokens, newest first.
+pub type Tokens = IndexMap<TokenId, Details>;
+
+/// A list.
+#[derive(Deserialize)]
+pub struct List {
+    #[serde(rename = "jwt_tokens")]
+    pub tokens: Tokens,
+}
+
+/// A token of a list, or a single one. Lives are in seconds.
+#[derive(Debug, Deserialize)]
+pub struct Details {
+    #[serde(rename = "jwt_token_description")]
+    pub name: String,
+    #[serde(rename = "jwt_token_life")]
+    pub life: u64,
+    /// In a list it has another name than by itself.
+    #[serde(
+        rename = "jwt_token_remaining_life",
+        alias = "jwt_token_life_remaining"
+    )]
+    pub remaining: f64,
+}
+
+impl Details {
+    /// As the server says it in `expiry_status` of a single token.
+    pub fn status(&self) -> &'static str {
+        if self.remaining > 0.0 {
+            "Valid"
+        } else {
+            "Expired"
+        }
+    }
 }
 
 /// A new token.
 #[derive(Deserialize)]
 pub struct Created {
-    /// Its id.
     #[serde(rename = "jwt_token_id")]
-    pub id: String,
-    /// The token itself: a secret.
+    pub id: TokenId,
     #[serde(rename = "jwt_token")]
-    pub token: String,
-    /// Its name.
+    pub token: Jwt,
     #[serde(rename = "jwt_token_description")]
-    pub name: String,
-    /// In seconds.
+    name: String,
     #[serde(rename = "jwt_token_life")]
-    pub life: u64,
-}
-
-impl Created {
-    /// Whether the token can be one: three segments of base64url (RFC 7515, section 3.1), and so one word on one line.
-    pub fn is_sound(&self) -> bool {
-        let base64url = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        let segment = |segment: &str| !segment.is_empty() && segment.bytes().all(base64url);
-        self.token.split('.').count() == 3
-            && self.token.split('.').all(segment)
-            && as_id(&self.id).is_some()
-    }
-
-    /// When the token expires, as it claims itself: this machine's clock may be another than the server's.
-    fn expiry(&self) -> Option<SystemTime> {
-        #[derive(Deserialize)]
-        struct Claims {
-            exp: u64,
-        }
-        let claims = URL_SAFE_NO_PAD.decode(self.token.split('.').nth(1)?).ok()?;
-        let claims: Claims = serde_json::from_slice(&claims).ok()?;
-        (claims.exp <= LAST).then(|| UNIX_EPOCH + Duration::from_secs(claims.exp))
-    }
+    life: u64,
 }
 
 /// Everything but the token.
 impl fmt::Display for Created {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, life, .. } = self;
-        write!(f, "{}: {id}, lives {}", visible(&self.name), period(*life))?;
-        match self.expiry() {
+        let (name, id, life) = (visible(&self.name), self.id, period(self.life));
+        write!(f, "{name}: {id}, lives {life}")?;
+        match self.token.expiry() {
             Some(time) => write!(
                 f,
                 ", expires at {}",
@@ -88,90 +98,41 @@ impl fmt::Display for Created {
     }
 }
 
-/// A single token.
-#[derive(Debug, Deserialize)]
-pub struct Shown {
-    /// Its name.
-    #[serde(rename = "jwt_token_description")]
-    pub name: String,
-    /// In seconds.
-    #[serde(rename = "jwt_token_life")]
-    pub life: u64,
-    /// In seconds.
-    #[serde(rename = "jwt_token_life_remaining")]
-    pub remaining: f64,
-    /// `Valid` or `Expired`.
-    #[serde(rename = "expiry_status")]
-    pub status: String,
+/// The text of a token: three segments of base64url (RFC 7515, section 3.1), and so one word on one line.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+pub struct Jwt(String);
+
+impl Jwt {
+    /// The token itself: a secret.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// When it expires, as it claims itself: this machine's clock may be another than the server's.
+    fn expiry(&self) -> Option<SystemTime> {
+        #[derive(Deserialize)]
+        struct Claims {
+            exp: u64,
+        }
+        let claims = URL_SAFE_NO_PAD.decode(self.0.split('.').nth(1)?).ok()?;
+        let claims: Claims = serde_json::from_slice(&claims).ok()?;
+        (claims.exp <= LAST).then(|| UNIX_EPOCH + Duration::from_secs(claims.exp))
+    }
 }
 
-/// A token of a list.
-#[derive(Debug)]
-pub struct Listed {
-    /// Its id.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// In seconds.
-    pub life: u64,
-    /// In seconds.
-    pub remaining: f64,
-}
+impl TryFrom<String> for Jwt {
+    type Error = &'static str;
 
-impl Listed {
-    /// As `expiry_status` has it.
-    pub fn status(&self) -> &'static str {
-        if self.remaining > 0.0 {
-            "Valid"
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let base64url = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        let segment = |segment: &str| !segment.is_empty() && segment.bytes().all(base64url);
+        if text.split('.').count() == 3 && text.split('.').all(segment) {
+            Ok(Self(text))
         } else {
-            "Expired"
+            Err("not a token")
         }
     }
-}
-
-/// A list, in its own order.
-#[derive(Debug, Deserialize)]
-pub struct List {
-    /// The tokens, newest first.
-    #[serde(rename = "jwt_tokens", deserialize_with = "in_order")]
-    pub tokens: Vec<Listed>,
-}
-
-/// The members of an object in the order in which they stand there.
-fn in_order<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Listed>, D::Error> {
-    #[derive(Deserialize)]
-    struct Member {
-        jwt_token_description: String,
-        jwt_token_life: u64,
-        jwt_token_remaining_life: f64,
-    }
-
-    struct Members;
-
-    impl<'de> Visitor<'de> for Members {
-        type Value = Vec<Listed>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("tokens by their ids")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut tokens = Vec::new();
-            while let Some((id, member)) = map.next_entry::<String, Member>()? {
-                // It goes into a URL, and onto a terminal.
-                let id = as_id(&id).ok_or_else(|| serde::de::Error::custom("no id of a token"))?;
-                tokens.push(Listed {
-                    id,
-                    name: member.jwt_token_description,
-                    life: member.jwt_token_life,
-                    remaining: member.jwt_token_remaining_life,
-                });
-            }
-            Ok(tokens)
-        }
-    }
-
-    deserializer.deserialize_map(Members)
 }
 
 /// A number of seconds for people: `29days 23h`.
@@ -209,7 +170,7 @@ mod tests {
             "2bc0160d-edf4-4ab6-9801-52d185f65b59":
                 {"jwt_token_description":"alpha","jwt_token_life":360,"jwt_token_remaining_life":0,"new":1}}}"#;
         let list: List = serde_json::from_str(text).unwrap();
-        let names = list.tokens.iter().map(|t| (t.name.as_str(), t.status()));
+        let names = list.tokens.values().map(|t| (t.name.as_str(), t.status()));
         assert!(names.eq([("beta", "Valid"), ("alpha", "Expired")]));
 
         let hostile = text.replace("94f10f9b-2139", "../../..-2139");
@@ -218,25 +179,27 @@ mod tests {
 
     #[test]
     fn a_token_is_one_word() {
-        let created = |token: &str| Created {
-            id: "2bc0160d-edf4-4ab6-9801-52d185f65b59".to_owned(),
-            token: token.to_owned(),
-            name: "ci".to_owned(),
-            life: 5400,
-        };
-        for token in ["a.b-_.C1", "e30.eyJleHAiOjE2NjI3NDE3MzV9.x"] {
-            assert!(created(token).is_sound(), "{token}");
-        }
         for token in ["", "a.b", "a..c", "a.b.c.d", "a.b.c\n", "a.b.\u{1b}"] {
-            assert!(!created(token).is_sound(), "{token}");
+            assert!(Jwt::try_from(token.to_owned()).is_err(), "{token}");
         }
-        assert_eq!(
-            created("e30.eyJleHAiOjE2NjI3NDE3MzV9.x").to_string(),
-            "ci: 2bc0160d-edf4-4ab6-9801-52d185f65b59, lives 1h 30m, expires at 2022-09-09T16:42:15Z"
-        );
-        // An `exp` of 2^64 - 1, and none.
-        for token in ["e30.eyJleHAiOjE4NDQ2NzQ0MDczNzA5NTUxNjE1fQ.x", "e30.e30.x"] {
-            assert!(created(token).to_string().ends_with("lives 1h 30m"));
+        let said = "ci: 2bc0160d-edf4-4ab6-9801-52d185f65b59, lives 1h 30m";
+        for (token, expiry) in [
+            (
+                "e30.eyJleHAiOjE2NjI3NDE3MzV9.x",
+                ", expires at 2022-09-09T16:42:15Z",
+            ),
+            // An `exp` of 2^64 - 1, none, and no JSON.
+            ("e30.eyJleHAiOjE4NDQ2NzQ0MDczNzA5NTUxNjE1fQ.x", ""),
+            ("e30.e30.x", ""),
+            ("a.b-_.C1", ""),
+        ] {
+            let created = Created {
+                id: "2bc0160d-edf4-4ab6-9801-52d185f65b59".parse().unwrap(),
+                token: token.to_owned().try_into().unwrap(),
+                name: "ci".to_owned(),
+                life: 5400,
+            };
+            assert_eq!(created.to_string(), format!("{said}{expiry}"), "{token}");
         }
     }
 

@@ -1,154 +1,108 @@
 //! Who signs in: `LATCHKEY_USER`, `--user`, `.netrc`.
 
 use std::env::{self, VarError};
-use std::io;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use latchkey_component::auth::Credentials;
+use latchkey_component::token::{Username, UsernameError};
+
 use super::address::Address;
-use super::netrc::{self, NetrcError};
+use super::error::ClientError;
+use super::netrc;
 use crate::terminal::{say, visible};
-use crate::users::{Credentials, UserError};
-use latchkey_host::secret::Secret;
+use crate::users;
 
 /// The variable with name and password.
-pub const VARIABLE: &str = "LATCHKEY_USER";
-
-/// Why nobody can sign in. No text holds a password.
-#[derive(Debug, thiserror::Error)]
-pub enum CredentialsError {
-    /// The variable is there, but is none of ours.
-    #[error("{VARIABLE}: {0}")]
-    Variable(String),
-    /// `--user` with what can be nobody's name.
-    #[error("--user: {0}")]
-    Option(UserError),
-    /// There is no terminal to ask on, or nothing came from it.
-    #[error("cannot ask for the password of {name}: {problem}; set {VARIABLE}=name:password")]
-    Prompt {
-        /// Whose.
-        name: String,
-        /// Why not.
-        problem: String,
-    },
-    /// A file that is there cannot be read or understood.
-    #[error("{}: {problem}", .file.display())]
-    File {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
-    /// No way led to a password.
-    #[error(
-        "who signs in? Set {VARIABLE}=name:password, or give --user NAME and the password on the \
-         terminal, or put `machine {host} login NAME password PASSWORD` into ~/.netrc"
-    )]
-    Nobody {
-        /// The host of the server.
-        host: String,
-    },
-}
+const VARIABLE: &str = "LATCHKEY_USER";
 
 /// Finds who signs in at `address`: see [`crate::args::token::AFTER`].
-pub fn find(address: &Address, user: Option<&str>) -> Result<Credentials, CredentialsError> {
+pub fn find(address: &Address, user: Option<&str>) -> Result<Credentials, ClientError> {
     if let Some(given) = from_variable()?
-        && user.is_none_or(|user| user == given.name())
+        && user.is_none_or(|user| user == given.name.as_str())
     {
         return Ok(given);
     }
-    if let Some(name) = user {
-        return ask(address, name);
-    }
-    let nobody = || CredentialsError::Nobody {
-        host: visible(address.host()),
-    };
-    let (file, named) = netrc_file().ok_or_else(nobody)?;
-    match std::fs::read_to_string(&file) {
-        Ok(text) => from_netrc(&file, &text, address.host())?.ok_or_else(nobody),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !named => Err(nobody()),
-        Err(error) => Err(CredentialsError::File {
-            file,
-            problem: error.to_string(),
-        }),
+    match user {
+        Some(name) => ask(address, name),
+        None => from_netrc(address.host()),
     }
 }
 
-fn from_variable() -> Result<Option<Credentials>, CredentialsError> {
-    let given: Secret = match env::var(VARIABLE) {
-        Ok(given) => given.into(),
-        Err(VarError::NotPresent) => return Ok(None),
-        Err(VarError::NotUnicode(_)) => {
-            return Err(CredentialsError::Variable("it is not UTF-8".to_owned()));
-        }
-    };
-    Credentials::parse(&given)
-        .map(Some)
-        .map_err(|error| CredentialsError::Variable(visible(&error.to_string())))
+fn from_variable() -> Result<Option<Credentials>, ClientError> {
+    let wrong = |problem: &str| ClientError::Usage(format!("{VARIABLE}: {problem}"));
+    match env::var(VARIABLE) {
+        Ok(given) => users::parse(&given.into())
+            .map(Some)
+            .map_err(|error| wrong(&visible(&error.to_string()))),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(wrong("it is not UTF-8")),
+    }
 }
 
 /// Asks on the terminal itself: standard input may be something else.
-fn ask(address: &Address, name: &str) -> Result<Credentials, CredentialsError> {
-    crate::users::check_name(name).map_err(CredentialsError::Option)?;
-    let problem = |problem: String| CredentialsError::Prompt {
-        name: visible(name),
-        problem,
+fn ask(address: &Address, name: &str) -> Result<Credentials, ClientError> {
+    let name: Username = name
+        .parse()
+        .map_err(|error| ClientError::Usage(format!("--user: {error}")))?;
+    let shown = visible(name.as_str());
+    let failed = |problem: &str| {
+        ClientError::NotSignedIn(format!(
+            "cannot ask for the password of {shown}: {problem}; set {VARIABLE}=name:password"
+        ))
     };
-    let question = format!("Password of {} at {address}: ", visible(name));
-    let password = rpassword::prompt_password(question).map_err(|error| {
-        problem(match error.raw_os_error() {
+    let question = format!("Password of {shown} at {address}: ");
+    let password =
+        rpassword::prompt_password(question).map_err(|error| match error.raw_os_error() {
             // What opening /dev/tty says to a process that has no terminal.
-            Some(_) => "there is no terminal".to_owned(),
-            None => error.to_string(),
-        })
-    })?;
-    Credentials::new(name, password.into()).map_err(|_| problem("it is empty".to_owned()))
+            Some(_) => failed("there is no terminal"),
+            None => failed(&error.to_string()),
+        })?;
+    users::credentials(name, &password).map_err(|_| failed("it is empty"))
 }
 
-/// The file, and whether it was named.
-fn netrc_file() -> Option<(PathBuf, bool)> {
-    match env::var_os("NETRC") {
-        Some(file) if !file.is_empty() => Some((file.into(), true)),
-        _ => Some((env::home_dir()?.join(".netrc"), false)),
-    }
-}
-
-fn from_netrc(
-    file: &Path,
-    text: &str,
-    host: &str,
-) -> Result<Option<Credentials>, CredentialsError> {
-    let wrong = |problem: String| CredentialsError::File {
-        file: file.to_owned(),
-        problem,
+fn from_netrc(host: &str) -> Result<Credentials, ClientError> {
+    let host_shown = visible(host);
+    let nobody = || {
+        ClientError::NotSignedIn(format!(
+            "who signs in? Set {VARIABLE}=name:password, or give --user NAME and the password on the \
+             terminal, or put `machine {host_shown} login NAME password PASSWORD` into ~/.netrc"
+        ))
     };
-    let found = netrc::find(text, host).map_err(|error: NetrcError| wrong(error.to_string()))?;
-    let Some(entry) = found else {
-        return Ok(None);
+    let named = env::var_os("NETRC").filter(|file| !file.is_empty());
+    let must_exist = named.is_some();
+    let file = named
+        .map(PathBuf::from)
+        .or_else(|| Some(env::home_dir()?.join(".netrc")))
+        .ok_or_else(nobody)?;
+    let wrong = |problem: &dyn ToString| {
+        let problem = visible(&problem.to_string());
+        ClientError::NotSignedIn(format!("{}: {problem}", file.display()))
     };
+    let text = match fs::read_to_string(&file) {
+        Err(error) if error.kind() == ErrorKind::NotFound && !must_exist => return Err(nobody()),
+        read => read.map_err(|error| wrong(&error))?,
+    };
+    let entry = netrc::find(&text, host).map_err(|error| wrong(&error))?;
+    let entry = entry.ok_or_else(nobody)?;
     let (Some(login), Some(password)) = (entry.login, entry.password) else {
-        let problem = format!(
-            "the entry for {} needs both login and password",
-            visible(host)
-        );
-        return Err(wrong(problem));
+        let problem = format!("the entry for {host_shown} needs both login and password");
+        return Err(wrong(&problem));
     };
-    warn_if_others_can_read(file);
-    Credentials::new(&login, password)
-        .map(Some)
-        .map_err(|error| wrong(visible(&error.to_string())))
+    warn_if_others_can_read(&file);
+    let name = login
+        .parse()
+        .map_err(|error: UsernameError| wrong(&error))?;
+    users::credentials(name, password.expose()).map_err(|error| wrong(&error))
 }
 
-#[cfg(unix)]
 fn warn_if_others_can_read(file: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    let open = std::fs::metadata(file).is_ok_and(|data| data.permissions().mode() & 0o077 != 0);
-    if open {
+    if fs::metadata(file).is_ok_and(|data| data.permissions().mode() & 0o077 != 0) {
         let file = file.display();
         say(&format!(
             "warning: other users of this machine may read {file}: chmod 600 {file}"
         ));
     }
 }
-
-#[cfg(not(unix))]
-fn warn_if_others_can_read(_file: &Path) {}

@@ -2,95 +2,37 @@
 
 use std::io;
 
-use super::address::AddressError;
-use super::credentials::CredentialsError;
-use super::lookup::LookupError;
-
-/// What went wrong. All foreign text in it can be shown.
-#[derive(Debug, thiserror::Error)]
+/// A failure, by its exit code, with the words for people. All foreign text in them is [visible](crate::terminal::visible).
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub enum ClientError {
-    /// The address of the server.
-    #[error(transparent)]
-    Address(#[from] AddressError),
-    /// `revoke --all` where nobody can be asked.
-    #[error("there is no terminal to ask on: give --yes to revoke all tokens")]
-    Unasked,
-    /// The answer was no.
-    #[error("nothing was revoked")]
-    Declined,
-    /// Nobody to sign in as.
-    #[error(transparent)]
-    Credentials(#[from] CredentialsError),
-    /// The server does not take the credentials.
-    #[error("not signed in as {user}: {message}")]
-    NotSignedIn {
-        /// As whom.
-        user: String,
-        /// What the server says.
-        message: String,
-    },
-    /// The list has no such token.
-    #[error(transparent)]
-    Lookup(#[from] LookupError),
-    /// The server has no such token.
-    #[error("{0}")]
+    /// The server refused, or something on this machine failed.
+    Failed(String),
+    /// The command line, or a variable that belongs to it, is wrong.
+    Usage(String),
+    /// There are no credentials, or the server does not accept them.
+    NotSignedIn(String),
+    /// No token fits, or more than one does.
     NoSuchToken(String),
-    /// The server says no.
-    #[error("{0}")]
-    Refused(String),
-    /// There is no connection, or no answer.
-    #[error("the server at {address} cannot be reached: {problem}")]
-    Unreachable {
-        /// Its address.
-        address: String,
-        /// Why not.
-        problem: String,
-    },
-    /// Its store, or what is in front of it, does not work.
-    #[error("the server at {address} is not available: {problem}")]
-    Unavailable {
-        /// Its address.
-        address: String,
-        /// What it says.
-        problem: String,
-    },
-    /// Something else answered.
-    #[error("there is no Latchkey server at {address}: {problem}")]
-    NotLatchkey {
-        /// Where.
-        address: String,
-        /// What there is instead.
-        problem: String,
-    },
-    /// Standard output.
-    #[error("cannot write to standard output: {0}")]
-    Output(#[from] io::Error),
-    /// The token was made, and cannot be shown again.
-    #[error("the token {id} was created, but cannot be printed: {problem}; revoke it")]
-    Unprinted {
-        /// Its id.
-        id: String,
-        /// Why not.
-        problem: io::Error,
-    },
+    /// The server cannot be reached, is not available, or is no Latchkey server.
+    NoServer(String),
 }
 
 impl ClientError {
     /// The exit code; `latchkey token --help` explains them.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Declined | Self::Refused(_) | Self::Output(_) | Self::Unprinted { .. } => 1,
-            Self::Address(_)
-            | Self::Unasked
-            | Self::Credentials(CredentialsError::Variable(_) | CredentialsError::Option(_)) => 2,
-            Self::Credentials(
-                CredentialsError::Prompt { .. }
-                | CredentialsError::File { .. }
-                | CredentialsError::Nobody { .. },
-            )
-            | Self::NotSignedIn { .. } => 3,
-            Self::Lookup(_) | Self::NoSuchToken(_) => 4,
-            Self::Unreachable { .. } | Self::Unavailable { .. } | Self::NotLatchkey { .. } => 5,
+            Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
+            Self::NotSignedIn(_) => 3,
+            Self::NoSuchToken(_) => 4,
+            Self::NoServer(_) => 5,
         }
+    }
+}
+
+impl From<io::Error> for ClientError {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(format!("cannot write to standard output: {error}"))
     }
 }

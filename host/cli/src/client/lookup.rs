@@ -1,6 +1,9 @@
-//! Which token is meant: an id, a name, or the beginning of an id.
+//! Which token is meant: by its name, or the beginning of its id.
 
-use super::answer::Listed;
+use latchkey_component::token::TokenId;
+
+use super::answer::{Details, Tokens};
+use super::error::ClientError;
 use crate::terminal::visible;
 
 /// Fewer characters of an id than this are too few to mean one.
@@ -9,121 +12,96 @@ const SHORTEST_PREFIX: usize = 4;
 /// How many tokens an error names.
 const NAMED: usize = 5;
 
-/// Why no token is meant.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LookupError {
-    /// None fits.
-    #[error("there is no token with the id or name \"{0}\"")]
-    None(String),
-    /// Several fit; it is not guessed which.
-    #[error("\"{wanted}\" fits {count} tokens: {some}; give the whole id")]
-    Several {
-        /// What was asked for.
-        wanted: String,
-        /// How many fit.
-        count: usize,
-        /// The first of them.
-        some: String,
-    },
-}
-
-/// The id that `text` is, if it is one (RFC 9562, section 4), in lower case.
-pub fn as_id(text: &str) -> Option<String> {
-    let groups: Vec<_> = text.split('-').collect();
-    let is_id = groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-        && groups.concat().bytes().all(|b| b.is_ascii_hexdigit());
-    is_id.then(|| text.to_ascii_lowercase())
-}
-
-/// The one token of a list that `wanted` means: its exact name, or the beginning of its id.
-pub fn find<'a>(wanted: &str, tokens: &'a [Listed]) -> Result<&'a Listed, LookupError> {
+/// The one token of a list that `wanted` means: its exact name, or the beginning of its id. If several fit, it is not
+/// guessed which.
+pub fn find<'a>(
+    wanted: &str,
+    tokens: &'a Tokens,
+) -> Result<(&'a TokenId, &'a Details), ClientError> {
     let prefix = wanted.to_ascii_lowercase();
-    let fits = |token: &&Listed| {
-        token.name == wanted || prefix.len() >= SHORTEST_PREFIX && token.id.starts_with(&prefix)
+    let fits = |(id, token): &(&TokenId, &Details)| {
+        token.name == wanted
+            || prefix.len() >= SHORTEST_PREFIX && id.to_string().starts_with(&prefix)
     };
     let fitting: Vec<_> = tokens.iter().filter(fits).collect();
-    match fitting[..] {
-        [one] => Ok(one),
-        [] => Err(LookupError::None(visible(wanted))),
+    let wanted = visible(wanted);
+    Err(ClientError::NoSuchToken(match fitting[..] {
+        [one] => return Ok(one),
+        [] => format!("there is no token with the id or name \"{wanted}\""),
         _ => {
-            let name = |token: &&Listed| format!("{} ({})", token.id, visible(&token.name));
-            let mut some: Vec<_> = fitting.iter().take(NAMED).map(name).collect();
+            let named = fitting.iter().take(NAMED);
+            let mut named: Vec<_> = named
+                .map(|(id, token)| format!("{id} ({})", visible(&token.name)))
+                .collect();
             if fitting.len() > NAMED {
-                some.push("…".to_owned());
+                named.push("…".to_owned());
             }
-            Err(LookupError::Several {
-                wanted: visible(wanted),
-                count: fitting.len(),
-                some: some.join(", "),
-            })
+            let (count, named) = (fitting.len(), named.join(", "));
+            format!("\"{wanted}\" fits {count} tokens: {named}; give the whole id")
         }
-    }
+    }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn token(id: &str, name: &str) -> Listed {
-        Listed {
-            id: id.to_owned(),
+    /// A token whose id begins with these 8 characters.
+    fn token(id: &str, name: &str) -> (TokenId, Details) {
+        let details = Details {
             name: name.to_owned(),
             life: 1,
             remaining: 1.0,
-        }
-    }
-
-    #[test]
-    fn an_id_is_an_id() {
-        let id = "2bc0160d-edf4-4ab6-9801-52d185f65b59";
-        assert_eq!(as_id(id).as_deref(), Some(id));
-        assert_eq!(as_id(&id.to_uppercase()).as_deref(), Some(id));
-        for other in [
-            "",
-            "2bc0160d",
-            "2bc0160dedf44ab6980152d185f65b59",
-            "../../../-edf4-4ab6-9801-52d185f65b59",
-            "2bc0160d-edf4-4ab6-9801-52d185f65b59-",
-        ] {
-            assert_eq!(as_id(other), None, "{other}");
-        }
+        };
+        (
+            format!("{id}-0000-4000-8000-000000000000").parse().unwrap(),
+            details,
+        )
     }
 
     #[test]
     fn never_guesses() {
-        let tokens = [
-            token("aaaa1111-0", "ci"),
-            token("aaaa2222-0", "deploy"),
-            token("bbbb3333-0", "twin"),
-            token("bbbb4444-0", "twin"),
-            token("cccc5555-0", "aaaa1"),
-            token("dddd6666-0", "dddd6"),
-        ];
+        let tokens = Tokens::from([
+            token("aaaa1111", "ci"),
+            token("aaaa2222", "deploy"),
+            token("bbbb3333", "twin"),
+            token("bbbb4444", "twin"),
+            token("cccc5555", "aaaa1"),
+            token("dddd6666", "dddd6"),
+        ]);
         for (wanted, id) in [
-            ("ci", "aaaa1111-0"),
-            ("AAAA2", "aaaa2222-0"),
-            ("bbbb3333-", "bbbb3333-0"),
+            ("ci", "aaaa1111"),
+            ("AAAA2", "aaaa2222"),
+            ("bbbb3333-", "bbbb3333"),
             // Its name and the beginning of its id.
-            ("dddd6", "dddd6666-0"),
+            ("dddd6", "dddd6666"),
         ] {
-            assert_eq!(find(wanted, &tokens).map(|t| t.id.as_str()), Ok(id));
+            let found = find(wanted, &tokens).unwrap().0.to_string();
+            assert!(found.starts_with(id), "{wanted}: {found}");
         }
         for nothing in ["", "a", "aaa", "CI", "ci ", "deplo", "aaaa3"] {
-            let refused = LookupError::None(nothing.to_owned());
-            assert_eq!(find(nothing, &tokens).unwrap_err(), refused);
+            let text = format!("there is no token with the id or name \"{nothing}\"");
+            let refused = find(nothing, &tokens).unwrap_err();
+            assert_eq!(refused, ClientError::NoSuchToken(text));
         }
+        let rest = "-0000-4000-8000-000000000000";
         for (wanted, text) in [
             (
                 "twin",
-                "\"twin\" fits 2 tokens: bbbb3333-0 (twin), bbbb4444-0 (twin); give the whole id",
+                format!(
+                    "\"twin\" fits 2 tokens: bbbb3333{rest} (twin), bbbb4444{rest} (twin); give the whole id"
+                ),
             ),
             // The name of one, and the beginning of the id of another.
             (
                 "aaaa1",
-                "\"aaaa1\" fits 2 tokens: aaaa1111-0 (ci), cccc5555-0 (aaaa1); give the whole id",
+                format!(
+                    "\"aaaa1\" fits 2 tokens: aaaa1111{rest} (ci), cccc5555{rest} (aaaa1); give the whole id"
+                ),
             ),
         ] {
-            assert_eq!(find(wanted, &tokens).unwrap_err().to_string(), text);
+            let refused = find(wanted, &tokens).unwrap_err();
+            assert_eq!(refused, ClientError::NoSuchToken(text));
         }
     }
 }

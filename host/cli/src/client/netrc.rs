@@ -1,152 +1,122 @@
-//! Reads the file `.netrc`, as ftp and curl do: who is who on which host.
+//! Reads the file `.netrc`, as ftp and curl do: who signs in on which host.
 
 use latchkey_host::secret::Secret;
 
-/// What a file says about a host. It may leave out either.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What a file says about a host.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Entry {
-    /// The name of the user.
     pub login: Option<String>,
-    /// The password.
     pub password: Option<Secret>,
 }
 
-/// The text cannot be understood. What is there is not said: it may be a password.
+/// Why a file cannot be understood, with the number of the line. What is there is not said: it may be a password.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NetrcError {
-    /// A quotation mark without a second.
     #[error("line {0}: a quotation mark is not closed")]
     Quote(usize),
-    /// A keyword with nothing behind it.
     #[error("line {0}: the value is missing")]
     Value(usize),
-    /// Something that is no keyword where one must be.
     #[error("line {0}: neither machine, default, login, password, account nor macdef")]
     Keyword(usize),
 }
 
-/// The first entry for `host`, or that which is for any (`default`).
+/// The first entry for `host` or for any host (`default`).
 ///
-/// A value may be quoted, with `\` in front of what stands for itself. A line that begins with `#` is a comment.
+/// A value may be quoted, with `\` before a character that stands for itself. Where a keyword is expected, `#` begins a
+/// comment. Keywords that are not known are refused in the entry that is found, since a password with a space looks the
+/// same, and ignored in the entries before it.
 pub fn find(text: &str, host: &str) -> Result<Option<Entry>, NetrcError> {
-    let mut tokens = Tokens::new(text);
+    let mut words = Words { text, rest: text };
     let mut found: Option<Entry> = None;
-    let mut here = false;
-    while let Some(keyword) = tokens.next()? {
-        match keyword.as_str() {
-            "machine" | "default" => {
-                if here {
-                    // The first that fits is the one; what else the file says makes no difference.
-                    return Ok(found);
-                }
-                here = keyword == "default" || tokens.value()?.eq_ignore_ascii_case(host);
-                if here {
-                    found = Some(Entry::default());
-                }
+    while let Some(keyword) = words.next()? {
+        match (keyword.as_str(), &mut found) {
+            ("machine" | "default", Some(_)) => break,
+            ("default", None) => found = Some(Entry::default()),
+            ("machine", None) => {
+                let is_ours = words.value()?.eq_ignore_ascii_case(host);
+                found = is_ours.then(Entry::default);
             }
-            "login" | "password" | "account" => {
-                let value = tokens.value()?;
-                if let (true, Some(entry)) = (here, &mut found) {
-                    match keyword.as_str() {
-                        "login" => entry.login = Some(value),
-                        "password" => entry.password = Some(value.into()),
-                        _ => {}
-                    }
-                }
-            }
-            "macdef" => tokens.skip_macro(),
-            _ => return Err(NetrcError::Keyword(tokens.line)),
+            ("login", Some(entry)) => entry.login = Some(words.value()?),
+            ("password", Some(entry)) => entry.password = Some(words.value()?.into()),
+            ("login" | "password" | "account", _) => drop(words.value()?),
+            ("macdef", _) => words.skip_macro(),
+            (comment, _) if comment.starts_with('#') => words.skip_line(),
+            (_, Some(_)) => return Err(NetrcError::Keyword(words.line())),
+            (_, None) => {}
         }
     }
     Ok(found)
 }
 
 /// The words of a file.
-struct Tokens<'a> {
+struct Words<'a> {
+    text: &'a str,
+    /// What has not been read yet: an end of `text`.
     rest: &'a str,
-    /// That on which `rest` begins, from 1.
-    line: usize,
-    /// Whether there is nothing but white space before `rest` on its line.
-    begins_line: bool,
 }
 
-impl<'a> Tokens<'a> {
-    fn new(rest: &'a str) -> Self {
-        Self {
-            rest,
-            line: 1,
-            begins_line: true,
-        }
-    }
-
-    fn peek(&self) -> Option<char> {
-        self.rest.chars().next()
-    }
-
-    fn take(&mut self) -> Option<char> {
-        let character = self.peek()?;
-        self.rest = &self.rest[character.len_utf8()..];
-        self.line += usize::from(character == '\n');
-        self.begins_line = character == '\n' || self.begins_line && character.is_ascii_whitespace();
-        Some(character)
+impl Words<'_> {
+    /// The number of the line that is being read.
+    fn line(&self) -> usize {
+        let read = &self.text[..self.text.len() - self.rest.len()];
+        read.matches('\n').count() + 1
     }
 
     fn skip_line(&mut self) {
-        while !matches!(self.take(), None | Some('\n')) {}
+        self.rest = self.rest.split_once('\n').map_or("", |(_, rest)| rest);
     }
 
     /// A macro ends at the first empty line.
     fn skip_macro(&mut self) {
         self.skip_line();
-        while !self.rest.lines().next().unwrap_or_default().is_empty() {
+        while self
+            .rest
+            .lines()
+            .next()
+            .is_some_and(|line| !line.is_empty())
+        {
             self.skip_line();
         }
     }
 
     /// The next word, unquoted.
     fn next(&mut self) -> Result<Option<String>, NetrcError> {
-        loop {
-            match self.peek() {
-                Some(space) if space.is_ascii_whitespace() => {
-                    self.take();
-                }
-                Some('#') if self.begins_line => self.skip_line(),
-                Some('"') => return self.quoted().map(Some),
-                Some(_) => break,
-                None => return Ok(None),
-            }
+        self.rest = self.rest.trim_ascii_start();
+        if let Some(quoted) = self.rest.strip_prefix('"') {
+            return self.unquote(quoted).map(Some);
         }
         let end = self.rest.find(|c: char| c.is_ascii_whitespace());
         let (word, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         self.rest = rest;
-        self.begins_line = false;
-        Ok(Some(word.to_owned()))
+        Ok((!word.is_empty()).then(|| word.to_owned()))
     }
 
-    /// What is between quotation marks.
-    fn quoted(&mut self) -> Result<String, NetrcError> {
-        let unclosed = NetrcError::Quote(self.line);
-        self.take();
+    /// Reads to the closing quotation mark.
+    fn unquote(&mut self, quoted: &str) -> Result<String, NetrcError> {
         let mut word = String::new();
-        loop {
-            match self.take() {
-                Some('"') => return Ok(word),
-                Some('\\') => match self.take() {
-                    Some('n') => word.push('\n'),
-                    Some('r') => word.push('\r'),
-                    Some('t') => word.push('\t'),
-                    Some(other) => word.push(other),
-                    None => return Err(unclosed),
+        let mut characters = quoted.chars();
+        while let Some(character) = characters.next() {
+            word.push(match character {
+                '"' => {
+                    self.rest = &self.rest[self.rest.len() - characters.as_str().len()..];
+                    return Ok(word);
+                }
+                '\\' => match characters.next() {
+                    Some('n') => '\n',
+                    Some('r') => '\r',
+                    Some('t') => '\t',
+                    Some(other) => other,
+                    None => break,
                 },
-                Some(other) => word.push(other),
-                None => return Err(unclosed),
-            }
+                other => other,
+            });
         }
+        Err(NetrcError::Quote(self.line()))
     }
 
     /// The word behind a keyword.
     fn value(&mut self) -> Result<String, NetrcError> {
-        let line = self.line;
+        let line = self.line();
         self.next()?.ok_or(NetrcError::Value(line))
     }
 }
@@ -207,6 +177,11 @@ default login any password thing
                 "h",
                 entry("a", "b"),
             ),
+            (
+                "machine x login y password z # mail\nprotocol https port 993\nmachine h login a password b # \"",
+                "h",
+                entry("a", "b"),
+            ),
             ("machine h", "h", Some(Entry::default())),
             ("machine h login a password b", "H", entry("a", "b")),
             ("machine h login a password b", "hh", None),
@@ -228,6 +203,10 @@ default login any password thing
             ("\nmachine h login", NetrcError::Value(2)),
             ("machine", NetrcError::Value(1)),
             ("machine h login a hunter2", NetrcError::Keyword(1)),
+            (
+                "machine h login a password b\n hunter2",
+                NetrcError::Keyword(2),
+            ),
         ] {
             let refused = find(text, "h").unwrap_err();
             assert!(!refused.to_string().contains("hunter2"));

@@ -4,17 +4,19 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::request::Builder;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use rustls::{CertificateError, InvalidMessage};
+use serde_json::Value;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, Body, Timeout};
+use ureq::{Agent, Timeout};
+
+use latchkey_component::auth::Credentials;
 
 use super::address::Address;
+use super::answer::Problem;
 use crate::terminal::visible;
-use crate::users::Credentials;
 
 /// Until there is a connection.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -31,27 +33,38 @@ pub struct Transport {
     authorization: HeaderValue,
 }
 
-/// A whole answer, of whatever server.
+/// A whole answer, of any server.
 pub struct Answer {
-    /// The status.
     pub status: StatusCode,
-    /// The body; empty where it is no UTF-8, which no answer of Latchkey is.
+    /// Empty where it is no UTF-8, which no answer of Latchkey is.
     pub body: String,
     headers: HeaderMap,
 }
 
 impl Answer {
-    /// How long the server wants not to be asked, if it says so in seconds.
-    pub fn retry_after(&self) -> Option<Duration> {
-        let value = self.headers.get(RETRY_AFTER)?.to_str().ok()?;
-        value.trim().parse().ok().map(Duration::from_secs)
+    /// The error that it is, if it is one of Latchkey's.
+    fn problem(&self) -> Option<Problem> {
+        let is_error = !self.status.is_success();
+        is_error.then(|| serde_json::from_str(&self.body).ok())?
     }
 
-    /// What is there instead of a Latchkey server.
+    /// What an error of Latchkey says, for programs.
+    pub fn code(&self) -> Option<String> {
+        self.problem().map(|problem| problem.code)
+    }
+
+    /// What any error says, in words.
+    pub fn explanation(&self) -> String {
+        match self.problem() {
+            Some(problem) => visible(&problem.message),
+            None => self.description(),
+        }
+    }
+
+    /// What is there instead of an answer of Latchkey.
     pub fn description(&self) -> String {
         let said = format!("it answered {}", self.status);
-        let header = |name| self.headers.get(name).and_then(|value| value.to_str().ok());
-        match (header(LOCATION), header(CONTENT_TYPE)) {
+        match (self.header(LOCATION), self.header(CONTENT_TYPE)) {
             (Some(elsewhere), _) if self.status.is_redirection() => {
                 format!("{said}, which points to {}", visible(elsewhere))
             }
@@ -59,24 +72,39 @@ impl Answer {
             _ => said,
         }
     }
+
+    /// How long the server wants not to be asked, if it says so in seconds.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let seconds = self.header(RETRY_AFTER)?.trim().parse().ok()?;
+        Some(Duration::from_secs(seconds))
+    }
+
+    fn header(&self, name: HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
 }
 
 /// Why there is no answer.
-#[derive(Debug)]
-pub enum Trouble {
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
     /// The request was not sent.
+    #[error("{0}")]
     Unsent(String),
-    /// The connection broke: the request may have been acted on.
-    Lost(String),
-    /// There was no end to waiting: the request may have been acted on.
-    Late(String),
-    /// What was answered is not HTTP as it should be.
-    Garbled(String),
+    /// The request may have been acted on.
+    #[error("the connection broke before the answer")]
+    Lost,
+    /// The request may have been acted on.
+    #[error("no answer within {} seconds", ANSWER.as_secs())]
+    Late,
+    #[error("its answer is too long")]
+    TooLong,
+    #[error("its answer is not HTTP")]
+    NotHttp,
 }
 
 impl Transport {
     /// Prepares for requests to `address`.
-    pub fn new(address: &Address, credentials: &Credentials) -> Result<Self, ureq::Error> {
+    pub fn new(address: &Address, credentials: &Credentials) -> Self {
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             // Wherever a redirection leads to, it is not where the user wanted the password to go.
@@ -90,58 +118,40 @@ impl Transport {
             config = config.tls_config(TlsConfig::builder().root_certs(authorities()).build());
         }
         if address.is_loopback() {
-            // What is on this machine is for no proxy to see, nor to find.
+            // No proxy may see what is sent to this machine, and none finds it.
             config = config.proxy(None);
         }
-        let name = credentials.name();
-        let plain = format!("{name}:{}", credentials.password().expose());
-        let basic = format!("Basic {}", STANDARD.encode(plain));
-        let mut authorization = HeaderValue::try_from(basic).map_err(http::Error::from)?;
+        let mut authorization =
+            HeaderValue::try_from(credentials.to_header()).expect("base64 is visible ASCII");
         authorization.set_sensitive(true);
-        Ok(Self {
+        Self {
             agent: config.build().into(),
             authorization,
+        }
+    }
+
+    /// Sends a request, once.
+    pub fn send(&self, request: Builder, body: Option<&Value>) -> Result<Answer, SendError> {
+        self.exchange(request, body).map_err(explain)
+    }
+
+    fn exchange(&self, request: Builder, body: Option<&Value>) -> Result<Answer, ureq::Error> {
+        let request = request.header(AUTHORIZATION, &self.authorization);
+        let response = match body {
+            Some(body) => {
+                let request = request.header(CONTENT_TYPE, "application/json");
+                self.agent.run(request.body(body.to_string())?)?
+            }
+            None => self.agent.run(request.body(())?)?,
+        };
+        let (head, mut body) = response.into_parts();
+        let body = body.with_config().limit(LARGEST_ANSWER).read_to_vec()?;
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body: String::from_utf8(body).unwrap_or_default(),
         })
     }
-
-    /// Sends a request, once. A body is JSON.
-    pub fn send(
-        &self,
-        method: &Method,
-        url: &str,
-        headers: &[(&str, &str)],
-        body: Option<&str>,
-    ) -> Result<Answer, Trouble> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(url)
-            .header(AUTHORIZATION, &self.authorization);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let sent = match body {
-            Some(body) => request
-                .header(CONTENT_TYPE, "application/json")
-                .body(body)
-                .map_err(ureq::Error::from)
-                .and_then(|request| self.agent.run(request)),
-            None => request
-                .body(())
-                .map_err(ureq::Error::from)
-                .and_then(|request| self.agent.run(request)),
-        };
-        sent.and_then(read).map_err(trouble)
-    }
-}
-
-fn read(response: Response<Body>) -> Result<Answer, ureq::Error> {
-    let (head, mut body) = response.into_parts();
-    let body = body.with_config().limit(LARGEST_ANSWER).read_to_vec()?;
-    Ok(Answer {
-        status: head.status,
-        headers: head.headers,
-        body: String::from_utf8(body).unwrap_or_default(),
-    })
 }
 
 /// Those that this machine trusts (or `SSL_CERT_FILE` and `SSL_CERT_DIR` name), among them perhaps one of its owner's own;
@@ -155,66 +165,48 @@ fn authorities() -> RootCerts {
     RootCerts::Specific(Arc::new(certificates.collect()))
 }
 
-fn trouble(error: ureq::Error) -> Trouble {
+fn explain(error: ureq::Error) -> SendError {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     use ureq::Error;
     match error {
-        Error::Io(error) => interrupted(&error),
-        Error::Rustls(error) => Trouble::Unsent(insecure(&error)),
-        Error::HostNotFound => Trouble::Unsent("its host is not known".to_owned()),
-        Error::Timeout(Timeout::Resolve | Timeout::Connect) => Trouble::Unsent(format!(
-            "no connection within {} seconds",
-            CONNECT.as_secs()
-        )),
-        Error::Timeout(_) => {
-            Trouble::Late(format!("no answer within {} seconds", ANSWER.as_secs()))
+        Error::Io(error) => match (tls_error(&error), error.kind()) {
+            (Some(error), _) => SendError::Unsent(explain_tls(error)),
+            (_, UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe) => {
+                SendError::Lost
+            }
+            _ => {
+                // Without the number, which is for programmers.
+                let problem = error.to_string();
+                let words = problem.split(" (os error ").next().unwrap_or_default();
+                SendError::Unsent(visible(words))
+            }
+        },
+        Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
+            let seconds = CONNECT.as_secs();
+            SendError::Unsent(format!("no connection within {seconds} seconds"))
         }
-        Error::ConnectProxyFailed(problem) => {
-            Trouble::Unsent(format!("the proxy refuses: {}", visible(&problem)))
-        }
-        Error::BodyExceedsLimit(_) | Error::LargeResponseHeader(..) => {
-            Trouble::Garbled("its answer is too long".to_owned())
-        }
-        Error::Protocol(_) | Error::Http(_) => {
-            Trouble::Garbled("its answer is not HTTP".to_owned())
-        }
-        other => Trouble::Unsent(visible(&other.to_string())),
+        Error::Timeout(_) => SendError::Late,
+        Error::BodyExceedsLimit(_) | Error::LargeResponseHeader(..) => SendError::TooLong,
+        Error::Protocol(_) | Error::Http(_) => SendError::NotHttp,
+        other => SendError::Unsent(visible(&other.to_string())),
     }
 }
 
-fn interrupted(error: &io::Error) -> Trouble {
-    let inner = error.get_ref();
-    if let Some(error) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        return Trouble::Unsent(insecure(error));
-    }
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof
-        | io::ErrorKind::ConnectionReset
-        | io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::BrokenPipe => {
-            Trouble::Lost("the connection broke before the answer".to_owned())
-        }
-        _ => {
-            // Without the number, which is for programmers.
-            let problem = error.to_string();
-            let words = problem.split(" (os error ").next().unwrap_or_default();
-            Trouble::Unsent(visible(words))
-        }
-    }
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
 }
 
 /// Why TLS failed, for people who do not know its words.
-fn insecure(error: &rustls::Error) -> String {
+fn explain_tls(error: &rustls::Error) -> String {
+    use CertificateError::{
+        ExpiredContext, NotValidForNameContext, NotValidYetContext, UnknownIssuer,
+    };
     let problem = match error {
         rustls::Error::InvalidCertificate(error) => match error {
-            CertificateError::UnknownIssuer => "it is issued by nobody whom this machine trusts",
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                "it is not valid yet"
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "it is for another host"
-            }
-            CertificateError::Revoked => "it has been revoked",
+            UnknownIssuer => "it is issued by nobody whom this machine trusts",
+            ExpiredContext { .. } => "it has expired",
+            NotValidYetContext { .. } => "it is not valid yet",
+            NotValidForNameContext { .. } => "it is for another host",
             other => return format!("its certificate is not valid: {other}"),
         },
         rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
