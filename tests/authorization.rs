@@ -1,7 +1,7 @@
 //! Every route asks for credentials, or is one of those that need none: a route without a line here fails.
 
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, Engine};
-use latchkey_component::api::route::ROUTES;
+use latchkey_component::api::route::routes;
 
 use crate::cases::Cases;
 use crate::client::basic;
@@ -43,11 +43,14 @@ const OPEN: &[(&str, &str)] = &[
 
 #[test]
 fn every_route_has_a_line() {
-    let mut routes = ROUTES.to_vec();
+    let mut routes: Vec<_> = routes().collect();
     let mut lines: Vec<_> = LINES
         .iter()
-        .map(|(method, path, _)| (*method, *path))
-        .chain(OPEN.iter().copied())
+        .map(|(method, path, _)| (*method, (*path).to_owned()))
+        .chain(
+            OPEN.iter()
+                .map(|(method, path)| (*method, (*path).to_owned())),
+        )
         .collect();
     routes.sort_unstable();
     lines.sort_unstable();

@@ -22,9 +22,9 @@ static DESCRIPTION: LazyLock<Value> = LazyLock::new(|| {
 /// What the description says of the responses to this method of this route, if it describes it.
 fn responses(method: &str, path: &str, query: Option<&str>) -> Option<&'static Value> {
     let route = Route::parse(path, query)?;
-    let method = match (method, route) {
+    let method = match (method, route.template()) {
         // Which is said in words.
-        ("HEAD", _) | (_, Route::Verification) => "GET",
+        ("HEAD", _) | (_, "/api/v1alpha/verify") => "GET",
         _ => method,
     };
     let item = DESCRIPTION["paths"][route.template()].as_object()?;

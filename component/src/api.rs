@@ -1,177 +1,203 @@
 //! The HTTP interface: requests in, responses out, nothing of Wasm.
 //!
-//! The order of checks is that of `handle`: route, method, configuration, authentication, media type, size, JSON,
+//! The order of checks is that of `answer`: route, method, configuration, authentication, media type, size, JSON,
 //! fields, and last the state of the ledger. Nobody learns anything about tokens without authenticating first, or holding
 //! the token in question.
 
 mod bearer;
 mod body;
 mod condition;
+mod creation;
 mod document;
 mod error;
-mod field;
+mod fields;
 mod form;
 pub mod headers;
 mod introspection;
 mod key_set;
 mod open;
 mod response;
+mod rotation;
 pub mod route;
 mod verification;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 
 use crate::audit::{self, Event, Origin};
-use crate::auth::Authentication;
+use crate::auth::{Authentication, SignIn};
 use crate::config::ConfigError;
-use crate::ports::{Clock, Random};
 use crate::service::Service;
-use crate::store::KeyValue;
+use crate::store::Ports;
 use crate::token::{TokenId, Username};
 
 pub use body::{BodyError, RequestBody};
-pub use response::{AuditLine, LogLine};
 
 use error::ApiError;
 use response::{AllDeleted, Listed, Message, Shown};
 use route::{Action, ManagedAction, Route};
 
-/// Answers `request`.
-///
-/// `service` is the reason why there is none where the configuration cannot work. What the log should know and the client
-/// should not is in the response's extensions, as a [`LogLine`] and an [`AuditLine`].
-pub async fn handle<K, C, R>(
-    service: Result<&Service<K, C, R>, &ConfigError>,
-    request: Request<impl RequestBody>,
-) -> Response<Bytes>
-where
-    K: KeyValue,
-    C: Clock + Clone,
-    R: Random + Clone,
-{
-    let origin = Origin::of(request.headers());
-    let mut event = None;
-    let answer = answer(service, request, &mut event).await;
-    let mut response = answer.unwrap_or_else(|error| error.into_response());
-    if let (Some(event), Ok(service)) = (event, service) {
-        let line = audit::line(&event, service.now(), &origin);
-        response.extensions_mut().insert(AuditLine(line));
-    }
-    response
+/// What came of a request.
+#[derive(Debug)]
+pub struct Handled {
+    /// For the client.
+    pub response: Response<Bytes>,
+    /// A line for an auditor; see [`crate::audit`].
+    pub audit_line: Option<String>,
+    /// A line that the log should have and the client should not.
+    pub log_line: Option<String>,
 }
 
-/// What happened while a request was answered, if an auditor would ask for it.
-type Happened = Option<Event>;
-
-async fn answer<K, C, R>(
-    service: Result<&Service<K, C, R>, &ConfigError>,
+/// Answers `request`. `service` is the reason why there is none where the configuration cannot work.
+pub async fn handle<P: Ports>(
+    service: Result<&Service<P>, &ConfigError>,
     request: Request<impl RequestBody>,
-    event: &mut Happened,
-) -> Result<Response<Bytes>, ApiError>
-where
-    K: KeyValue,
-    C: Clock + Clone,
-    R: Random + Clone,
-{
+) -> Handled {
+    let origin = origin(request.headers());
+    let (response, event, log_line) = match answer(service, request).await {
+        Ok(Answer { response, event }) => (response, event, None),
+        Err(error) => (error.response(), error.event(), error.log_line()),
+    };
+    let line = |event| Some(audit::line(&event, service.ok()?.now(), &origin));
+    Handled {
+        response,
+        audit_line: event.and_then(line),
+        log_line,
+    }
+}
+
+/// A response, and what an auditor would ask for.
+struct Answer {
+    response: Response<Bytes>,
+    event: Option<Event>,
+}
+
+impl Answer {
+    fn new(response: Response<Bytes>, event: Event) -> Self {
+        Self {
+            response,
+            event: Some(event),
+        }
+    }
+}
+
+impl From<Response<Bytes>> for Answer {
+    fn from(response: Response<Bytes>) -> Self {
+        Self {
+            response,
+            event: None,
+        }
+    }
+}
+
+async fn answer<P: Ports>(
+    service: Result<&Service<P>, &ConfigError>,
+    request: Request<impl RequestBody>,
+) -> Result<Answer, ApiError> {
     let path = request.uri().path().to_owned();
     let query = request.uri().query().map(str::to_owned);
     let route = Route::parse(&path, query.as_deref()).ok_or(ApiError::NotFound)?;
     let Some(action) = route.action(request.method()) else {
         return match request.method() {
-            &Method::OPTIONS => Ok(response::options(route.allow())),
+            &Method::OPTIONS => Ok(response::options(&route.allow()).into()),
             _ => Err(ApiError::MethodNotAllowed(route.allow())),
         };
     };
     let action = match action {
-        Action::Open(action) => return open::perform(service, action, request, event).await,
+        Action::Open(action) => return open::perform(service, action, request).await,
         Action::Managed(action) => action,
     };
     let service = service.map_err(|error| ApiError::Configuration(error.clone()))?;
-    let user = match service.authenticate(request.headers()).await {
-        Authentication::Valid(user) => user,
-        Authentication::Absent => return Err(ApiError::Unauthorized),
-        Authentication::Failed => {
-            let named = service.named_in(request.headers()).cloned();
-            *event = Some(Event::SignInFailed(named));
-            return Err(ApiError::Unauthorized);
-        }
-        Authentication::Throttled { retry_after } => {
-            let named = service.named_in(request.headers()).cloned();
-            *event = Some(Event::SignInThrottled(named));
-            return Err(ApiError::TooManyAttempts { retry_after });
-        }
-    };
-    perform(service, action, user, request, event).await
-}
-
-async fn perform<K, C, R>(
-    service: &Service<K, C, R>,
-    action: ManagedAction<'_>,
-    user: Username,
-    request: Request<impl RequestBody>,
-    event: &mut Happened,
-) -> Result<Response<Bytes>, ApiError>
-where
-    K: KeyValue,
-    C: Clock + Clone,
-    R: Random + Clone,
-{
-    match action {
-        ManagedAction::List => {
-            let tokens = service.list(&user).await?;
-            Ok(response::json(StatusCode::OK, &Listed::new(&tokens)))
-        }
-        ManagedAction::Create => {
-            let (parts, body) = request.into_parts();
-            let wanted = body::read_creation(&parts.headers, body).await?;
-            let issued = service
-                .issue(&user, wanted.description, wanted.lifetime, wanted.key)
-                .await?;
-            let created = response::created(&issued);
-            *event = Some(match issued.repeated {
-                false => Event::TokenIssued(user, issued.token),
-                true => Event::TokenIssueRepeated(user, issued.token),
-            });
-            Ok(created)
-        }
-        ManagedAction::Show(id) => {
-            let status = service.show(&user, parse_id(id)?).await?;
-            Ok(response::json(StatusCode::OK, &Shown::new(&status)))
-        }
-        ManagedAction::Delete(id) => {
-            let id = parse_id(id)?;
-            service.revoke(&user, id).await?;
-            *event = Some(Event::TokenRevoked(user, id));
-            let message = "Token deleted";
-            Ok(response::json(StatusCode::OK, &Message { message }))
-        }
-        ManagedAction::DeleteAll => {
-            let deleted = service.revoke_all(&user).await?;
-            *event = (deleted > 0).then_some(Event::AllTokensRevoked(user, deleted));
-            Ok(response::json(StatusCode::OK, &AllDeleted::new(deleted)))
-        }
-        ManagedAction::Rotate(id) => {
-            let (parts, body) = request.into_parts();
-            let rotation = body::read_rotation(&parts.headers, body).await?;
-            let id = parse_id(id)?;
-            let issued = service.rotate(&user, id, rotation).await?;
-            let created = response::created(&issued);
-            *event = Some(Event::TokenRotated(user, issued.token, id));
-            Ok(created)
-        }
-        ManagedAction::Introspect => {
-            let (parts, body) = request.into_parts();
-            let token = form::read_token(&parts.headers, body).await?;
-            let live = service.verify(&token).await?;
-            Ok(introspection::response(live.as_ref()))
+    let authorization = request.headers().get_all(header::AUTHORIZATION);
+    let sign_in = SignIn::parse(authorization.iter().map(HeaderValue::as_bytes));
+    match service.authenticate(sign_in).await {
+        Authentication::Valid(user) => perform(service, action, route, user, request).await,
+        Authentication::Absent => Err(ApiError::Unauthorized),
+        Authentication::Failed(user) => Err(ApiError::SignInFailed(user)),
+        Authentication::Throttled { user, retry_after } => {
+            Err(ApiError::TooManyAttempts { user, retry_after })
         }
     }
 }
 
+async fn perform<P: Ports>(
+    service: &Service<P>,
+    action: ManagedAction,
+    route: Route<'_>,
+    user: Username,
+    request: Request<impl RequestBody>,
+) -> Result<Answer, ApiError> {
+    let (parts, body) = request.into_parts();
+    let headers = &parts.headers;
+    Ok(match action {
+        ManagedAction::List => {
+            let tokens = service.list(&user).await?;
+            response::json(StatusCode::OK, &Listed::new(&tokens)).into()
+        }
+        ManagedAction::Create => {
+            let wanted = creation::read(headers, body).await?;
+            let issued = service
+                .issue(&user, wanted.description, wanted.lifetime, wanted.key)
+                .await?;
+            let event = match issued.repeated {
+                false => Event::TokenIssued,
+                true => Event::TokenIssueRepeated,
+            };
+            Answer::new(response::created(&issued), event(user, issued.token))
+        }
+        ManagedAction::Show => {
+            let status = service.show(&user, token_id(route)?).await?;
+            response::json(StatusCode::OK, &Shown::new(&status)).into()
+        }
+        ManagedAction::Delete => {
+            let id = token_id(route)?;
+            service.revoke(&user, id).await?;
+            let message = "Token deleted";
+            let response = response::json(StatusCode::OK, &Message { message });
+            Answer::new(response, Event::TokenRevoked(user, id))
+        }
+        ManagedAction::DeleteAll => {
+            let deleted = service.revoke_all(&user).await?;
+            let response = response::json(StatusCode::OK, &AllDeleted::new(deleted));
+            let event = (deleted > 0).then_some(Event::AllTokensRevoked(user, deleted));
+            Answer { response, event }
+        }
+        ManagedAction::Rotate => {
+            let rotation = rotation::read(headers, body).await?;
+            let id = token_id(route)?;
+            let issued = service.rotate(&user, id, rotation).await?;
+            let response = response::created(&issued);
+            Answer::new(response, Event::TokenRotated(user, issued.token, id))
+        }
+        ManagedAction::Introspect => {
+            let token = form::read_token(headers, body).await?;
+            let live = service.verify(&token).await?;
+            introspection::response(live.as_ref()).into()
+        }
+    })
+}
+
 /// What is not an id is the id of no token.
-fn parse_id(id: &str) -> Result<TokenId, ApiError> {
-    id.parse().map_err(|_| ApiError::NoSuchToken)
+fn token_id(route: Route<'_>) -> Result<TokenId, ApiError> {
+    route
+        .token_id()
+        .and_then(|id| id.parse().ok())
+        .ok_or(ApiError::NO_SUCH_TOKEN)
+}
+
+/// Where a request came from, and what it is called, as far as its headers say.
+fn origin(headers: &HeaderMap) -> Origin {
+    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
+    // Of several addresses, the last is the host's.
+    let clients = headers.get_all(headers::CLIENT_ADDRESS).iter();
+    let id_lengths = 1..=headers::MAX_REQUEST_ID;
+    Origin {
+        client: clients.last().and_then(text),
+        request_id: headers
+            .get(headers::REQUEST_ID)
+            .and_then(text)
+            .filter(|id| id_lengths.contains(&id.len())),
+    }
 }
 
 #[cfg(test)]

@@ -15,8 +15,6 @@ use std::cell::RefCell;
 use std::fmt;
 use std::time::Duration;
 
-use http::{HeaderMap, header};
-
 use crate::ports::{Clock, Random};
 use crate::token::{Timestamp, Username};
 
@@ -28,17 +26,44 @@ use remembered::Remembered;
 use throttle::Throttle;
 pub use users::Users;
 
-/// What the `Authorization` header of a request proves.
+/// What a request brings to sign in with.
+#[derive(Debug)]
+pub enum SignIn {
+    /// Nothing.
+    Absent,
+    /// What nobody can sign in with: another scheme, or what is not well-formed.
+    Malformed,
+    /// A name and a password.
+    Credentials(Credentials),
+}
+
+impl SignIn {
+    /// Reads the values of all `Authorization` headers of a request.
+    pub fn parse<'a>(mut headers: impl Iterator<Item = &'a [u8]>) -> Self {
+        match (headers.next(), headers.next()) {
+            (None, _) => Self::Absent,
+            (Some(header), None) => {
+                Credentials::parse(header).map_or(Self::Malformed, Self::Credentials)
+            }
+            // Which of two would count?
+            (Some(_), Some(_)) => Self::Malformed,
+        }
+    }
+}
+
+/// What a request proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Authentication {
-    /// There is no such header.
+    /// It brought nothing to sign in with.
     Absent,
-    /// It proves that this user is asking.
+    /// This user is asking.
     Valid(Username),
-    /// It proves nothing: another scheme, malformed, an unknown user or a wrong password.
-    Failed,
+    /// Nothing: malformed, an unknown user, or a wrong password of this user.
+    Failed(Option<Username>),
     /// The password was not verified: too many failed for this user, known or not, or too many wait to be verified.
     Throttled {
+        /// The user, if there is such a user.
+        user: Option<Username>,
         /// When to try again.
         retry_after: Duration,
     },
@@ -89,30 +114,18 @@ impl Authenticator {
         }
     }
 
-    /// Tells what the `Authorization` header of `headers` proves.
+    /// Tells what `sign_in` proves.
     ///
     /// Takes as long as one password verification and the wait for its turn, whoever asks, unless this password of this
     /// user was verified lately or it is not verified at all.
-    pub async fn authenticate(&self, headers: &HeaderMap, clock: &impl Clock) -> Authentication {
-        let mut values = headers.get_all(header::AUTHORIZATION).iter();
-        let value = match (values.next(), values.next()) {
-            (None, _) => return Authentication::Absent,
-            (Some(value), None) => value,
-            // Which of two would count?
-            (Some(_), Some(_)) => return Authentication::Failed,
-        };
-        match Credentials::parse(value.as_bytes()) {
-            Some(credentials) => self.check(&self.attempt(&credentials), clock).await,
-            None => Authentication::Failed,
+    pub async fn authenticate(&self, sign_in: SignIn, clock: &impl Clock) -> Authentication {
+        match sign_in {
+            SignIn::Absent => Authentication::Absent,
+            SignIn::Malformed => Authentication::Failed(None),
+            SignIn::Credentials(credentials) => {
+                self.check(&self.attempt(&credentials), clock).await
+            }
         }
-    }
-
-    /// The user that the credentials in these headers name, whatever they prove, if there is such a user.
-    pub fn named_in(&self, headers: &HeaderMap) -> Option<&Username> {
-        let value = headers.get(header::AUTHORIZATION)?;
-        let credentials = Credentials::parse(value.as_bytes())?;
-        let place = self.users.find(&credentials.name)?;
-        Some(self.users.name(place))
     }
 
     /// The work is the same whether the user is known or not: a refusal is answered so fast that a difference would show.
@@ -131,16 +144,19 @@ impl Authenticator {
     }
 
     async fn check(&self, attempt: &Attempt<'_>, clock: &impl Clock) -> Authentication {
+        let user = attempt.user.map(|index| self.users.name(index).clone());
         let mut place = None;
         loop {
             match self.look(attempt, &mut place, clock) {
                 Finding::Verified(right) => {
-                    return match attempt.user {
-                        Some(user) if right => Authentication::Valid(self.users.name(user).clone()),
-                        _ => Authentication::Failed,
+                    return match user {
+                        Some(user) if right => Authentication::Valid(user),
+                        user => Authentication::Failed(user),
                     };
                 }
-                Finding::Refused(retry_after) => return Authentication::Throttled { retry_after },
+                Finding::Refused(retry_after) => {
+                    return Authentication::Throttled { user, retry_after };
+                }
                 Finding::Waiting(pause) => clock.sleep(pause).await,
             }
         }

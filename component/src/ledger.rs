@@ -81,32 +81,24 @@ pub struct Repeatable {
     pub issued_at: u64,
 }
 
-/// Why a token was not added.
+/// Why a ledger was left as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CreateError {
+pub enum LedgerError {
+    /// No listed token has this id.
+    #[error("the user has no such token")]
+    NoSuchToken,
     /// Another listed token has the same description.
-    #[error("another token has this description")]
+    #[error("the description is taken")]
     DescriptionTaken,
     /// The user has as many listed tokens as a user may have.
-    #[error("the user has as many tokens as a user may have")]
-    LimitReached,
-    /// The user has used as many idempotency keys in a day as a ledger remembers.
-    #[error("the user has used too many idempotency keys")]
-    TooManyRepeatable,
-}
-
-/// Why a token was not rotated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RotateError {
-    /// No listed token has this id.
-    #[error("there is no token of this id")]
-    NoSuchToken,
-    /// It has a successor.
+    #[error("the user has {0} tokens, as many as a user may have")]
+    LimitReached(usize),
+    /// The token has a successor already.
     #[error("the token has been rotated")]
     AlreadyRotated,
-    /// Old and new together would be more tokens than a user may have.
-    #[error("the user has as many tokens as a user may have")]
-    LimitReached,
+    /// The user has used as many idempotency keys in a day as a ledger remembers.
+    #[error("too many idempotency keys")]
+    TooManyIdempotencyKeys,
 }
 
 impl Ledger {
@@ -126,15 +118,15 @@ impl Ledger {
     }
 
     /// Adds a token, unless its description is taken or there are `limit` tokens already.
-    pub fn create(&mut self, token: Token, limit: usize) -> Result<(), CreateError> {
+    pub fn create(&mut self, token: Token, limit: usize) -> Result<(), LedgerError> {
         if self
             .tokens
             .iter()
             .any(|other| other.description == token.description)
         {
-            Err(CreateError::DescriptionTaken)
+            Err(LedgerError::DescriptionTaken)
         } else if self.tokens.len() >= limit {
-            Err(CreateError::LimitReached)
+            Err(LedgerError::LimitReached(limit))
         } else {
             self.tokens.insert(0, token);
             Ok(())
@@ -152,9 +144,9 @@ impl Ledger {
         token: Token,
         limit: usize,
         creation: Repeatable,
-    ) -> Result<(), CreateError> {
+    ) -> Result<(), LedgerError> {
         if self.repeatable.len() >= MAX_REPEATABLE {
-            return Err(CreateError::TooManyRepeatable);
+            return Err(LedgerError::TooManyIdempotencyKeys);
         }
         self.create(token, limit)?;
         self.repeatable.push(creation);
@@ -171,19 +163,19 @@ impl Ledger {
         token: Token,
         retires_at: Option<u64>,
         limit: usize,
-    ) -> Result<(), RotateError> {
+    ) -> Result<(), LedgerError> {
         let old = self.tokens.iter().position(|token| token.id == id);
-        let old = old.ok_or(RotateError::NoSuchToken)?;
+        let old = old.ok_or(LedgerError::NoSuchToken)?;
         // A second successor would be a second token of this description that stays.
         if self.tokens[old].retires_at.is_some() {
-            return Err(RotateError::AlreadyRotated);
+            return Err(LedgerError::AlreadyRotated);
         }
         if retires_at.is_none() {
             self.tokens.remove(old);
         } else if self.tokens.len() < limit {
             self.tokens[old].retires_at = retires_at;
         } else {
-            return Err(RotateError::LimitReached);
+            return Err(LedgerError::LimitReached(limit));
         }
         self.tokens.insert(0, token);
         Ok(())

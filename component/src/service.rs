@@ -7,14 +7,13 @@ mod verify;
 use std::cell::{OnceCell, RefCell};
 use std::time::Duration;
 
-use http::HeaderMap;
-
-use crate::auth::{Authentication, Authenticator};
+use crate::auth::{Authentication, Authenticator, SignIn};
 use crate::config::Config;
 use crate::jwt::{KeySet, PublicKeySet, SignedToken};
+use crate::ledger::LedgerError;
 use crate::lifetime::LifetimeError;
 use crate::ports::{Clock, Random};
-use crate::store::{KeyValue, KeyValueError, Store, StoreError};
+use crate::store::{KeyValueError, Ports, Store, StoreError};
 use crate::token::{Timestamp, Token, TokenId, Username};
 
 pub use rotate::Rotation;
@@ -25,16 +24,14 @@ const WRITE_CHECK_PERIOD: Duration = Duration::from_secs(2);
 
 /// The token service: one an instance, for all its requests.
 #[derive(Debug)]
-pub struct Service<K, C, R> {
+pub struct Service<P> {
     config: Config,
     authenticator: Authenticator,
-    store: Store<K, C, R>,
+    store: Store<P>,
     /// The key that the store keeps, where none is configured; read when first needed.
     stored_keys: OnceCell<KeySet>,
     /// When the store was last written to for [`Self::check_store`], and how that went.
     write_check: RefCell<Option<(Timestamp, Result<(), KeyValueError>)>>,
-    clock: C,
-    random: R,
 }
 
 /// What a user learns of a token: its record and how long it has yet to live.
@@ -77,27 +74,12 @@ pub enum ServiceError {
     /// The user has no tokens to list.
     #[error("the user has no tokens")]
     NoTokens,
-    /// The user has no token of this id.
-    #[error("the user has no such token")]
-    NoSuchToken,
-    /// The token has a successor already.
-    #[error("the token has been rotated")]
-    AlreadyRotated,
-    /// The user has a token of this description.
-    #[error("the description is taken")]
-    DescriptionTaken,
-    /// The user has as many tokens as a user may have.
-    #[error("the user has {limit} tokens, as many as a user may have")]
-    TokenLimitReached {
-        /// How many.
-        limit: usize,
-    },
+    /// The ledger does not allow it.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// The idempotency key was that of another creation.
     #[error("the idempotency key was used for another request")]
     IdempotencyKeyReused,
-    /// The user has used more idempotency keys in a day than are remembered.
-    #[error("too many idempotency keys")]
-    TooManyIdempotencyKeys,
     /// The token would live longer than a token may.
     #[error(transparent)]
     Lifetime(#[from] LifetimeError),
@@ -106,33 +88,27 @@ pub enum ServiceError {
     Store(#[from] StoreError),
 }
 
-impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
+impl<P: Ports> Service<P> {
     /// The service of `config` over these ports.
-    pub fn new(config: Config, key_values: K, clock: C, random: R) -> Self {
+    pub fn new(config: Config, ports: P) -> Self {
         Self {
-            authenticator: Authenticator::new(config.users.clone(), &random),
-            store: Store::new(key_values, clock.clone(), random.clone()),
+            authenticator: Authenticator::new(config.users.clone(), ports.random()),
+            store: Store { ports },
             stored_keys: OnceCell::new(),
             write_check: RefCell::default(),
             config,
-            clock,
-            random,
         }
     }
 
-    /// Who sent a request with these headers.
-    pub async fn authenticate(&self, headers: &HeaderMap) -> Authentication {
-        self.authenticator.authenticate(headers, &self.clock).await
-    }
-
-    /// The user that the credentials in these headers name, whatever they prove, if there is such a user.
-    pub fn named_in(&self, headers: &HeaderMap) -> Option<&Username> {
-        self.authenticator.named_in(headers)
+    /// Who signs in.
+    pub async fn authenticate(&self, sign_in: SignIn) -> Authentication {
+        let clock = self.store.ports.clock();
+        self.authenticator.authenticate(sign_in, clock).await
     }
 
     /// The time now.
     pub fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.store.ports.clock().now()
     }
 
     /// The tokens of `user`, newest first: at least one.
@@ -142,7 +118,7 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
     /// [`ServiceError::NoTokens`], [`ServiceError::Store`].
     pub async fn list(&self, user: &Username) -> Result<Vec<TokenStatus>, ServiceError> {
         let mut ledger = self.store.load(user).await?;
-        let now = self.clock.now();
+        let now = self.now();
         ledger.expire(now, self.config.expired_retention);
         if ledger.tokens().is_empty() {
             return Err(ServiceError::NoTokens);
@@ -157,12 +133,12 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
     ///
     /// # Errors
     ///
-    /// [`ServiceError::NoSuchToken`], [`ServiceError::Store`].
+    /// [`LedgerError::NoSuchToken`], [`ServiceError::Store`].
     pub async fn show(&self, user: &Username, id: TokenId) -> Result<TokenStatus, ServiceError> {
         let mut ledger = self.store.load(user).await?;
-        let now = self.clock.now();
+        let now = self.now();
         ledger.expire(now, self.config.expired_retention);
-        let token = ledger.find(id).ok_or(ServiceError::NoSuchToken)?;
+        let token = ledger.find(id).ok_or(LedgerError::NoSuchToken)?;
         Ok(TokenStatus::at(now, token.clone()))
     }
 
@@ -170,15 +146,16 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
     ///
     /// # Errors
     ///
-    /// [`ServiceError::NoSuchToken`]; [`ServiceError::Store`], after which the token may be revoked.
+    /// [`LedgerError::NoSuchToken`]; [`ServiceError::Store`], after which the token may be revoked.
     pub async fn revoke(&self, user: &Username, id: TokenId) -> Result<(), ServiceError> {
-        let now = self.clock.now();
+        let now = self.now();
         self.store
             .change(user, |ledger| {
                 ledger.expire(now, self.config.expired_retention);
-                ledger.delete(id).map(drop).ok_or(ServiceError::NoSuchToken)
+                ledger.delete(id).map(drop).ok_or(LedgerError::NoSuchToken)
             })
-            .await?
+            .await??;
+        Ok(())
     }
 
     /// Revokes all tokens of `user`, and returns how many there were.
@@ -187,7 +164,7 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
     ///
     /// [`StoreError`], after which they may be revoked.
     pub async fn revoke_all(&self, user: &Username) -> Result<usize, StoreError> {
-        let now = self.clock.now();
+        let now = self.now();
         let change = self.store.change(user, |ledger| {
             ledger.expire(now, self.config.expired_retention);
             match ledger.delete_all() {
@@ -224,7 +201,7 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
     /// [`StoreError`]: it cannot, it does not, or the signing key in it is malformed.
     pub async fn check_store(&self) -> Result<(), StoreError> {
         self.present_keys().await?;
-        let now = self.clock.now();
+        let now = self.now();
         let remembered = self.write_check.borrow().clone();
         let is_recent = |at| at <= now && now.since(at) < WRITE_CHECK_PERIOD;
         let result = match remembered {
@@ -247,7 +224,7 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
     /// A random id for a new token.
     fn new_id(&self) -> TokenId {
         let mut bytes = [0; 16];
-        self.random.fill(&mut bytes);
+        self.store.ports.random().fill(&mut bytes);
         TokenId::from_random(bytes)
     }
 

@@ -68,12 +68,45 @@ pub enum StoreError {
     Contended,
 }
 
+/// What the service needs of its surroundings: a store, a clock, randomness. Three of them are one, as a tuple.
+pub trait Ports {
+    /// The type of the store.
+    type KeyValue: KeyValue;
+    /// The type of the clock.
+    type Clock: Clock;
+    /// The type of the source of randomness.
+    type Random: Random;
+
+    /// The store.
+    fn key_values(&self) -> &Self::KeyValue;
+    /// The clock.
+    fn clock(&self) -> &Self::Clock;
+    /// The source of randomness.
+    fn random(&self) -> &Self::Random;
+}
+
+impl<K: KeyValue, C: Clock, R: Random> Ports for (K, C, R) {
+    type KeyValue = K;
+    type Clock = C;
+    type Random = R;
+
+    fn key_values(&self) -> &K {
+        &self.0
+    }
+
+    fn clock(&self) -> &C {
+        &self.1
+    }
+
+    fn random(&self) -> &R {
+        &self.2
+    }
+}
+
 /// The documents of Latchkey in a key-value store.
 #[derive(Debug)]
-pub struct Store<K, C, R> {
-    key_values: K,
-    clock: C,
-    random: R,
+pub struct Store<P> {
+    pub(crate) ports: P,
 }
 
 /// The key of the document that holds the signing key made by [`Store::signing_key`].
@@ -85,19 +118,22 @@ const READY: &str = "latchkey-ready";
 /// The bytes of a signing key made by us: 256 bits, as HS256 asks for (RFC 7518, section 3.2).
 pub const SIGNING_KEY_BYTES: usize = 32;
 
-impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
-    /// The documents in `key_values`.
-    pub const fn new(key_values: K, clock: C, random: R) -> Self {
-        Self {
-            key_values,
-            clock,
-            random,
-        }
+impl<P: Ports> Store<P> {
+    fn key_values(&self) -> &P::KeyValue {
+        self.ports.key_values()
+    }
+
+    fn clock(&self) -> &P::Clock {
+        self.ports.clock()
+    }
+
+    fn random(&self) -> &P::Random {
+        self.ports.random()
     }
 
     /// The ledger of `user`: empty if there is none.
     pub async fn load(&self, user: &Username) -> Result<Ledger, StoreError> {
-        read_ledger(self.key_values.get(&ledger_key(user)).await?.as_deref())
+        read_ledger(self.key_values().get(&ledger_key(user)).await?.as_deref())
     }
 
     /// Changes the ledger of `user` by `apply`: atomically, once, and for good when this returns.
@@ -113,7 +149,7 @@ impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
         user: &Username,
         mut apply: impl FnMut(&mut Ledger) -> Result<T, E>,
     ) -> Result<Result<T, E>, StoreError> {
-        let write = WriteId::from_random(self.random.next_u64());
+        let write = WriteId::from_random(self.random().next_u64());
         let mut outcome = None;
         self.change_document(&ledger_key(user), &mut |current| {
             let mut ledger = read_ledger(current)?;
@@ -140,19 +176,19 @@ impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
 
     /// Writes the time to the store, to find out whether it takes writes. What stays the same a store need not write.
     pub async fn try_write(&self) -> Result<(), KeyValueError> {
-        let now = self.clock.now().as_secs().to_string();
-        self.key_values.set(READY, now.into_bytes()).await
+        let now = self.clock().now().as_secs().to_string();
+        self.key_values().set(READY, now.into_bytes()).await
     }
 
     /// The signing key of this store, if it has been made.
     pub async fn present_signing_key(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.key_values.get(SIGNING_KEY).await?)
+        Ok(self.key_values().get(SIGNING_KEY).await?)
     }
 
     /// The signing key of this store: made at random the first time, the same for all ever after.
     pub async fn signing_key(&self) -> Result<Vec<u8>, StoreError> {
         let mut new = vec![0; SIGNING_KEY_BYTES];
-        self.random.fill(&mut new);
+        self.random().fill(&mut new);
         let mut key = None;
         self.change_document(SIGNING_KEY, &mut |current| {
             key = Some(current.map_or_else(|| new.clone(), <[u8]>::to_vec));
@@ -168,8 +204,8 @@ impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
     /// Waits a random time that grows with every attempt, so that those who met once do not meet again.
     async fn back_off(&self, attempt: u32) {
         let longest = Duration::from_millis(2 << attempt.min(6)).as_nanos() as u64;
-        self.clock
-            .sleep(Duration::from_nanos(self.random.next_u64() % longest))
+        self.clock()
+            .sleep(Duration::from_nanos(self.random().next_u64() % longest))
             .await;
     }
 }

@@ -107,7 +107,7 @@ pub(crate) struct World {
     pub(crate) clock: FakeClock,
     pub(crate) memory: Memory,
     random: FakeRandom,
-    pub(crate) service: Service<Memory, FakeClock, FakeRandom>,
+    pub(crate) service: Service<(Memory, FakeClock, FakeRandom)>,
 }
 
 /// The credentials of `ada`.
@@ -142,7 +142,7 @@ fn assemble(
         _ => variable(name).map(str::to_owned),
     })
     .unwrap();
-    let service = Service::new(config, memory.clone(), clock.clone(), random.clone());
+    let service = Service::new(config, (memory.clone(), clock.clone(), random.clone()));
     World {
         clock,
         memory,
@@ -184,4 +184,4 @@ impl World {
 }
 
 /// What there would be, could the configuration work.
-pub(crate) type NoService = Service<Memory, FakeClock, FakeRandom>;
+pub(crate) type NoService = Service<(Memory, FakeClock, FakeRandom)>;

@@ -109,21 +109,11 @@ impl FromStr for TokenId {
 
     /// Accepts the hyphenated form only, in either case (RFC 9562, section 4).
     fn from_str(id: &str) -> Result<Self, NotATokenId> {
-        let mut bits = 0;
-        if id.len() != uuid::fmt::Hyphenated::LENGTH {
-            return Err(NotATokenId);
+        // Of this length it has no other form.
+        match id.len() {
+            uuid::fmt::Hyphenated::LENGTH => Uuid::try_parse(id).map(Self).map_err(|_| NotATokenId),
+            _ => Err(NotATokenId),
         }
-        for (index, character) in id.chars().enumerate() {
-            match (index, character) {
-                (8 | 13 | 18 | 23, '-') => {}
-                (8 | 13 | 18 | 23, _) => return Err(NotATokenId),
-                (_, digit) => {
-                    let digit = digit.to_digit(16).ok_or(NotATokenId)?;
-                    bits = bits << 4 | u128::from(digit);
-                }
-            }
-        }
-        Ok(Self(Uuid::from_u128(bits)))
     }
 }
 

@@ -11,7 +11,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 
 pub use listener::serve;
 
@@ -23,17 +23,20 @@ const DURATIONS: [f64; 16] = [
 
 /// Counts everything, and writes it down when asked. No label holds what a client can choose.
 pub struct Metrics {
-    registry: Registry,
+    /// By method, route and status.
     requests: Family<RequestLabels, Counter>,
-    request_duration: Family<RouteLabel, Histogram>,
+    request_duration: Family<Labels<1>, Histogram>,
     in_flight: Gauge,
     instances: Gauge,
-    store_operations: Family<StoreLabels, Counter>,
-    store_duration: Family<OperationLabel, Histogram>,
+    store_operations: Family<Labels<2>, Counter>,
+    store_duration: Family<Labels<1>, Histogram>,
     swap_retries: Counter,
-    events: Family<EventLabel, Counter>,
+    events: Family<Labels<1>, Counter>,
     audit_lines_lost: Counter,
+    registry: Registry,
 }
+
+type Labels<const N: usize> = [(&'static str, &'static str); N];
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RequestLabels {
@@ -41,27 +44,6 @@ struct RequestLabels {
     route: &'static str,
     /// 0 where the client did not wait for the answer.
     status: u16,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RouteLabel {
-    route: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct StoreLabels {
-    operation: &'static str,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OperationLabel {
-    operation: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct EventLabel {
-    event: &'static str,
 }
 
 /// How an operation of the store ended.
@@ -75,75 +57,85 @@ pub enum Outcome {
     Failed,
 }
 
-fn durations() -> Histogram {
-    Histogram::new(DURATIONS)
+/// A metric of this name, registered.
+fn register<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+/// Durations of this name, registered.
+fn register_durations(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+) -> Family<Labels<1>, Histogram> {
+    let metric = Family::new_with_constructor((|| Histogram::new(DURATIONS)) as fn() -> _);
+    registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
+    metric
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let mut metrics = Self {
-            registry: Registry::with_prefix("latchkey"),
-            requests: Family::default(),
-            request_duration: Family::new_with_constructor(durations),
-            in_flight: Gauge::default(),
-            instances: Gauge::default(),
-            store_operations: Family::default(),
-            store_duration: Family::new_with_constructor(durations),
-            swap_retries: Counter::default(),
-            events: Family::default(),
-            audit_lines_lost: Counter::default(),
+        let mut registry = Registry::with_prefix("latchkey");
+        let r = &mut registry;
+        let metrics = Self {
+            requests: register(
+                r,
+                "requests",
+                "Requests by method, route and status; status 0: the client did not wait for the answer",
+                Family::default(),
+            ),
+            request_duration: register_durations(
+                r,
+                "request_duration",
+                "Time from the end of a request's header to its answer, by route",
+            ),
+            in_flight: register(
+                r,
+                "requests_in_flight",
+                "Requests that are not yet answered",
+                Gauge::default(),
+            ),
+            instances: register(
+                r,
+                "instances",
+                "Instances of the component",
+                Gauge::default(),
+            ),
+            store_operations: register(
+                r,
+                "store_operations",
+                "Operations of the key-value store, by outcome: done, lost (a compare-and-swap that found another value) or failed",
+                Family::default(),
+            ),
+            store_duration: register_durations(
+                r,
+                "store_operation_duration",
+                "Time that operations of the key-value store took",
+            ),
+            swap_retries: register(
+                r,
+                "compare_and_swap_retries",
+                "Changes that were tried again because another was faster",
+                Counter::default(),
+            ),
+            events: register(
+                r,
+                "events",
+                "Lines for the auditor: tokens issued, rotated and revoked, sign-ins that failed or were throttled",
+                Family::default(),
+            ),
+            audit_lines_lost: register(
+                r,
+                "audit_lines_lost",
+                "Audit lines that were not written, since nobody read them",
+                Counter::default(),
+            ),
+            registry,
         };
-        let registry = &mut metrics.registry;
-        registry.register(
-            "requests",
-            "Requests by method, route and status; status 0: the client did not wait for the answer",
-            metrics.requests.clone(),
-        );
-        registry.register_with_unit(
-            "request_duration",
-            "Time from the end of a request's header to its answer, by route",
-            Unit::Seconds,
-            metrics.request_duration.clone(),
-        );
-        registry.register(
-            "requests_in_flight",
-            "Requests that are not yet answered",
-            metrics.in_flight.clone(),
-        );
-        registry.register(
-            "instances",
-            "Instances of the component",
-            metrics.instances.clone(),
-        );
-        registry.register(
-            "store_operations",
-            "Operations of the key-value store, by outcome: done, lost (a compare-and-swap that found another value) or failed",
-            metrics.store_operations.clone(),
-        );
-        registry.register_with_unit(
-            "store_operation_duration",
-            "Time that operations of the key-value store took",
-            Unit::Seconds,
-            metrics.store_duration.clone(),
-        );
-        registry.register(
-            "compare_and_swap_retries",
-            "Changes that were tried again because another was faster",
-            metrics.swap_retries.clone(),
-        );
-        registry.register(
-            "events",
-            "Lines for the auditor: tokens issued, rotated and revoked, sign-ins that failed or were throttled",
-            metrics.events.clone(),
-        );
-        registry.register(
-            "audit_lines_lost",
-            "Audit lines that were not written, since nobody read them",
-            metrics.audit_lines_lost.clone(),
-        );
         // From the start, so that a rate has a beginning.
         for event in audit::NAMES {
-            let _ = metrics.events.get_or_create(&EventLabel { event });
+            let _ = metrics.events.get_or_create(&[("event", event)]);
         }
         metrics
     }
@@ -171,7 +163,7 @@ impl Metrics {
         };
         self.requests.get_or_create(&labels).inc();
         self.request_duration
-            .get_or_create(&RouteLabel { route })
+            .get_or_create(&[("route", route)])
             .observe(duration.as_secs_f64());
     }
 
@@ -189,17 +181,15 @@ impl Metrics {
 
     /// An operation of the store is over.
     pub fn store_operation(&self, operation: &'static str, outcome: Outcome, duration: Duration) {
-        let labels = StoreLabels {
-            operation,
-            outcome: match outcome {
-                Outcome::Done => "done",
-                Outcome::Lost => "lost",
-                Outcome::Failed => "failed",
-            },
+        let told = match outcome {
+            Outcome::Done => "done",
+            Outcome::Lost => "lost",
+            Outcome::Failed => "failed",
         };
+        let labels = [("operation", operation), ("outcome", told)];
         self.store_operations.get_or_create(&labels).inc();
         self.store_duration
-            .get_or_create(&OperationLabel { operation })
+            .get_or_create(&[("operation", operation)])
             .observe(duration.as_secs_f64());
         if outcome == Outcome::Lost {
             self.swap_retries.inc();
@@ -209,7 +199,7 @@ impl Metrics {
     /// The component has told the auditor of an event of this name.
     pub fn event(&self, name: &str) {
         if let Some(event) = audit::NAMES.iter().find(|known| **known == name) {
-            self.events.get_or_create(&EventLabel { event }).inc();
+            self.events.get_or_create(&[("event", event)]).inc();
         }
     }
 

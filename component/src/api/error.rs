@@ -6,62 +6,61 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::body::{MAX_BYTES, MediaType};
-use super::response::{self, LogLine};
+use super::creation::LIFE;
+use super::response;
+use crate::audit::Event;
 use crate::config::ConfigError;
 use crate::idempotency::InvalidIdempotencyKey;
+use crate::ledger::LedgerError::{
+    AlreadyRotated, DescriptionTaken, LimitReached, NoSuchToken, TooManyIdempotencyKeys,
+};
 use crate::lifetime::LifetimeError;
-use crate::service::ServiceError;
+use crate::service::ServiceError::{self, IdempotencyKeyReused, Ledger, Lifetime, NoTokens, Store};
 use crate::store::StoreError;
+use crate::token::Username;
 
 /// A request that was not fulfilled.
 #[derive(Debug)]
 pub(super) enum ApiError {
     NotFound,
-    MethodNotAllowed(&'static str),
+    MethodNotAllowed(String),
     Configuration(ConfigError),
+    /// There were no credentials.
     Unauthorized,
-    TooManyAttempts { retry_after: Duration },
+    /// They prove nothing; they are of this user, if there is such a user.
+    SignInFailed(Option<Username>),
+    TooManyAttempts {
+        user: Option<Username>,
+        retry_after: Duration,
+    },
     NoBearer,
     MalformedBearer,
     InvalidToken,
     UnsupportedMediaType(MediaType),
     BodyTooLarge,
     IncompleteBody,
-    MalformedJson { message: String },
-    InvalidField { message: String },
+    MalformedJson {
+        message: String,
+    },
+    InvalidField {
+        message: String,
+    },
     InvalidForm(&'static str),
     DescriptionBlank,
-    DescriptionTaken,
     InvalidLifetime(&'static str, LifetimeError),
-    TokenLimitReached { limit: usize },
     InvalidIdempotencyKey,
-    IdempotencyKeyReused,
-    TooManyIdempotencyKeys,
-    NoTokens,
-    NoSuchToken,
-    AlreadyRotated,
-    StorageUnavailable(StoreError),
+    Service(ServiceError),
 }
 
 impl From<ServiceError> for ApiError {
     fn from(error: ServiceError) -> Self {
-        match error {
-            ServiceError::NoTokens => Self::NoTokens,
-            ServiceError::NoSuchToken => Self::NoSuchToken,
-            ServiceError::AlreadyRotated => Self::AlreadyRotated,
-            ServiceError::DescriptionTaken => Self::DescriptionTaken,
-            ServiceError::TokenLimitReached { limit } => Self::TokenLimitReached { limit },
-            ServiceError::IdempotencyKeyReused => Self::IdempotencyKeyReused,
-            ServiceError::TooManyIdempotencyKeys => Self::TooManyIdempotencyKeys,
-            ServiceError::Lifetime(error) => Self::InvalidLifetime("jwt_token_life", error),
-            ServiceError::Store(error) => Self::StorageUnavailable(error),
-        }
+        Self::Service(error)
     }
 }
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        Self::StorageUnavailable(error)
+        Self::Service(error.into())
     }
 }
 
@@ -77,6 +76,8 @@ fn challenge(headers: &mut HeaderMap, challenge: String) {
 }
 
 impl ApiError {
+    pub(super) const NO_SUCH_TOKEN: Self = Self::Service(Ledger(NoSuchToken));
+
     pub(super) fn invalid_field(field: &str, problem: impl std::fmt::Display) -> Self {
         Self::InvalidField {
             message: format!("{field} {problem}"),
@@ -110,21 +111,23 @@ impl ApiError {
             | Self::InvalidForm(_)
             | Self::MalformedBearer
             | Self::DescriptionBlank
-            | Self::DescriptionTaken
             | Self::InvalidLifetime(..)
-            | Self::InvalidIdempotencyKey => StatusCode::BAD_REQUEST,
-            Self::AlreadyRotated => StatusCode::CONFLICT,
-            Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooManyAttempts { .. } | Self::TooManyIdempotencyKeys => {
+            | Self::InvalidIdempotencyKey
+            | Self::Service(Ledger(DescriptionTaken) | Lifetime(_)) => StatusCode::BAD_REQUEST,
+            Self::Service(Ledger(AlreadyRotated)) => StatusCode::CONFLICT,
+            Self::Service(IdempotencyKeyReused) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooManyAttempts { .. } | Self::Service(Ledger(TooManyIdempotencyKeys)) => {
                 StatusCode::TOO_MANY_REQUESTS
             }
-            Self::Unauthorized | Self::NoBearer | Self::InvalidToken => StatusCode::UNAUTHORIZED,
-            Self::TokenLimitReached { .. } => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::NoTokens | Self::NoSuchToken => StatusCode::NOT_FOUND,
+            Self::Unauthorized | Self::SignInFailed(_) | Self::NoBearer | Self::InvalidToken => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::Service(Ledger(LimitReached(_))) => StatusCode::FORBIDDEN,
+            Self::NotFound | Self::Service(NoTokens | Ledger(NoSuchToken)) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Configuration(_) | Self::StorageUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Configuration(_) | Self::Service(Store(_)) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -136,7 +139,7 @@ impl ApiError {
             Self::Configuration(ConfigError::Invalid { .. } | ConfigError::Unreadable { .. }) => {
                 "misconfigured"
             }
-            Self::Unauthorized | Self::NoBearer => "unauthorized",
+            Self::Unauthorized | Self::SignInFailed(_) | Self::NoBearer => "unauthorized",
             Self::MalformedBearer | Self::InvalidForm(_) => "invalid_request",
             Self::InvalidToken => "invalid_token",
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
@@ -146,16 +149,16 @@ impl ApiError {
             Self::MalformedJson { .. } => "malformed_json",
             Self::InvalidField { .. } => "invalid_field",
             Self::DescriptionBlank => "description_blank",
-            Self::DescriptionTaken => "description_taken",
-            Self::InvalidLifetime(..) => "invalid_lifetime",
-            Self::TokenLimitReached { .. } => "token_limit_reached",
+            Self::InvalidLifetime(..) | Self::Service(Lifetime(_)) => "invalid_lifetime",
             Self::InvalidIdempotencyKey => "invalid_idempotency_key",
-            Self::IdempotencyKeyReused => "idempotency_key_reused",
-            Self::TooManyIdempotencyKeys => "too_many_idempotency_keys",
-            Self::NoTokens => "no_tokens",
-            Self::NoSuchToken => "no_such_token",
-            Self::AlreadyRotated => "already_rotated",
-            Self::StorageUnavailable(_) => "storage_unavailable",
+            Self::Service(Ledger(DescriptionTaken)) => "description_taken",
+            Self::Service(Ledger(LimitReached(_))) => "token_limit_reached",
+            Self::Service(Ledger(NoSuchToken)) => "no_such_token",
+            Self::Service(Ledger(AlreadyRotated)) => "already_rotated",
+            Self::Service(Ledger(TooManyIdempotencyKeys)) => "too_many_idempotency_keys",
+            Self::Service(IdempotencyKeyReused) => "idempotency_key_reused",
+            Self::Service(NoTokens) => "no_tokens",
+            Self::Service(Store(_)) => "storage_unavailable",
         }
     }
 
@@ -166,10 +169,12 @@ impl ApiError {
                 format!("The method is not allowed here; allowed are {allow}")
             }
             Self::Configuration(error) => format!("Latchkey cannot work: {error}"),
-            Self::Unauthorized => "The server could not verify that you are authorized to access \
+            Self::Unauthorized | Self::SignInFailed(_) => {
+                "The server could not verify that you are authorized to access \
                                    the URL requested. Sign in with HTTP Basic authentication: the \
                                    credentials are missing or wrong."
-                .to_owned(),
+                    .to_owned()
+            }
             Self::TooManyAttempts { .. } => {
                 "There are too many attempts to sign in: try again later".to_owned()
             }
@@ -194,38 +199,55 @@ impl ApiError {
             Self::IncompleteBody => "The request body ended before its end".to_owned(),
             Self::MalformedJson { message } | Self::InvalidField { message } => message.clone(),
             Self::InvalidForm(problem) => format!("The parameter {problem}"),
-            Self::DescriptionBlank | Self::DescriptionTaken => {
+            Self::DescriptionBlank | Self::Service(Ledger(DescriptionTaken)) => {
                 "Token description already exists or is blank".to_owned()
             }
             Self::InvalidLifetime(field, error) => format!("{field}: {error}"),
-            Self::TokenLimitReached { limit } => {
+            Self::Service(Lifetime(error)) => format!("{LIFE}: {error}"),
+            Self::Service(Ledger(LimitReached(limit))) => {
                 format!("You have {limit} tokens, as many as a user may have: delete one first")
             }
             Self::InvalidIdempotencyKey => {
                 format!("The header Idempotency-Key {InvalidIdempotencyKey}")
             }
-            Self::IdempotencyKeyReused => {
+            Self::Service(IdempotencyKeyReused) => {
                 "The Idempotency-Key was used for another request within the last 24 hours"
                     .to_owned()
             }
-            Self::TooManyIdempotencyKeys => {
+            Self::Service(Ledger(TooManyIdempotencyKeys)) => {
                 "Too many Idempotency-Keys were used within the last 24 hours".to_owned()
             }
-            Self::NoTokens => "Tokens does not exist".to_owned(),
-            Self::NoSuchToken => {
+            Self::Service(NoTokens) => "Tokens does not exist".to_owned(),
+            Self::Service(Ledger(NoSuchToken)) => {
                 "Token does not exist, make sure to enter correct token id".to_owned()
             }
-            Self::AlreadyRotated => {
+            Self::Service(Ledger(AlreadyRotated)) => {
                 "Token has been rotated already, rotate the newest with this description".to_owned()
             }
-            Self::StorageUnavailable(_) => {
+            Self::Service(Store(_)) => {
                 "The token store does not answer at the moment: try again".to_owned()
             }
         }
     }
 
-    /// The response; what only the log may know goes with it as a [`LogLine`].
-    pub(super) fn into_response(self) -> Response<Bytes> {
+    /// What an auditor would ask for.
+    pub(super) fn event(&self) -> Option<Event> {
+        match self {
+            Self::SignInFailed(user) => Some(Event::SignInFailed(user.clone())),
+            Self::TooManyAttempts { user, .. } => Some(Event::SignInThrottled(user.clone())),
+            _ => None,
+        }
+    }
+
+    /// What the log should know and the client should not.
+    pub(super) fn log_line(&self) -> Option<String> {
+        match self {
+            Self::Service(Store(error)) => Some(format!("storage unavailable: {error}")),
+            _ => None,
+        }
+    }
+
+    pub(super) fn response(&self) -> Response<Bytes> {
         let error = match self {
             // Where OAuth clients look for it (RFC 6749, section 5.2).
             Self::InvalidForm(_) => Some(self.code()),
@@ -233,17 +255,17 @@ impl ApiError {
         };
         let mut response = response::error(self.status(), self.code(), &self.message(), error);
         let headers = response.headers_mut();
-        match &self {
+        match self {
             Self::MethodNotAllowed(allow) => {
-                headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+                headers.insert(header::ALLOW, response::allow(allow));
             }
-            Self::Unauthorized => {
+            Self::Unauthorized | Self::SignInFailed(_) => {
                 headers.insert(
                     header::WWW_AUTHENTICATE,
                     HeaderValue::from_static(r#"Basic realm="latchkey", charset="UTF-8""#),
                 );
             }
-            Self::TooManyAttempts { retry_after } => {
+            Self::TooManyAttempts { retry_after, .. } => {
                 headers.insert(header::RETRY_AFTER, whole_seconds(*retry_after));
             }
             Self::NoBearer => challenge(headers, BEARER.to_owned()),
@@ -254,12 +276,10 @@ impl ApiError {
                 headers,
                 format!(r#"{BEARER}, error="invalid_token", error_description="{INVALID_TOKEN}""#),
             ),
-            Self::StorageUnavailable(error) => {
+            Self::Service(Store(_)) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-                let line = LogLine(format!("storage unavailable: {error}"));
-                response.extensions_mut().insert(line);
             }
-            Self::TooManyIdempotencyKeys => {
+            Self::Service(Ledger(TooManyIdempotencyKeys)) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("3600"));
             }
             _ => {}
@@ -284,11 +304,13 @@ pub(super) mod tests {
         let text = String::new;
         let errors = [
             NotFound,
-            MethodNotAllowed("GET"),
+            MethodNotAllowed(text()),
             Configuration(ConfigError::NoUsers),
             Configuration(ConfigError::Unreadable { variable: "users" }),
             Unauthorized,
+            SignInFailed(None),
             TooManyAttempts {
+                user: None,
                 retry_after: Duration::ZERO,
             },
             NoBearer,
@@ -301,16 +323,17 @@ pub(super) mod tests {
             InvalidField { message: text() },
             InvalidForm(""),
             DescriptionBlank,
-            DescriptionTaken,
             InvalidLifetime("", LifetimeError::Zero),
-            TokenLimitReached { limit: 1 },
             InvalidIdempotencyKey,
-            IdempotencyKeyReused,
-            TooManyIdempotencyKeys,
-            NoTokens,
-            NoSuchToken,
-            AlreadyRotated,
-            StorageUnavailable(StoreError::Contended),
+            Service(IdempotencyKeyReused),
+            Service(NoTokens),
+            Service(Lifetime(LifetimeError::Zero)),
+            Service(Ledger(NoSuchToken)),
+            Service(Ledger(DescriptionTaken)),
+            Service(Ledger(LimitReached(1))),
+            Service(Ledger(AlreadyRotated)),
+            Service(Ledger(TooManyIdempotencyKeys)),
+            Service(Store(StoreError::Contended)),
         ];
         // An error that is not here does not compile: it belongs into the list above.
         let known = |error: &ApiError| match error {
@@ -318,6 +341,7 @@ pub(super) mod tests {
             | MethodNotAllowed(_)
             | Configuration(_)
             | Unauthorized
+            | SignInFailed(_)
             | TooManyAttempts { .. }
             | NoBearer
             | MalformedBearer
@@ -329,16 +353,21 @@ pub(super) mod tests {
             | InvalidField { .. }
             | InvalidForm(_)
             | DescriptionBlank
-            | DescriptionTaken
             | InvalidLifetime(..)
-            | TokenLimitReached { .. }
             | InvalidIdempotencyKey
-            | IdempotencyKeyReused
-            | TooManyIdempotencyKeys
-            | NoTokens
-            | NoSuchToken
-            | AlreadyRotated
-            | StorageUnavailable(_) => (error.status().as_u16(), error.code()),
+            | Service(
+                IdempotencyKeyReused
+                | NoTokens
+                | Lifetime(_)
+                | Ledger(
+                    NoSuchToken
+                    | DescriptionTaken
+                    | LimitReached(_)
+                    | AlreadyRotated
+                    | TooManyIdempotencyKeys,
+                )
+                | Store(_),
+            ) => (error.status().as_u16(), error.code()),
         };
         errors.iter().map(known).collect()
     }
@@ -353,7 +382,8 @@ pub(super) mod tests {
             (300_000, "300"),
         ] {
             let retry_after = Duration::from_millis(millis);
-            let response = ApiError::TooManyAttempts { retry_after }.into_response();
+            let user = None;
+            let response = ApiError::TooManyAttempts { user, retry_after }.response();
             assert_eq!(response.status(), 429);
             assert_eq!(response.headers()["retry-after"], seconds, "{millis}");
         }

@@ -12,45 +12,14 @@ pub(super) async fn read_token(
     body: impl RequestBody,
 ) -> Result<String, ApiError> {
     let bytes = body::read(headers, body, MediaType::Form).await?;
-    let mut tokens = bytes
-        .split(|byte| *byte == b'&')
-        .map(|pair| {
-            let end = pair.iter().position(|byte| *byte == b'=');
-            pair.split_at(end.unwrap_or(pair.len()))
-        })
-        .filter(|(name, _)| decode(name) == "token")
-        .map(|(_, value)| decode(value.strip_prefix(b"=").unwrap_or_default()));
+    let mut tokens = form_urlencoded::parse(&bytes)
+        .filter(|(name, _)| name == "token")
+        .map(|(_, token)| token.into_owned());
     match (tokens.next(), tokens.next()) {
         (Some(token), None) => Ok(token),
         (None, _) => Err(ApiError::InvalidForm("token is required")),
         (Some(_), Some(_)) => Err(ApiError::InvalidForm("token must not be repeated")),
     }
-}
-
-/// What a name or a value stands for. A percent sign without two digits stands for itself, as in browsers; what is not
-/// UTF-8 then is no token.
-fn decode(encoded: &[u8]) -> String {
-    let mut decoded = Vec::with_capacity(encoded.len());
-    let mut rest = encoded;
-    while let [byte, after @ ..] = rest {
-        rest = after;
-        decoded.push(match (byte, after) {
-            (b'+', _) => b' ',
-            (b'%', [high, low, after @ ..]) => match (digit(*high), digit(*low)) {
-                (Some(high), Some(low)) => {
-                    rest = after;
-                    high << 4 | low
-                }
-                _ => b'%',
-            },
-            _ => *byte,
-        });
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).map(|digit| digit as u8)
 }
 
 #[cfg(test)]

@@ -1,57 +1,51 @@
 //! What everybody may ask, without signing in.
 
-use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, StatusCode};
 
-use super::Happened;
+use super::Answer;
 use super::body::RequestBody;
 use super::error::ApiError;
 use super::route::OpenAction;
 use super::{document, form, key_set, response, verification};
 use crate::audit::Event;
 use crate::config::ConfigError;
-use crate::ports::{Clock, Random};
-use crate::service::Service;
-use crate::store::KeyValue;
+use crate::service::{LiveToken, Service};
+use crate::store::Ports;
 
-pub(super) async fn perform<K, C, R>(
-    service: Result<&Service<K, C, R>, &ConfigError>,
+pub(super) async fn perform<P: Ports>(
+    service: Result<&Service<P>, &ConfigError>,
     action: OpenAction,
     request: Request<impl RequestBody>,
-    event: &mut Happened,
-) -> Result<Response<Bytes>, ApiError>
-where
-    K: KeyValue,
-    C: Clock + Clone,
-    R: Random + Clone,
-{
+) -> Result<Answer, ApiError> {
     let service = service.map_err(|error| ApiError::Configuration(error.clone()));
-    match action {
-        OpenAction::Verify => verification::answer(service?, request.headers()).await,
+    let (parts, body) = request.into_parts();
+    let headers = &parts.headers;
+    Ok(match action {
+        OpenAction::Verify => verification::answer(service?, headers).await?.into(),
         OpenAction::Revoke => {
             let service = service?;
-            let (parts, body) = request.into_parts();
-            let token = form::read_token(&parts.headers, body).await?;
+            let token = form::read_token(headers, body).await?;
             let ended = service.revoke_held(&token).await?;
-            *event = ended.map(|live| Event::TokenRevokedByBearer(live.user, live.status.token.id));
-            // Of a token that is not live, the same: it is of no use any more (RFC 7009, section 2.2).
-            Ok(message("Token revoked"))
+            let event =
+                |live: LiveToken| Event::TokenRevokedByBearer(live.user, live.status.token.id);
+            Answer {
+                event: ended.map(event),
+                // Of a token that is not live, the same: it is of no use any more (RFC 7009, section 2.2).
+                ..message("Token revoked")
+            }
         }
-        OpenAction::ShowPage => Ok(document::PAGE.response(request.headers())),
-        OpenAction::Describe => Ok(document::OPENAPI.response(request.headers())),
-        OpenAction::ShowKeys => Ok(key_set::response(
-            &service?.public_keys(),
-            request.headers(),
-        )),
-        // Whatever else does not work: a restart would not mend it.
-        OpenAction::Live => Ok(message("i am alive")),
+        OpenAction::ShowPage => document::PAGE.response(headers).into(),
+        OpenAction::Describe => document::OPENAPI.response(headers).into(),
+        OpenAction::ShowKeys => key_set::response(&service?.public_keys(), headers).into(),
+        // Even if nothing else works: a restart would not mend it.
+        OpenAction::Live => message("i am alive"),
         OpenAction::Ready => {
             service?.check_store().await?;
-            Ok(message("i am ready"))
+            message("i am ready")
         }
-    }
+    })
 }
 
-fn message(message: &'static str) -> Response<Bytes> {
-    response::json(StatusCode::OK, &response::Message { message })
+fn message(message: &'static str) -> Answer {
+    response::json(StatusCode::OK, &response::Message { message }).into()
 }

@@ -11,14 +11,6 @@ use super::route;
 use crate::service::{Issued, TokenStatus};
 use crate::token::{Description, TokenId};
 
-/// What the log should know of a response, and the client should not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine(pub String);
-
-/// The line that tells an auditor what happened; see [`crate::audit`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditLine(pub String);
-
 /// A JSON response.
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
     let body = serde_json::to_vec(body).expect("strings and finite numbers are always JSON");
@@ -44,12 +36,17 @@ fn json_bytes(status: StatusCode, body: Vec<u8>) -> Response<Bytes> {
     response
 }
 
+/// The value of the `Allow` header.
+pub(super) fn allow(methods: &str) -> HeaderValue {
+    HeaderValue::try_from(methods).expect("names of methods")
+}
+
 /// The answer to `OPTIONS`.
-pub(super) fn options(allow: &'static str) -> Response<Bytes> {
+pub(super) fn options(methods: &str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+    headers.insert(header::ALLOW, allow(methods));
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),

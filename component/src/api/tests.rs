@@ -17,7 +17,7 @@ use crate::testing::{ADA, World, world};
 #[derive(Debug)]
 struct Answer {
     status: u16,
-    headers: http::HeaderMap,
+    headers: HeaderMap,
     body: Value,
     /// The line for the auditor.
     audit: Value,
@@ -48,8 +48,8 @@ impl World {
     }
 }
 
-async fn send<K: KeyValue, C: Clock + Clone, R: Random + Clone>(
-    service: Result<&Service<K, C, R>, &ConfigError>,
+async fn send<P: Ports>(
+    service: Result<&Service<P>, &ConfigError>,
     line: &str,
     headers: &[(&str, &str)],
     body: &str,
@@ -60,9 +60,9 @@ async fn send<K: KeyValue, C: Clock + Clone, R: Random + Clone>(
         request = request.header(*name, *value);
     }
     let request = request.body(Bytes::from(body.to_owned())).unwrap();
-    let response = handle(service, request).await;
-    let (parts, body) = response.into_parts();
-    let audit = parts.extensions.get().map(|AuditLine(line)| line.as_str());
+    let handled = handle(service, request).await;
+    let (parts, body) = handled.response.into_parts();
+    let audit = handled.audit_line.as_deref();
     let answer = Answer {
         status: parts.status.as_u16(),
         audit: serde_json::from_str(audit.unwrap_or("null")).unwrap(),

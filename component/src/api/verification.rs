@@ -8,9 +8,8 @@ use super::bearer::Bearer;
 use super::error::ApiError;
 use super::headers::{TOKEN_ID, USER};
 use super::response;
-use crate::ports::{Clock, Random};
 use crate::service::{LiveToken, Service};
-use crate::store::KeyValue;
+use crate::store::Ports;
 use crate::token::{Description, TokenId, Username};
 
 /// The body, for who would rather read that.
@@ -23,15 +22,10 @@ struct Verified<'a> {
     jwt_token_life_remaining: f64,
 }
 
-pub(super) async fn answer<K, C, R>(
-    service: &Service<K, C, R>,
+pub(super) async fn answer<P: Ports>(
+    service: &Service<P>,
     headers: &HeaderMap,
-) -> Result<Response<Bytes>, ApiError>
-where
-    K: KeyValue,
-    C: Clock + Clone,
-    R: Random + Clone,
-{
+) -> Result<Response<Bytes>, ApiError> {
     match Bearer::parse(headers) {
         Bearer::Absent => Err(ApiError::NoBearer),
         Bearer::Malformed => Err(ApiError::MalformedBearer),

@@ -4,9 +4,6 @@ mod guessing;
 mod line;
 mod time;
 
-use http::HeaderValue;
-use http::header::AUTHORIZATION;
-
 use super::*;
 use time::{FakeClock, run};
 
@@ -51,17 +48,16 @@ fn bcrypt_hash(password: &str) -> String {
 
 /// Authenticates a request with these `Authorization` headers by an instance that has seen nothing yet.
 fn ask(headers: &[&[u8]]) -> Authentication {
-    let mut map = HeaderMap::new();
-    for value in headers {
-        map.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
-    }
     let clock = FakeClock::new();
-    run(&clock, authenticator().authenticate(&map, &clock))
+    let sign_in = SignIn::parse(headers.iter().copied());
+    let authentication = run(&clock, authenticator().authenticate(sign_in, &clock));
+    time::without_user(authentication)
 }
 
 #[test]
 fn the_header_proves_its_user_or_nothing() {
-    use Authentication::{Absent, Failed};
+    use Authentication::Absent;
+    const FAILED: Authentication = Authentication::Failed(None);
     let ada = Authentication::Valid("ada".parse().unwrap());
     let bob = Authentication::Valid("bob".parse().unwrap());
     for (headers, expected) in [
@@ -73,29 +69,54 @@ fn the_header_proves_its_user_or_nothing() {
         // bob:pässword:x, with and without padding
         (&["Basic Ym9iOnDDpHNzd29yZDp4".as_bytes()], bob),
         // ada:Password
-        (&[b"Basic YWRhOlBhc3N3b3Jk"], Failed),
+        (&[b"Basic YWRhOlBhc3N3b3Jk"], FAILED),
         // eve:password
-        (&[b"Basic ZXZlOnBhc3N3b3Jk"], Failed),
+        (&[b"Basic ZXZlOnBhc3N3b3Jk"], FAILED),
         // :password
-        (&[b"Basic OnBhc3N3b3Jk"], Failed),
+        (&[b"Basic OnBhc3N3b3Jk"], FAILED),
         // bob: in Latin-1
-        (&[b"Basic Ym9iOnDkc3N3b3JkOng="], Failed),
+        (&[b"Basic Ym9iOnDkc3N3b3JkOng="], FAILED),
         // no colon
-        (&[b"Basic YWRh"], Failed),
-        (&[b"Basic"], Failed),
-        (&[b"Basic "], Failed),
-        (&[b"Basic !!!!"], Failed),
-        (&[b"YWRhOnBhc3N3b3Jk"], Failed),
-        (&[b"Bearer YWRhOnBhc3N3b3Jk"], Failed),
-        (&["Basic ä".as_bytes()], Failed),
+        (&[b"Basic YWRh"], FAILED),
+        (&[b"Basic"], FAILED),
+        (&[b"Basic "], FAILED),
+        (&[b"Basic !!!!"], FAILED),
+        (&[b"YWRhOnBhc3N3b3Jk"], FAILED),
+        (&[b"Bearer YWRhOnBhc3N3b3Jk"], FAILED),
+        (&["Basic ä".as_bytes()], FAILED),
         (
             &[b"Basic YWRhOnBhc3N3b3Jk", b"Basic YWRhOnBhc3N3b3Jk"],
-            Failed,
+            FAILED,
         ),
     ] {
         let shown: Vec<_> = headers.iter().map(|h| String::from_utf8_lossy(h)).collect();
         assert_eq!(ask(headers), expected, "{shown:?}");
     }
+}
+
+#[test]
+fn what_fails_keeps_the_name_of_its_user() {
+    let clock = FakeClock::new();
+    let authenticator = authenticator();
+    let user = Some("ada".parse().unwrap());
+    let attempt = |name: &str| {
+        let credentials = Credentials {
+            name: name.parse().unwrap(),
+            password: "wrong".into(),
+        };
+        let sign_in = SignIn::Credentials(credentials);
+        run(&clock, authenticator.authenticate(sign_in, &clock))
+    };
+    for _ in 0..5 {
+        assert_eq!(attempt("ada"), Authentication::Failed(user.clone()));
+        assert_eq!(attempt("eve"), Authentication::Failed(None));
+    }
+    let throttled = |name| match attempt(name) {
+        Authentication::Throttled { user, .. } => user,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(throttled("ada"), user);
+    assert_eq!(throttled("eve"), None);
 }
 
 #[test]
@@ -107,7 +128,7 @@ fn the_password_behind_a_decoy_lets_nobody_in() {
     let authenticator = Authenticator::new(Users::new(users), &FixedRandom);
     let clock = FakeClock::new();
     let sign_in = |name| time::sign_in(&authenticator, &clock, name, "password");
-    assert_eq!(sign_in("eve"), Authentication::Failed);
+    assert_eq!(sign_in("eve"), Authentication::Failed(None));
     assert_eq!(
         sign_in("ada"),
         Authentication::Valid("ada".parse().unwrap())

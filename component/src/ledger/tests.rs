@@ -35,7 +35,7 @@ fn a_description_is_taken_until_its_token_is_deleted() {
     let mut ledger = ledger();
     assert_eq!(
         ledger.create(token(3, " alpha "), 10),
-        Err(CreateError::DescriptionTaken)
+        Err(LedgerError::DescriptionTaken)
     );
     assert_eq!(ledger.create(token(3, "Alpha"), 10), Ok(()));
     assert_eq!(ledger.delete(token(1, "-").id), Some(token(1, "alpha")));
@@ -48,7 +48,7 @@ fn the_limit_holds() {
     let mut ledger = ledger();
     assert_eq!(
         ledger.create(token(3, "gamma"), 2),
-        Err(CreateError::LimitReached)
+        Err(LedgerError::LimitReached(2))
     );
     assert_eq!(ledger.create(token(3, "gamma"), 3), Ok(()));
 }
@@ -72,13 +72,13 @@ fn a_rotated_token_leaves_at_once_or_when_it_retires() {
     assert_eq!(ledger.tokens(), [new.clone(), token(2, "beta \"β\" \\")]);
     assert_eq!(
         ledger.rotate(old.id, token(4, "alpha"), None, 2),
-        Err(RotateError::NoSuchToken)
+        Err(LedgerError::NoSuchToken)
     );
 
     let newer = token(4, "alpha");
     assert_eq!(
         ledger.rotate(new.id, newer.clone(), Some(1_020), 2),
-        Err(RotateError::LimitReached)
+        Err(LedgerError::LimitReached(2))
     );
     assert_eq!(ledger.rotate(new.id, newer.clone(), Some(1_020), 3), Ok(()));
     let retiring = Token {
@@ -88,11 +88,11 @@ fn a_rotated_token_leaves_at_once_or_when_it_retires() {
     assert_eq!(ledger.tokens()[..2], [newer.clone(), retiring]);
     assert_eq!(
         ledger.rotate(new.id, token(5, "alpha"), None, 9),
-        Err(RotateError::AlreadyRotated)
+        Err(LedgerError::AlreadyRotated)
     );
     assert_eq!(
         ledger.create(token(5, "alpha"), 9),
-        Err(CreateError::DescriptionTaken)
+        Err(LedgerError::DescriptionTaken)
     );
     assert_eq!(
         Ledger::from_document(&ledger.to_document()),

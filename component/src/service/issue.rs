@@ -3,10 +3,9 @@
 use super::{Issued, Service, ServiceError};
 use crate::idempotency::{Digest, IdempotencyKey};
 use crate::jwt::Claims;
-use crate::ledger::{CreateError, Ledger, Repeatable};
+use crate::ledger::{Ledger, Repeatable};
 use crate::lifetime::Lifetime;
-use crate::ports::{Clock, Random};
-use crate::store::KeyValue;
+use crate::store::Ports;
 use crate::token::{Description, Timestamp, Token, Username};
 
 /// Why a ledger was left as it is.
@@ -16,13 +15,13 @@ enum NotCreated {
     Refused(ServiceError),
 }
 
-impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
+impl<P: Ports> Service<P> {
     /// Issues a token to `user`; with `key`, once only, however often it is asked for within a day.
     ///
     /// # Errors
     ///
-    /// [`ServiceError::Lifetime`], [`ServiceError::DescriptionTaken`], [`ServiceError::TokenLimitReached`];
-    /// [`ServiceError::IdempotencyKeyReused`], [`ServiceError::TooManyIdempotencyKeys`]; [`ServiceError::Store`], after
+    /// [`ServiceError::Lifetime`], [`ServiceError::Ledger`];
+    /// [`ServiceError::IdempotencyKeyReused`], [`ServiceError::Store`], after
     /// which there may be a record of a token that nobody has.
     pub async fn issue(
         &self,
@@ -34,7 +33,7 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
         let lifetime = lifetime.at_most(self.config.max_token_life)?;
         // Before the ledger changes: a token that we cannot sign must not be listed.
         let keys = self.keys().await?;
-        let now = self.clock.now();
+        let now = self.now();
         let token = Token {
             id: self.new_id(),
             description,
@@ -94,12 +93,6 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
                 }
             }
         };
-        result.map_err(|error| {
-            NotCreated::Refused(match error {
-                CreateError::DescriptionTaken => ServiceError::DescriptionTaken,
-                CreateError::LimitReached => ServiceError::TokenLimitReached { limit },
-                CreateError::TooManyRepeatable => ServiceError::TooManyIdempotencyKeys,
-            })
-        })
+        result.map_err(|error| NotCreated::Refused(error.into()))
     }
 }

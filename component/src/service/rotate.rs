@@ -2,10 +2,9 @@
 
 use super::{Issued, Service, ServiceError};
 use crate::jwt::Claims;
-use crate::ledger::{Ledger, RotateError};
+use crate::ledger::{Ledger, LedgerError};
 use crate::lifetime::Lifetime;
-use crate::ports::{Clock, Random};
-use crate::store::KeyValue;
+use crate::store::Ports;
 use crate::token::{Token, TokenId, Username};
 
 /// What the successor of a token is to be.
@@ -17,13 +16,13 @@ pub struct Rotation {
     pub overlap: Option<Lifetime>,
 }
 
-impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
+impl<P: Ports> Service<P> {
     /// Issues a token with the description of the one of this id, which ends: both in one change of the ledger.
     ///
     /// # Errors
     ///
-    /// [`ServiceError::NoSuchToken`], [`ServiceError::AlreadyRotated`], [`ServiceError::Lifetime`], for an old life that is
-    /// too long by now as for a new one; [`ServiceError::TokenLimitReached`], with an overlap only; [`ServiceError::Store`],
+    /// [`LedgerError::NoSuchToken`], [`LedgerError::AlreadyRotated`], [`ServiceError::Lifetime`], for an old life that is
+    /// too long by now as for a new one; [`LedgerError::LimitReached`], with an overlap only; [`ServiceError::Store`],
     /// after which the token may be rotated.
     pub async fn rotate(
         &self,
@@ -33,13 +32,13 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
     ) -> Result<Issued, ServiceError> {
         // Before the ledger changes: a token that we cannot sign must not be listed.
         let keys = self.keys().await?;
-        let now = self.clock.now();
+        let now = self.now();
         let issued_at = now.as_secs();
         let new_id = self.new_id();
         let limit = self.config.max_tokens_per_user;
         let rotate = |ledger: &mut Ledger| {
             ledger.expire(now, self.config.expired_retention);
-            let old = ledger.find(id).ok_or(ServiceError::NoSuchToken)?;
+            let old = ledger.find(id).ok_or(LedgerError::NoSuchToken)?;
             let lifetime = rotation.lifetime.unwrap_or(old.lifetime);
             let token = Token {
                 id: new_id,
@@ -51,12 +50,8 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
             };
             let overlap = rotation.overlap.map(Lifetime::as_secs);
             let retires_at = overlap.map(|secs| issued_at.saturating_add(secs));
-            match ledger.rotate(id, token.clone(), retires_at, limit) {
-                Ok(()) => Ok(token),
-                Err(RotateError::NoSuchToken) => Err(ServiceError::NoSuchToken),
-                Err(RotateError::AlreadyRotated) => Err(ServiceError::AlreadyRotated),
-                Err(RotateError::LimitReached) => Err(ServiceError::TokenLimitReached { limit }),
-            }
+            ledger.rotate(id, token.clone(), retires_at, limit)?;
+            Ok::<_, ServiceError>(token)
         };
         let token = self.store.change(user, rotate).await??;
         let signed = keys.sign(&Claims::new(user, &token));

@@ -30,11 +30,11 @@ async fn the_life_of_a_token() {
     world.service.revoke(&ada, token.id).await.unwrap();
     assert_eq!(
         world.service.revoke(&ada, token.id).await,
-        Err(ServiceError::NoSuchToken)
+        Err(ServiceError::Ledger(LedgerError::NoSuchToken))
     );
     assert_eq!(
         world.service.show(&ada, token.id).await,
-        Err(ServiceError::NoSuchToken)
+        Err(ServiceError::Ledger(LedgerError::NoSuchToken))
     );
     assert_eq!(world.list("ada").await, Err(ServiceError::NoTokens));
 }
@@ -47,11 +47,11 @@ async fn one_user_does_not_see_another() {
     let bob = "bob".parse().unwrap();
     assert_eq!(
         world.service.show(&bob, token.id).await,
-        Err(ServiceError::NoSuchToken)
+        Err(ServiceError::Ledger(LedgerError::NoSuchToken))
     );
     assert_eq!(
         world.service.revoke(&bob, token.id).await,
-        Err(ServiceError::NoSuchToken)
+        Err(ServiceError::Ledger(LedgerError::NoSuchToken))
     );
     assert_eq!(world.list("ada").await.unwrap(), ["alpha"]);
 }
@@ -65,7 +65,10 @@ async fn expired_tokens_are_listed_for_the_retention() {
 
     assert_eq!(world.list("ada").await.unwrap(), ["long", "short"]);
     let taken = world.issue("ada", "short", "1m").await;
-    assert_eq!(taken, Err(ServiceError::DescriptionTaken));
+    assert_eq!(
+        taken,
+        Err(ServiceError::Ledger(LedgerError::DescriptionTaken))
+    );
 
     world.clock.advance(Duration::from_secs(3_601));
     assert_eq!(world.list("ada").await.unwrap(), ["long"]);
@@ -84,7 +87,10 @@ async fn the_limits() {
     world.issue("ada", "one", "1 day").await.unwrap();
     world.issue("ada", "two", "1s").await.unwrap();
     let third = world.issue("ada", "three", "1s").await;
-    assert_eq!(third, Err(ServiceError::TokenLimitReached { limit: 2 }));
+    assert_eq!(
+        third,
+        Err(ServiceError::Ledger(LedgerError::LimitReached(2)))
+    );
     world.issue("bob", "one", "1s").await.unwrap();
 }
 
@@ -172,7 +178,7 @@ async fn a_creation_is_repeated_for_a_day_and_not_doubled() {
     }
     assert_eq!(
         create("alpha", "1h", "l").await,
-        Err(ServiceError::DescriptionTaken)
+        Err(ServiceError::Ledger(LedgerError::DescriptionTaken))
     );
 
     // Neither is it created again once it has been deleted, or has expired.

@@ -2,8 +2,7 @@
 
 use super::{Service, TokenStatus};
 use crate::jwt::Claims;
-use crate::ports::{Clock, Random};
-use crate::store::{KeyValue, StoreError};
+use crate::store::{Ports, StoreError};
 use crate::token::Username;
 
 /// A token that is good at this moment.
@@ -15,7 +14,7 @@ pub struct LiveToken {
     pub status: TokenStatus,
 }
 
-impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
+impl<P: Ports> Service<P> {
     /// The token that `signed` is, or `None` if it is not live. It is live only if
     ///
     /// - one of the keys signed it, with the key's own algorithm;
@@ -33,7 +32,7 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
         let Some(keys) = self.present_keys().await? else {
             return Ok(None);
         };
-        let Ok(claims) = keys.verify(signed, self.clock.now()) else {
+        let Ok(claims) = keys.verify(signed, self.now()) else {
             return Ok(None);
         };
         let Some(user) = self.config.users.named(&claims.username) else {
@@ -47,7 +46,7 @@ impl<K: KeyValue, C: Clock + Clone, R: Random + Clone> Service<K, C, R> {
             return Ok(None);
         }
         // It may have expired while the store was read.
-        let status = TokenStatus::at(self.clock.now(), token.clone());
+        let status = TokenStatus::at(self.now(), token.clone());
         Ok((!status.is_expired()).then(|| LiveToken {
             user: user.clone(),
             status,

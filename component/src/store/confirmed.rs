@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::gate::{Entry, Gate};
-use super::{KeyValue, KeyValueError, Store, StoreError};
-use crate::ports::{Clock, Random};
+use super::{KeyValue, KeyValueError, Ports, Store, StoreError};
+use crate::ports::Clock;
 use crate::token::Timestamp;
 
 /// How long a change is tried: long enough for another to take the place of a creator that died (see [`Gate`]), and below
@@ -29,7 +29,7 @@ pub(super) enum Step {
 /// document is what it last wrote, it is not even asked.
 pub(super) type Decision<'a> = dyn FnMut(Option<&[u8]>) -> Result<Step, StoreError> + 'a;
 
-impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
+impl<P: Ports> Store<P> {
     /// Brings the document at `key` to where `decide` says `Done`.
     ///
     /// 1. Compare and swap, with what `decide` makes of the present value.
@@ -43,16 +43,16 @@ impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
         key: &str,
         decide: &mut Decision<'_>,
     ) -> Result<(), StoreError> {
-        let begin = self.clock.now();
-        let mut gate = Gate::new(key, &self.random);
+        let begin = self.clock().now();
+        let mut gate = Gate::new(key, self.random());
         let mut failing = None;
         for attempt in 0..MAX_ATTEMPTS {
-            if self.clock.now().since(begin) >= TRY_FOR {
+            if self.clock().now().since(begin) >= TRY_FOR {
                 break;
             }
             let failed = match self.write(key, &gate, decide).await? {
                 Written::Nothing => return Ok(()),
-                Written::NotCreated => match gate.enter(&self.key_values, &self.clock).await {
+                Written::NotCreated => match gate.enter(self.key_values(), self.clock()).await {
                     // Whoever has just been let in loses no time.
                     Ok(Entry::Granted) => continue,
                     Ok(Entry::Refused) => None,
@@ -82,7 +82,7 @@ impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
         failing: Option<(Timestamp, KeyValueError)>,
         error: KeyValueError,
     ) -> Result<(Timestamp, KeyValueError), StoreError> {
-        let now = self.clock.now();
+        let now = self.clock().now();
         let since = failing.map_or(now, |(since, _)| since);
         match now.since(since) < FAIL_FOR {
             true => Ok((since, error)),
@@ -100,13 +100,15 @@ impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
         let mut before = None;
         let mut decided = None;
         let answer = self
-            .key_values
+            .key_values()
             .compare_and_swap(key, &mut |current| {
                 before = current.map(<[u8]>::to_vec);
                 let step = decide(current);
                 let write = match &step {
                     // As late as can be: what the store takes until here must not outlast the right to create.
-                    Ok(Step::Write(_)) if current.is_none() && !gate.is_open(self.clock.now()) => {
+                    Ok(Step::Write(_))
+                        if current.is_none() && !gate.is_open(self.clock().now()) =>
+                    {
                         None
                     }
                     Ok(Step::Write(value)) => Some(value.clone()),
@@ -138,7 +140,7 @@ impl<K: KeyValue, C: Clock, R: Random> Store<K, C, R> {
         swap: Swap,
         decide: &mut Decision<'_>,
     ) -> Result<Confirmed, StoreError> {
-        let current = match self.key_values.get(key).await {
+        let current = match self.key_values().get(key).await {
             Ok(current) => current,
             Err(error) => return Ok(Confirmed::Failed(error)),
         };

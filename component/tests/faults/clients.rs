@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use latchkey_component::config::Config;
-use latchkey_component::ledger::Ledger;
+use latchkey_component::ledger::{Ledger, LedgerError};
 use latchkey_component::service::{Rotation, Service, ServiceError};
 use latchkey_component::token::{TokenId, Username};
 
@@ -53,7 +53,7 @@ enum Event {
     Missed(TokenId),
 }
 
-type Instance = Service<FaultyStore, World, World>;
+type Instance = Service<(FaultyStore, World, World)>;
 
 fn instance(data: &Rc<Data>, simulation: &Rc<Simulation>, faults: Faults) -> Instance {
     let config = Config::from_variables(|name| match name {
@@ -63,12 +63,8 @@ fn instance(data: &Rc<Data>, simulation: &Rc<Simulation>, faults: Faults) -> Ins
     })
     .unwrap();
     let store = FaultyStore::new(data.clone(), simulation.clone(), faults);
-    Service::new(
-        config,
-        store,
-        World(simulation.clone()),
-        World(simulation.clone()),
-    )
+    let world = World(simulation.clone());
+    Service::new(config, (store, world.clone(), world))
 }
 
 fn ada() -> Username {
@@ -157,7 +153,7 @@ async fn rotate(instance: &Instance, id: TokenId, log: &Log<Event>) {
             log.borrow_mut()
                 .push(Event::Created(description, issued.token.id));
         }
-        Err(ServiceError::NoSuchToken) => {
+        Err(ServiceError::Ledger(LedgerError::NoSuchToken)) => {
             log.borrow_mut().push(Event::Missed(id));
             log.borrow_mut().push(Event::Refused(description));
         }
@@ -173,7 +169,7 @@ async fn create(instance: &Instance, description: String, log: &Log<Event>) {
         Ok(issued) => log
             .borrow_mut()
             .push(Event::Created(description, issued.token.id)),
-        Err(ServiceError::DescriptionTaken | ServiceError::TokenLimitReached { .. }) => {
+        Err(ServiceError::Ledger(LedgerError::DescriptionTaken | LedgerError::LimitReached(_))) => {
             log.borrow_mut().push(Event::Refused(description));
         }
         Err(ServiceError::Store(_)) => {}
@@ -185,7 +181,9 @@ async fn delete(instance: &Instance, id: TokenId, log: &Log<Event>) {
     log.borrow_mut().push(Event::Deleting(id));
     match instance.revoke(&ada(), id).await {
         Ok(()) => log.borrow_mut().push(Event::Deleted(id)),
-        Err(ServiceError::NoSuchToken) => log.borrow_mut().push(Event::Missed(id)),
+        Err(ServiceError::Ledger(LedgerError::NoSuchToken)) => {
+            log.borrow_mut().push(Event::Missed(id))
+        }
         Err(ServiceError::Store(_)) => {}
         Err(error) => panic!("{error}"),
     }

@@ -4,9 +4,9 @@
 //! is no name to a native linker.
 
 mod bindings;
+mod clock_and_random;
 mod http;
 mod key_value;
-mod world;
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -21,10 +21,10 @@ use latchkey_component::api;
 use latchkey_component::config::{Config, ConfigError, VARIABLES};
 use latchkey_component::service::Service;
 
+use clock_and_random::{SecureRandom, SystemClock};
 use key_value::KeyValueStore;
-use world::{SecureRandom, SystemClock};
 
-type WasmService = Service<KeyValueStore, SystemClock, SecureRandom>;
+type WasmService = Service<(KeyValueStore, SystemClock, SecureRandom)>;
 
 thread_local! {
     /// The service of this instance. Configuration, keys and remembered passwords live in it; nothing about tokens does.
@@ -42,15 +42,15 @@ impl Guest for Component {
     async fn handle(request: Request) -> Result<Response, ErrorCode> {
         let request = http::request(request)?;
         let service = service().await;
-        let response = api::handle(service.as_deref(), request).await;
+        let handled = api::handle(service.as_deref(), request).await;
         // Whether anybody reads them is not for the client to suffer from.
-        if let Some(api::LogLine(line)) = response.extensions().get() {
+        if let Some(line) = handled.log_line {
             let _ = writeln!(std::io::stderr(), "latchkey: {line}");
         }
-        if let Some(api::AuditLine(line)) = response.extensions().get() {
+        if let Some(line) = handled.audit_line {
             let _ = writeln!(std::io::stdout(), "{line}");
         }
-        http::response(response)
+        http::response(handled.response)
     }
 }
 
@@ -64,8 +64,8 @@ async fn service() -> Result<Rc<WasmService>, ConfigError> {
     // Another request may have been faster while this one waited.
     Ok(SERVICE.with(|cell| {
         cell.get_or_init(|| {
-            let key_values = KeyValueStore::default();
-            Rc::new(Service::new(config, key_values, SystemClock, SecureRandom))
+            let ports = (KeyValueStore::default(), SystemClock, SecureRandom);
+            Rc::new(Service::new(config, ports))
         })
         .clone()
     }))

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use latchkey_component::api::headers;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use wasmtime_wasi_http::WasiBody;
@@ -23,8 +24,7 @@ use super::answer::Answer;
 use super::body::Drained;
 use super::observation::Observation;
 
-/// The header in which Spin tells the component the client's address; the last one counts.
-const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("spin-client-addr");
+const CLIENT_ADDRESS: HeaderName = HeaderName::from_static(headers::CLIENT_ADDRESS);
 
 /// The buffer of a connection. A header that is still incomplete when it is full is refused; what is read at once may be as
 /// much again.

@@ -12,7 +12,7 @@ use wasmtime_wasi_http::WasiBody;
 
 use super::answer::{Answer, Failure};
 use super::known_credentials::KnownCredentials;
-use super::route_class::SignIn;
+use super::route_class::Verdict;
 use super::worker::Queue;
 
 /// One of the workers.
@@ -57,10 +57,10 @@ impl Dispatcher {
         };
         let answer = queue.request(request, self.request_time).await?;
         if let Some(credentials) = credentials {
-            match SignIn::told_by(answer.status()) {
-                SignIn::Accepted => self.known.admit(credentials),
-                SignIn::Refused => self.known.forget(credentials),
-                SignIn::Unknown => {}
+            match Verdict::of(answer.status()) {
+                Verdict::Accepted => self.known.admit(credentials),
+                Verdict::Refused => self.known.forget(credentials),
+                Verdict::Unknown => {}
             }
         }
         Ok(answer)

@@ -10,22 +10,17 @@ use std::time::Instant;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 
-use latchkey_component::auth::Credentials;
+use latchkey_component::api::headers;
+use latchkey_component::auth::{Credentials, SignIn};
 
-use super::route_class::{RouteClass, SignIn};
+use super::route_class::{RouteClass, Verdict};
 use crate::metrics::Metrics;
 
 /// The target of the line that is written for each request.
 const REQUEST: &str = "latchkey::request";
 
-/// By which a request is found again: in the log, in the lines of the auditor, at a proxy and at the client.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The longest id that is taken over from a client.
-const MAX_REQUEST_ID: usize = 128;
-
-/// In which the answer to a proxy says whose a token is.
-const TOKEN_USER: HeaderName = HeaderName::from_static("x-latchkey-user");
+/// The header by which a request is found again: in the log, in audit lines, at a proxy and at the client.
+const REQUEST_ID: HeaderName = HeaderName::from_static(headers::REQUEST_ID);
 
 /// A request, from its header to its answer. Dropped before, it tells that its client has gone.
 pub(super) struct Observation {
@@ -49,14 +44,21 @@ impl Observation {
         metrics: Option<Arc<Metrics>>,
     ) -> Self {
         let class = RouteClass::of(request.method(), request.uri());
-        let headers = request.headers_mut();
-        let id = match headers.get(REQUEST_ID) {
+        let request_headers = request.headers_mut();
+        let id = match request_headers.get(REQUEST_ID) {
             Some(id) if is_usable(id) => id.clone(),
             _ => new_id(),
         };
         // One, whatever came: the component is to tell of the same.
-        headers.insert(REQUEST_ID, id.clone());
-        let credentials = class.signs_in.then(|| credentials(headers)).flatten();
+        request_headers.insert(REQUEST_ID, id.clone());
+        let authorization = request_headers.get_all(AUTHORIZATION).iter();
+        let sign_in = class
+            .signs_in
+            .then(|| SignIn::parse(authorization.map(HeaderValue::as_bytes)));
+        let credentials = match sign_in {
+            Some(SignIn::Credentials(credentials)) => Some(credentials),
+            Some(SignIn::Absent | SignIn::Malformed) | None => None,
+        };
         if let Some(metrics) = &metrics {
             metrics.request_began();
         }
@@ -85,9 +87,9 @@ impl Observation {
     /// Who has signed in, or whose the token was; nobody who only claims to be a user.
     fn user(&self, answer: &HeaderMap) -> Option<String> {
         match &self.credentials {
-            Some(credentials) => (SignIn::told_by(self.status?) == SignIn::Accepted)
+            Some(credentials) => (Verdict::of(self.status?) == Verdict::Accepted)
                 .then(|| credentials.name.as_str().to_owned()),
-            None => Some(answer.get(TOKEN_USER)?.to_str().ok()?.to_owned()),
+            None => Some(answer.get(headers::USER)?.to_str().ok()?.to_owned()),
         }
     }
 }
@@ -112,7 +114,8 @@ impl Drop for Observation {
 }
 
 fn is_usable(id: &HeaderValue) -> bool {
-    (1..=MAX_REQUEST_ID).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
+    (1..=headers::MAX_REQUEST_ID).contains(&id.len())
+        && id.as_bytes().iter().all(u8::is_ascii_graphic)
 }
 
 /// An id that no other request of this server has, and hardly one of another.
@@ -122,13 +125,4 @@ fn new_id() -> HeaderValue {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let id = format!("{:016x}", KEY.hash_one(number));
     HeaderValue::try_from(id).expect("hexadecimal digits")
-}
-
-/// The credentials of a request, if the component takes them for some: it refuses a request that has several.
-fn credentials(headers: &HeaderMap) -> Option<Credentials> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) => Credentials::parse(value.as_bytes()),
-        _ => None,
-    }
 }

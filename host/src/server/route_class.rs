@@ -25,7 +25,7 @@ impl RouteClass {
 
 /// What an answer says of the credentials that came with a request that signs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SignIn {
+pub(super) enum Verdict {
     /// They were verified, and are good.
     Accepted,
     /// They are wrong, or were not verified because too many were wrong.
@@ -34,9 +34,9 @@ pub(super) enum SignIn {
     Unknown,
 }
 
-impl SignIn {
+impl Verdict {
     /// Nobody is told anything without credentials: to be told what else is wrong proves them.
-    pub(super) fn told_by(status: StatusCode) -> Self {
+    pub(super) fn of(status: StatusCode) -> Self {
         match status.as_u16() {
             401 | 429 => Self::Refused,
             200..500 => Self::Accepted,
@@ -87,17 +87,17 @@ mod tests {
     #[test]
     fn answers_tell_whether_credentials_are_good() {
         for (status, expected) in [
-            (200, SignIn::Accepted),
-            (201, SignIn::Accepted),
-            (404, SignIn::Accepted),
-            (415, SignIn::Accepted),
-            (401, SignIn::Refused),
-            (429, SignIn::Refused),
-            (500, SignIn::Unknown),
-            (503, SignIn::Unknown),
+            (200, Verdict::Accepted),
+            (201, Verdict::Accepted),
+            (404, Verdict::Accepted),
+            (415, Verdict::Accepted),
+            (401, Verdict::Refused),
+            (429, Verdict::Refused),
+            (500, Verdict::Unknown),
+            (503, Verdict::Unknown),
         ] {
             let status = StatusCode::from_u16(status).expect("a status");
-            assert_eq!(SignIn::told_by(status), expected, "{status}");
+            assert_eq!(Verdict::of(status), expected, "{status}");
         }
     }
 }

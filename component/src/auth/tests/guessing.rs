@@ -33,13 +33,14 @@ impl World {
     /// Fails as often in a row as is free.
     fn use_up(&self, name: &str) {
         for _ in 0..5 {
-            assert_eq!(self.try_as(name, "wrong"), Authentication::Failed);
+            assert_eq!(self.try_as(name, "wrong"), Authentication::Failed(None));
         }
     }
 }
 
 fn throttled(secs: u64) -> Authentication {
     Authentication::Throttled {
+        user: None,
         retry_after: Duration::from_secs(secs),
     }
 }
@@ -58,7 +59,7 @@ fn after_five_failures_in_a_row_the_delay_doubles_with_every_further_one() {
         world.pass(1);
         assert_eq!(world.try_as("ada", "password"), throttled(delay - 1));
         world.pass(delay - 1);
-        assert_eq!(world.try_as("ada", "wrong"), Authentication::Failed);
+        assert_eq!(world.try_as("ada", "wrong"), Authentication::Failed(None));
     }
 }
 
@@ -77,7 +78,7 @@ fn a_row_that_ended_a_quarter_of_an_hour_ago_is_forgotten() {
     let world = World::new();
     world.use_up("ada");
     world.pass(899);
-    assert_eq!(world.try_as("ada", "wrong"), Authentication::Failed);
+    assert_eq!(world.try_as("ada", "wrong"), Authentication::Failed(None));
     assert_eq!(world.try_as("ada", "wrong"), throttled(4));
     world.pass(900);
     world.use_up("ada");
@@ -92,7 +93,7 @@ fn who_has_signed_in_stays_signed_in_while_others_guess() {
     for _ in 0..20 {
         assert!(matches!(
             world.try_as("ada", "wrong"),
-            Authentication::Throttled { .. } | Authentication::Failed
+            Authentication::Throttled { .. } | Authentication::Failed(_)
         ));
         assert_eq!(world.try_as("ada", "password"), ada());
         world.pass(299);
@@ -109,7 +110,7 @@ fn who_stays_signed_in_does_not_end_the_row_of_those_who_guess() {
         assert_eq!(world.try_as("ada", "wrong"), throttled(delay));
         world.pass(delay);
         assert_eq!(world.try_as("ada", "password"), ada());
-        assert_eq!(world.try_as("ada", "wrong"), Authentication::Failed);
+        assert_eq!(world.try_as("ada", "wrong"), Authentication::Failed(None));
     }
 }
 
@@ -155,7 +156,7 @@ fn known_and_unknown_names_are_forgotten_alike_where_there_are_too_many() {
             throttle.failed(digest, world.clock.now());
         }
         drop(throttle);
-        assert_eq!(world.try_as(name, "wrong"), Authentication::Failed);
+        assert_eq!(world.try_as(name, "wrong"), Authentication::Failed(None));
     }
 }
 

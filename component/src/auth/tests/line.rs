@@ -21,7 +21,7 @@ fn after_a_failure(authenticator: &Authenticator) -> FakeClock {
     clock.reading.set(WORK);
     assert_eq!(
         sign_in(authenticator, &clock, "nobody", ""),
-        Authentication::Failed
+        Authentication::Failed(None)
     );
     clock.reading.set(Duration::ZERO);
     clock.readings.set(0);
@@ -37,6 +37,7 @@ fn user(number: usize) -> Authentication {
 }
 
 const BUSY: Authentication = Authentication::Throttled {
+    user: None,
     retry_after: Duration::from_secs(1),
 };
 
@@ -191,12 +192,12 @@ fn sign_ins_with_the_same_wrong_password_share_their_failure() {
     let ended = requests.finish();
     assert_eq!(ended.len(), 100);
     for (_, answer) in ended {
-        assert_eq!(answer, Authentication::Failed);
+        assert_eq!(answer, Authentication::Failed(None));
     }
     // It was one failure: the password may be tried four times more.
     for _ in 0..4 {
         let failed = sign_in(&authenticator, &clock, "user0", "wrong");
-        assert_eq!(failed, Authentication::Failed);
+        assert_eq!(failed, Authentication::Failed(None));
     }
     let refused = sign_in(&authenticator, &clock, "user0", "password");
     assert!(matches!(refused, Authentication::Throttled { .. }));
@@ -215,6 +216,6 @@ fn no_more_passwords_are_tried_at_once_than_one_after_the_other() {
     let ended = requests.finish();
     let failed = ended
         .iter()
-        .filter(|(_, answer)| *answer == Authentication::Failed);
+        .filter(|(_, answer)| *answer == Authentication::Failed(None));
     assert_eq!(failed.count(), 5);
 }

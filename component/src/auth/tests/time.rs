@@ -5,10 +5,6 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use http::header::AUTHORIZATION;
-
 use super::super::*;
 
 /// A clock that stands still but for sleeps, for [`FakeClock::advance`], and for verifications.
@@ -146,10 +142,24 @@ pub(super) async fn signing_in(
     name: impl AsRef<str>,
     password: impl AsRef<str>,
 ) -> Authentication {
-    let credentials = format!("{}:{}", name.as_ref(), password.as_ref());
-    let value = format!("Basic {}", BASE64_STANDARD.encode(credentials));
-    let headers = HeaderMap::from_iter([(AUTHORIZATION, value.parse().unwrap())]);
-    authenticator.authenticate(&headers, clock).await
+    let credentials = Credentials {
+        name: name.as_ref().parse().unwrap(),
+        password: password.as_ref().into(),
+    };
+    let sign_in = SignIn::Credentials(credentials);
+    without_user(authenticator.authenticate(sign_in, clock).await)
+}
+
+/// What the client is told: not whether there is such a user.
+pub(super) fn without_user(authentication: Authentication) -> Authentication {
+    match authentication {
+        Authentication::Failed(_) => Authentication::Failed(None),
+        Authentication::Throttled { retry_after, .. } => Authentication::Throttled {
+            user: None,
+            retry_after,
+        },
+        other => other,
+    }
 }
 
 /// Signs in.

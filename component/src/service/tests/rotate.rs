@@ -35,14 +35,17 @@ async fn the_old_token_is_dead_at_once() {
     assert!(is_live(&world, &new).await);
     assert!(!is_live(&world, &old).await);
     assert_eq!(world.list("ada").await.unwrap(), ["alpha"]);
-    assert_eq!(rotate(old.token.id).await, Err(ServiceError::NoSuchToken));
+    assert_eq!(
+        rotate(old.token.id).await,
+        Err(ServiceError::Ledger(LedgerError::NoSuchToken))
+    );
     let bob = "bob".parse().unwrap();
     assert_eq!(
         world
             .service
             .rotate(&bob, new.token.id, Rotation::default())
             .await,
-        Err(ServiceError::NoSuchToken)
+        Err(ServiceError::Ledger(LedgerError::NoSuchToken))
     );
 }
 
@@ -65,11 +68,11 @@ async fn both_are_good_during_the_overlap() {
     assert_eq!(lives, [(new.token.id, 7_199_750), (old.token.id, 599_750)]);
     assert_eq!(
         rotate(&old, Rotation::default()).await,
-        Err(ServiceError::AlreadyRotated)
+        Err(ServiceError::Ledger(LedgerError::AlreadyRotated))
     );
     assert_eq!(
         rotate(&new, rotation("", "1s")).await,
-        Err(ServiceError::TokenLimitReached { limit: 2 })
+        Err(ServiceError::Ledger(LedgerError::LimitReached(2)))
     );
 
     world.clock.advance(Duration::from_millis(599_750));
@@ -77,7 +80,7 @@ async fn both_are_good_during_the_overlap() {
     assert_eq!(world.list("ada").await.unwrap(), ["alpha"]);
     assert_eq!(
         rotate(&old, Rotation::default()).await,
-        Err(ServiceError::NoSuchToken)
+        Err(ServiceError::Ledger(LedgerError::NoSuchToken))
     );
 }
 

@@ -45,7 +45,7 @@ pub const USERS: &str = "SPIN_VARIABLE_USERS";
 const HEADER_TIME: Duration = Duration::from_secs(30);
 const BUFFER: usize = 64 << 10;
 
-type NativeService = Service<KeyValues, SystemClock, SecureRandom>;
+type NativeService = Service<(KeyValues, SystemClock, SecureRandom)>;
 
 /// Serves until the process is killed.
 pub fn run(store: &Path) {
@@ -74,7 +74,7 @@ pub fn run(store: &Path) {
 
 /// Serves the connections of one thread.
 fn work(config: Config, backend: Arc<dyn Backend>, mut queue: UnboundedReceiver<TcpStream>) {
-    let service = Service::new(config, KeyValues(backend), SystemClock, SecureRandom);
+    let service = Service::new(config, (KeyValues(backend), SystemClock, SecureRandom));
     let service = Rc::new(service);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -94,9 +94,10 @@ async fn serve(service: Rc<NativeService>, connection: TcpStream) {
     let answer = service_fn(|mut request: Request<Incoming>| async {
         let id = request_id();
         request.headers_mut().insert(REQUEST_ID, id.clone());
-        let mut response = api::handle(Ok(&*service), request.map(Body)).await;
+        let handled = api::handle(Ok(&*service), request.map(Body)).await;
+        let mut response = handled.response;
         response.headers_mut().insert(REQUEST_ID, id);
-        if let Some(api::LogLine(line)) = response.extensions().get() {
+        if let Some(line) = handled.log_line {
             eprintln!("twin: {line}");
         }
         Ok::<_, Infallible>(response.map(Full::new))

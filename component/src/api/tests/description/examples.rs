@@ -54,7 +54,7 @@ fn compact(example: &str) -> String {
 async fn those_of_the_source_document() {
     let world = world(&[]);
     let request = Request::get("/openapi.json").body(Bytes::new()).unwrap();
-    let response = handle(Ok(&world.service), request).await;
+    let response = handle(Ok(&world.service), request).await.response;
     let served = std::str::from_utf8(response.body()).unwrap();
     for example in EXAMPLES {
         let compact = format!("\"example\":{}", compact(example));

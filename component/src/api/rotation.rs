@@ -1,0 +1,37 @@
+//! The body of a rotation: there need not be one, nor anything in it.
+
+use http::HeaderMap;
+
+use super::body::{self, MediaType, RequestBody};
+use super::creation::LIFE;
+use super::error::ApiError;
+use super::fields;
+use crate::lifetime::LifetimeError;
+use crate::service::Rotation;
+
+const OVERLAP: &str = "overlap";
+
+pub(super) async fn read(
+    headers: &HeaderMap,
+    body: impl RequestBody,
+) -> Result<Rotation, ApiError> {
+    if !body::is_plain(headers, MediaType::Json) {
+        // An empty body needs no media type.
+        return match body.read(0).await {
+            Ok(_) => Ok(Rotation::default()),
+            Err(_) => Err(ApiError::UnsupportedMediaType(MediaType::Json)),
+        };
+    }
+    let body = body::read(headers, body, MediaType::Json).await?;
+    if body.is_empty() {
+        return Ok(Rotation::default());
+    }
+    let mut fields = fields::parse(&body)?;
+    Ok(Rotation {
+        lifetime: fields::lifetime(LIFE, fields.remove(LIFE))?,
+        overlap: match fields::lifetime(OVERLAP, fields.remove(OVERLAP)) {
+            Err(ApiError::InvalidLifetime(_, LifetimeError::Zero)) => None,
+            overlap => overlap?,
+        },
+    })
+}
