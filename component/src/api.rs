@@ -34,7 +34,7 @@ use crate::token::{TokenId, Username};
 pub use body::{BodyError, RequestBody};
 
 use error::ApiError;
-use response::{AllDeleted, Listed, Message, Shown};
+use response::{AllDeleted, Listed, Shown};
 use route::{Action, ManagedAction, Route};
 
 /// What came of a request.
@@ -152,13 +152,16 @@ async fn perform<P: Ports>(
         ManagedAction::Delete => {
             let id = token_id(route)?;
             service.revoke(&user, id).await?;
-            let message = "Token deleted";
-            let response = response::json(StatusCode::OK, &Message { message });
+            let response = response::message("Token deleted");
             Answer::new(response, Event::TokenRevoked(user, id))
         }
         ManagedAction::DeleteAll => {
             let deleted = service.revoke_all(&user).await?;
-            let response = response::json(StatusCode::OK, &AllDeleted::new(deleted));
+            let body = AllDeleted {
+                message: "Tokens deleted",
+                jwt_tokens_deleted: deleted,
+            };
+            let response = response::json(StatusCode::OK, &body);
             let event = (deleted > 0).then_some(Event::AllTokensRevoked(user, deleted));
             Answer { response, event }
         }
@@ -189,10 +192,10 @@ fn token_id(route: Route<'_>) -> Result<TokenId, ApiError> {
 fn origin(headers: &HeaderMap) -> Origin {
     let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
     // Of several addresses, the last is the host's.
-    let clients = headers.get_all(headers::CLIENT_ADDRESS).iter();
+    let mut clients = headers.get_all(headers::CLIENT_ADDRESS).iter();
     let id_lengths = 1..=headers::MAX_REQUEST_ID;
     Origin {
-        client: clients.last().and_then(text),
+        client: clients.next_back().and_then(text),
         request_id: headers
             .get(headers::REQUEST_ID)
             .and_then(text)

@@ -16,9 +16,10 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::ports::{Clock, Random};
+use crate::secret::Secret;
 use crate::token::{Timestamp, Username};
 
-pub use credentials::{Credentials, Password};
+pub use credentials::Credentials;
 use digest::{DigestKey, NameDigest, PasswordDigest};
 pub use password::{PasswordHash, PasswordHashError};
 use queue::{Place, Queue, Turn};
@@ -87,7 +88,7 @@ struct Attempt<'a> {
     user: Option<usize>,
     /// What to verify the password against; of an unknown user, a decoy.
     hash: &'a PasswordHash,
-    password: &'a Password,
+    password: &'a Secret,
     name_digest: NameDigest,
     password_digest: PasswordDigest,
 }

@@ -25,6 +25,7 @@
 //!
 //! | module | its one job |
 //! |---|---|
+//! | [`secret`] | text that must not be shown |
 //! | [`lifetime`] | human duration to seconds |
 //! | [`token`] | users, tokens, and what makes each valid |
 //! | [`ports`] | the clock and randomness, as arguments |
@@ -50,6 +51,7 @@ pub mod jwt;
 pub mod ledger;
 pub mod lifetime;
 pub mod ports;
+pub mod secret;
 pub mod service;
 pub mod store;
 #[cfg(test)]

@@ -119,21 +119,15 @@ const READY: &str = "latchkey-ready";
 pub const SIGNING_KEY_BYTES: usize = 32;
 
 impl<P: Ports> Store<P> {
-    fn key_values(&self) -> &P::KeyValue {
-        self.ports.key_values()
-    }
-
-    fn clock(&self) -> &P::Clock {
-        self.ports.clock()
-    }
-
-    fn random(&self) -> &P::Random {
-        self.ports.random()
-    }
-
     /// The ledger of `user`: empty if there is none.
     pub async fn load(&self, user: &Username) -> Result<Ledger, StoreError> {
-        read_ledger(self.key_values().get(&ledger_key(user)).await?.as_deref())
+        read_ledger(
+            self.ports
+                .key_values()
+                .get(&ledger_key(user))
+                .await?
+                .as_deref(),
+        )
     }
 
     /// Changes the ledger of `user` by `apply`: atomically, once, and for good when this returns.
@@ -149,7 +143,7 @@ impl<P: Ports> Store<P> {
         user: &Username,
         mut apply: impl FnMut(&mut Ledger) -> Result<T, E>,
     ) -> Result<Result<T, E>, StoreError> {
-        let write = WriteId::from_random(self.random().next_u64());
+        let write = WriteId::from_random(self.ports.random().next_u64());
         let mut outcome = None;
         self.change_document(&ledger_key(user), &mut |current| {
             let mut ledger = read_ledger(current)?;
@@ -176,19 +170,19 @@ impl<P: Ports> Store<P> {
 
     /// Writes the time to the store, to find out whether it takes writes. What stays the same a store need not write.
     pub async fn try_write(&self) -> Result<(), KeyValueError> {
-        let now = self.clock().now().as_secs().to_string();
-        self.key_values().set(READY, now.into_bytes()).await
+        let now = self.ports.clock().now().as_secs().to_string();
+        self.ports.key_values().set(READY, now.into_bytes()).await
     }
 
     /// The signing key of this store, if it has been made.
     pub async fn present_signing_key(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.key_values().get(SIGNING_KEY).await?)
+        Ok(self.ports.key_values().get(SIGNING_KEY).await?)
     }
 
     /// The signing key of this store: made at random the first time, the same for all ever after.
     pub async fn signing_key(&self) -> Result<Vec<u8>, StoreError> {
         let mut new = vec![0; SIGNING_KEY_BYTES];
-        self.random().fill(&mut new);
+        self.ports.random().fill(&mut new);
         let mut key = None;
         self.change_document(SIGNING_KEY, &mut |current| {
             key = Some(current.map_or_else(|| new.clone(), <[u8]>::to_vec));
@@ -204,8 +198,11 @@ impl<P: Ports> Store<P> {
     /// Waits a random time that grows with every attempt, so that those who met once do not meet again.
     async fn back_off(&self, attempt: u32) {
         let longest = Duration::from_millis(2 << attempt.min(6)).as_nanos() as u64;
-        self.clock()
-            .sleep(Duration::from_nanos(self.random().next_u64() % longest))
+        self.ports
+            .clock()
+            .sleep(Duration::from_nanos(
+                self.ports.random().next_u64() % longest,
+            ))
             .await;
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::secret::Secret;
+use latchkey_component::secret::Secret;
 
 mod circuit_breaker;
 #[cfg(test)]

@@ -14,6 +14,5 @@ mod bindings;
 pub mod keyvalue;
 pub mod manifest;
 pub mod metrics;
-pub mod secret;
 pub mod server;
 pub mod variables;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::secret::Secret;
+use latchkey_component::secret::Secret;
 
 /// What the manifest says about the application and its one component.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use wasmtime::component::{Accessor, HasData};
 
 use crate::bindings::spin::variables::variables as wit;
 use crate::manifest::Manifest;
-use crate::secret::Secret;
+use latchkey_component::secret::Secret;
 
 /// The prefix of the environment variables that set variables.
 const ENVIRONMENT_PREFIX: &str = "SPIN_VARIABLE_";

@@ -1,6 +1,6 @@
 //! What everybody may ask, without signing in.
 
-use http::{Request, StatusCode};
+use http::Request;
 
 use super::Answer;
 use super::body::RequestBody;
@@ -31,21 +31,17 @@ pub(super) async fn perform<P: Ports>(
             Answer {
                 event: ended.map(event),
                 // Of a token that is not live, the same: it is of no use any more (RFC 7009, section 2.2).
-                ..message("Token revoked")
+                ..response::message("Token revoked").into()
             }
         }
         OpenAction::ShowPage => document::PAGE.response(headers).into(),
         OpenAction::Describe => document::OPENAPI.response(headers).into(),
         OpenAction::ShowKeys => key_set::response(&service?.public_keys(), headers).into(),
         // Even if nothing else works: a restart would not mend it.
-        OpenAction::Live => message("i am alive"),
+        OpenAction::Live => response::message("i am alive").into(),
         OpenAction::Ready => {
             service?.check_store().await?;
-            message("i am ready")
+            response::message("i am ready").into()
         }
     })
-}
-
-fn message(message: &'static str) -> Answer {
-    response::json(StatusCode::OK, &response::Message { message }).into()
 }

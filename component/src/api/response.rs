@@ -1,7 +1,5 @@
 //! Response bodies: the keys, their order and the messages of the source document.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::ser::Serializer;
@@ -108,7 +106,7 @@ fn by_id<S: Serializer>(tokens: &[TokenStatus], serializer: S) -> Result<S::Ok, 
         let entry = Entry {
             jwt_token_description: &status.token.description,
             jwt_token_life: status.token.lifetime.as_secs(),
-            jwt_token_remaining_life: seconds(status.remaining),
+            jwt_token_remaining_life: status.remaining.as_secs_f64(),
         };
         map.serialize_entry(&status.token.id, &entry)?;
     }
@@ -161,7 +159,7 @@ impl<'a> Shown<'a> {
             message: TOKENS_EXIST,
             jwt_token_description: &status.token.description,
             jwt_token_life: status.token.lifetime.as_secs(),
-            jwt_token_life_remaining: seconds(status.remaining),
+            jwt_token_life_remaining: status.remaining.as_secs_f64(),
             expiry_status: if status.is_expired() {
                 "Expired"
             } else {
@@ -174,26 +172,15 @@ impl<'a> Shown<'a> {
 /// The answer to `DELETE /token?all=true`.
 #[derive(Serialize)]
 pub(super) struct AllDeleted {
-    message: &'static str,
-    jwt_tokens_deleted: usize,
-}
-
-impl AllDeleted {
-    pub(super) fn new(deleted: usize) -> Self {
-        Self {
-            message: "Tokens deleted",
-            jwt_tokens_deleted: deleted,
-        }
-    }
+    pub(super) message: &'static str,
+    pub(super) jwt_tokens_deleted: usize,
 }
 
 /// An answer that has no more to say.
-#[derive(Serialize)]
-pub(super) struct Message {
-    pub(super) message: &'static str,
-}
-
-/// Seconds with their fraction: a remaining life.
-pub(super) fn seconds(duration: Duration) -> f64 {
-    duration.as_secs_f64()
+pub(super) fn message(message: &'static str) -> Response<Bytes> {
+    #[derive(Serialize)]
+    struct Message {
+        message: &'static str,
+    }
+    json(StatusCode::OK, &Message { message })
 }

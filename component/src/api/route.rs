@@ -16,96 +16,57 @@ const TOKEN_ID: &str = "{jwt_token_id}";
 /// method that it is asked with, so any is answered.
 const VERIFICATION: &str = "/api/v1alpha/verify";
 
-/// The one table of routes. `HEAD` goes with `GET`, `OPTIONS` with all.
+/// The one table of routes: paths, of which documents and metrics name the last, and methods. `HEAD` goes with `GET`,
+/// `OPTIONS` with all.
 static RESOURCES: &[Resource] = &[
-    resource(&["/"], &[get(Open(ShowPage))]),
-    resource(&["/openapi.json"], &[get(Open(Describe))]),
+    (&["/"], &[("GET", Open(ShowPage))]),
+    (&["/openapi.json"], &[("GET", Open(Describe))]),
     // RFC 8615.
-    resource(&["/.well-known/jwks.json"], &[get(Open(ShowKeys))]),
-    resource(&["/api/healthz/liveness"], &[get(Open(Live))]),
+    (&["/.well-known/jwks.json"], &[("GET", Open(ShowKeys))]),
+    (&["/api/healthz/liveness"], &[("GET", Open(Live))]),
     // As Specter Desktop spells it, and as everybody else does.
-    resource(
+    (
         &["/api/healthz/readyness", "/api/healthz/readiness"],
-        &[get(Open(Ready))],
+        &[("GET", Open(Ready))],
     ),
-    resource(
+    (
         &["/api/v1alpha/token"],
         &[
-            get(Managed(List)),
-            post(Managed(Create)),
-            // Without the query, a client that forgot the id would revoke all.
-            Operation {
-                needs_all: true,
-                ..delete(Managed(DeleteAll))
-            },
+            ("GET", Managed(List)),
+            ("POST", Managed(Create)),
+            ("DELETE", Managed(DeleteAll)),
         ],
     ),
-    resource(
+    (
         &["/api/v1alpha/token/{jwt_token_id}"],
-        &[get(Managed(Show)), delete(Managed(Delete))],
+        &[("GET", Managed(Show)), ("DELETE", Managed(Delete))],
     ),
-    resource(
+    (
         &["/api/v1alpha/token/{jwt_token_id}/rotate"],
-        &[post(Managed(Rotate))],
+        &[("POST", Managed(Rotate))],
     ),
-    resource(&[VERIFICATION], &[get(Open(Verify))]),
+    (&[VERIFICATION], &[("GET", Open(Verify))]),
     // RFC 7662.
-    resource(&["/api/v1alpha/introspect"], &[post(Managed(Introspect))]),
+    (
+        &["/api/v1alpha/introspect"],
+        &[("POST", Managed(Introspect))],
+    ),
     // RFC 7009.
-    resource(&["/api/v1alpha/revoke"], &[post(Open(Revoke))]),
+    (&["/api/v1alpha/revoke"], &[("POST", Open(Revoke))]),
 ];
+
+type Resource = (&'static [&'static str], &'static [(&'static str, Action)]);
 
 /// Every method of every route, with the path as a template.
 pub fn routes() -> impl Iterator<Item = (&'static str, String)> {
-    RESOURCES.iter().flat_map(|resource| {
-        resource.paths.iter().flat_map(|path| {
-            resource.operations.iter().map(move |operation| {
-                let query = if operation.needs_all { "?all=true" } else { "" };
-                (operation.method, format!("{path}{query}"))
+    RESOURCES.iter().flat_map(|(paths, methods)| {
+        paths.iter().flat_map(|path| {
+            methods.iter().map(move |(method, action)| {
+                let query = if action.needs_all() { "?all=true" } else { "" };
+                (*method, format!("{path}{query}"))
             })
         })
     })
-}
-
-/// A resource.
-#[derive(Debug)]
-struct Resource {
-    /// Its paths; the last is the one that documents and metrics name.
-    paths: &'static [&'static str],
-    operations: &'static [Operation],
-}
-
-/// A method of a resource.
-#[derive(Debug)]
-struct Operation {
-    method: &'static str,
-    /// Whether the query must say `all=true`.
-    needs_all: bool,
-    action: Action,
-}
-
-const fn resource(paths: &'static [&'static str], operations: &'static [Operation]) -> Resource {
-    Resource { paths, operations }
-}
-
-const fn operation(method: &'static str, action: Action) -> Operation {
-    Operation {
-        method,
-        needs_all: false,
-        action,
-    }
-}
-
-const fn get(action: Action) -> Operation {
-    operation("GET", action)
-}
-
-const fn post(action: Action) -> Operation {
-    operation("POST", action)
-}
-
-const fn delete(action: Action) -> Operation {
-    operation("DELETE", action)
 }
 
 /// What a method asks of a resource, and who may ask.
@@ -115,6 +76,13 @@ pub enum Action {
     Open(OpenAction),
     /// Who has signed in, and for no other user.
     Managed(ManagedAction),
+}
+
+impl Action {
+    /// Whether the query must say `all=true`: a client that forgot the id of a token would revoke all.
+    fn needs_all(self) -> bool {
+        self == Managed(DeleteAll)
+    }
 }
 
 /// What everybody may ask; of a token, who holds it.
@@ -171,15 +139,11 @@ impl<'a> Route<'a> {
         let all = asks_for_all(query);
         RESOURCES.iter().find_map(|resource| {
             let matched = |template: &&str| matches(template, path);
-            resource
-                .paths
-                .iter()
-                .find_map(matched)
-                .map(|token_id| Self {
-                    resource,
-                    token_id,
-                    all,
-                })
+            resource.0.iter().find_map(matched).map(|token_id| Self {
+                resource,
+                token_id,
+                all,
+            })
         })
     }
 
@@ -190,14 +154,14 @@ impl<'a> Route<'a> {
             "HEAD" => "GET",
             method => method,
         };
-        self.operations()
-            .find(|operation| operation.method == method)
-            .map(|operation| operation.action)
+        self.methods()
+            .find(|(name, _)| *name == method)
+            .map(|(_, action)| action)
     }
 
     /// The path of this resource, as a template: the same for all tokens.
     pub fn template(self) -> &'static str {
-        self.resource.paths[self.resource.paths.len() - 1]
+        self.resource.0[self.resource.0.len() - 1]
     }
 
     /// What stands in the path for a token; it need not be an id.
@@ -208,19 +172,16 @@ impl<'a> Route<'a> {
     /// The value of the `Allow` header (RFC 9110, section 10.2.1).
     pub fn allow(self) -> String {
         let mut allow = String::new();
-        for operation in self.operations() {
-            allow += operation.method;
-            allow += match operation.method {
-                "GET" => ", HEAD, ",
-                _ => ", ",
-            };
+        for (method, _) in self.methods() {
+            allow += method;
+            allow += if method == "GET" { ", HEAD, " } else { ", " };
         }
         allow + "OPTIONS"
     }
 
-    fn operations(self) -> impl Iterator<Item = &'static Operation> {
-        let operations = self.resource.operations.iter();
-        operations.filter(move |operation| self.all || !operation.needs_all)
+    fn methods(self) -> impl Iterator<Item = (&'static str, Action)> {
+        let methods = self.resource.1.iter().copied();
+        methods.filter(move |(_, action)| self.all || !action.needs_all())
     }
 }
 

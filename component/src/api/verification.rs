@@ -42,7 +42,7 @@ fn response(LiveToken { user, status }: &LiveToken) -> Response<Bytes> {
         username: user.as_str(),
         jwt_token_id: status.token.id,
         jwt_token_description: &status.token.description,
-        jwt_token_life_remaining: response::seconds(status.remaining),
+        jwt_token_life_remaining: status.remaining.as_secs_f64(),
     };
     let mut response = response::json(StatusCode::OK, &body);
     let headers = response.headers_mut();

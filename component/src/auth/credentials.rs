@@ -1,11 +1,10 @@
 //! The credentials of HTTP Basic authentication (RFC 7617, section 2).
 
-use std::fmt;
-
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use crate::secret::Secret;
 use crate::token::Username;
 
 /// Base64 (RFC 4648, section 4); some clients leave out the padding.
@@ -14,47 +13,13 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A password as its user typed it.
-#[derive(Clone)]
-pub struct Password(String);
-
-impl Password {
-    /// The password itself.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// The bytes that are hashed.
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-impl From<&str> for Password {
-    fn from(password: &str) -> Self {
-        Self(password.to_owned())
-    }
-}
-
-impl From<String> for Password {
-    fn from(password: String) -> Self {
-        Self(password)
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(..)")
-    }
-}
-
 /// A name and a password.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     /// Everything before the first colon; a user of this name need not exist.
     pub name: Username,
     /// Everything behind it.
-    pub password: Password,
+    pub password: Secret,
 }
 
 impl Credentials {
@@ -76,6 +41,9 @@ impl Credentials {
     /// The value of an `Authorization` header: a secret.
     pub fn to_header(&self) -> String {
         let Self { name, password } = self;
-        format!("Basic {}", BASE64.encode(format!("{name}:{}", password.0)))
+        format!(
+            "Basic {}",
+            BASE64.encode(format!("{name}:{}", password.expose()))
+        )
     }
 }

@@ -6,8 +6,9 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::{Password, PasswordHash};
+use super::PasswordHash;
 use crate::ports::Random;
+use crate::secret::Secret;
 use crate::token::Username;
 
 /// Stands for a user, a password and the stored hash that the password would be, or was, verified against.
@@ -31,12 +32,12 @@ impl DigestKey {
     pub(super) fn password(
         &self,
         user: &Username,
-        password: &Password,
+        password: &Secret,
         hash: &PasswordHash,
     ) -> PasswordDigest {
         self.digest(&[
             user.as_str().as_bytes(),
-            password.as_bytes(),
+            password.expose().as_bytes(),
             hash.as_bytes(),
         ])
     }

@@ -7,7 +7,7 @@ use argon2::password_hash::PasswordVerifier;
 use argon2::password_hash::phc;
 use argon2::{Argon2, Params};
 
-use super::Password;
+use crate::secret::Secret;
 
 /// The most memory that one argon2id verification may take, in KiB: an instance has to find it.
 const MAX_ARGON2_KIB: u32 = 128 * 1024;
@@ -30,14 +30,16 @@ enum Kind {
 
 impl PasswordHash {
     /// Whether `password` is the one that was hashed. Takes tens of milliseconds, on purpose.
-    pub fn verify(&self, password: &Password) -> bool {
+    pub fn verify(&self, password: &Secret) -> bool {
         match &self.0 {
             Kind::Argon2id(hash) => phc::PasswordHash::new(hash).is_ok_and(|hash| {
                 Argon2::default()
-                    .verify_password(password.as_bytes(), &hash)
+                    .verify_password(password.expose().as_bytes(), &hash)
                     .is_ok()
             }),
-            Kind::Bcrypt(hash) => bcrypt::verify(password.as_bytes(), hash).unwrap_or(false),
+            Kind::Bcrypt(hash) => {
+                bcrypt::verify(password.expose().as_bytes(), hash).unwrap_or(false)
+            }
         }
     }
 

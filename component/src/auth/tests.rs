@@ -217,7 +217,7 @@ fn nothing_secret_is_shown() {
     let credentials = Credentials::parse(b"Basic YWRhOnBhc3N3b3Jk").unwrap();
     assert_eq!(
         format!("{credentials:?}"),
-        r#"Credentials { name: Username("ada"), password: Password(..) }"#
+        r#"Credentials { name: Username("ada"), password: Secret(..) }"#
     );
     assert_eq!(format!("{:?}", authenticator()), "Authenticator(..)");
     let users = format!("{:?}", authenticator().users);

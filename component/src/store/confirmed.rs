@@ -43,16 +43,19 @@ impl<P: Ports> Store<P> {
         key: &str,
         decide: &mut Decision<'_>,
     ) -> Result<(), StoreError> {
-        let begin = self.clock().now();
-        let mut gate = Gate::new(key, self.random());
+        let begin = self.ports.clock().now();
+        let mut gate = Gate::new(key, self.ports.random());
         let mut failing = None;
         for attempt in 0..MAX_ATTEMPTS {
-            if self.clock().now().since(begin) >= TRY_FOR {
+            if self.ports.clock().now().since(begin) >= TRY_FOR {
                 break;
             }
             let failed = match self.write(key, &gate, decide).await? {
                 Written::Nothing => return Ok(()),
-                Written::NotCreated => match gate.enter(self.key_values(), self.clock()).await {
+                Written::NotCreated => match gate
+                    .enter(self.ports.key_values(), self.ports.clock())
+                    .await
+                {
                     // Whoever has just been let in loses no time.
                     Ok(Entry::Granted) => continue,
                     Ok(Entry::Refused) => None,
@@ -82,7 +85,7 @@ impl<P: Ports> Store<P> {
         failing: Option<(Timestamp, KeyValueError)>,
         error: KeyValueError,
     ) -> Result<(Timestamp, KeyValueError), StoreError> {
-        let now = self.clock().now();
+        let now = self.ports.clock().now();
         let since = failing.map_or(now, |(since, _)| since);
         match now.since(since) < FAIL_FOR {
             true => Ok((since, error)),
@@ -100,6 +103,7 @@ impl<P: Ports> Store<P> {
         let mut before = None;
         let mut decided = None;
         let answer = self
+            .ports
             .key_values()
             .compare_and_swap(key, &mut |current| {
                 before = current.map(<[u8]>::to_vec);
@@ -107,7 +111,7 @@ impl<P: Ports> Store<P> {
                 let write = match &step {
                     // As late as can be: what the store takes until here must not outlast the right to create.
                     Ok(Step::Write(_))
-                        if current.is_none() && !gate.is_open(self.clock().now()) =>
+                        if current.is_none() && !gate.is_open(self.ports.clock().now()) =>
                     {
                         None
                     }
@@ -140,7 +144,7 @@ impl<P: Ports> Store<P> {
         swap: Swap,
         decide: &mut Decision<'_>,
     ) -> Result<Confirmed, StoreError> {
-        let current = match self.key_values().get(key).await {
+        let current = match self.ports.key_values().get(key).await {
             Ok(current) => current,
             Err(error) => return Ok(Confirmed::Failed(error)),
         };

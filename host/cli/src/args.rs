@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::completions::{self, Shell};
 use crate::keygen::KeyAlgorithm;
 use crate::logging::LogFormat;
-use latchkey_host::secret::Secret;
+use latchkey_component::secret::Secret;
 use token::Token;
 
 /// Personal access tokens over HTTP: a server, and a client for it.

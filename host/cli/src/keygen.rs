@@ -8,7 +8,7 @@ use latchkey_component::ports::Random;
 use serde::Deserialize;
 use serde_json::Value;
 
-use latchkey_host::secret::Secret;
+use latchkey_component::secret::Secret;
 
 pub use file::rotate;
 

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
+use latchkey_component::secret::Secret;
 use latchkey_host::keyvalue::StoreUrl;
 use latchkey_host::manifest::Manifest;
 use latchkey_host::metrics::{self, Metrics};
-use latchkey_host::secret::Secret;
 use latchkey_host::server::{Application, Limits, Server};
 use latchkey_host::variables::{Assignment, Variables};
 use tokio::net::{TcpListener, TcpSocket};

@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use latchkey_component::auth::Credentials;
+use latchkey_component::secret::Secret;
 use latchkey_component::token::{Username, UsernameError};
-use latchkey_host::secret::Secret;
 use latchkey_host::variables::Variables;
 
 /// The component's variable with its users: htpasswd entries, separated by whitespace.

@@ -13,7 +13,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, ErrorKind, RedisError, Script, ServerErrorKind};
 
 use super::{Backend, BackendError, StoreError, Swap};
-use crate::secret::Secret;
+use latchkey_component::secret::Secret;
 
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);

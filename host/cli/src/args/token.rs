@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use latchkey_host::secret::Secret;
+use latchkey_component::secret::Secret;
 
 /// What `latchkey token --help` says beside its options; `docs/client.md` says the same at length.
 pub const ABOUT: &str = "\

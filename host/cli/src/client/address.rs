@@ -7,7 +7,7 @@ use http::Uri;
 use http::uri::Scheme;
 
 use latchkey_component::api::route::BASE;
-use latchkey_host::secret::Secret;
+use latchkey_component::secret::Secret;
 
 use super::error::ClientError;
 

@@ -1,6 +1,6 @@
 //! Reads the file `.netrc`, as ftp and curl do: who signs in on which host.
 
-use latchkey_host::secret::Secret;
+use latchkey_component::secret::Secret;
 
 /// What a file says about a host.
 #[derive(Debug, Default, PartialEq, Eq)]
