@@ -7,6 +7,7 @@
 mod bearer;
 mod body;
 mod condition;
+mod content;
 mod creation;
 mod document;
 mod error;

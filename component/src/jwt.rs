@@ -4,8 +4,10 @@
 //! The segments are written and read here, for tokens that are the same to the byte and for headers that say nothing but
 //! what ours say.
 
+mod algorithm;
 mod crypto;
 mod jwk;
+mod key;
 mod keys;
 mod segment;
 
@@ -15,8 +17,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::token::{Timestamp, Token, TokenId, Username};
 
-pub use jwk::{KeyError, PrivateJwk, PublicJwk};
-pub use keys::{KeyAlgorithm, KeySet, KeySetError, PublicKeySet};
+pub use algorithm::KeyAlgorithm;
+pub use jwk::{PrivateJwk, PublicJwk};
+pub use key::KeyError;
+pub use keys::{KeySet, KeySetError, PublicKeySet};
 
 /// A token as its user gets it: a secret. Shown once, stored nowhere.
 #[derive(Clone, PartialEq, Eq)]

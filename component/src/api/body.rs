@@ -3,26 +3,8 @@
 use bytes::Bytes;
 use http::{HeaderMap, header};
 
+use super::content::{MAX_BYTES, MediaType};
 use super::error::ApiError;
-
-/// The most bytes that a request body may have.
-pub(super) const MAX_BYTES: usize = 16 * 1024;
-
-/// The types of bodies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum MediaType {
-    Json,
-    Form,
-}
-
-impl MediaType {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Json => "application/json",
-            Self::Form => "application/x-www-form-urlencoded",
-        }
-    }
-}
 
 /// A body that has not been read yet.
 #[allow(

@@ -4,14 +4,13 @@ use http::HeaderMap;
 use serde_json::Value;
 
 use super::body::RequestBody;
-use super::error::ApiError;
+use super::error::{ApiError, LIFE};
 use super::fields;
 use crate::idempotency::IdempotencyKey;
 use crate::lifetime::Lifetime;
 use crate::token::{Description, DescriptionError};
 
 const DESCRIPTION: &str = "jwt_token_description";
-pub(super) const LIFE: &str = "jwt_token_life";
 
 /// What `POST /token` asks for.
 #[derive(Debug)]

@@ -5,8 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
-use super::body::{MAX_BYTES, MediaType};
-use super::creation::LIFE;
+use super::content::{MAX_BYTES, MediaType};
 use super::response;
 use crate::audit::Event;
 use crate::config::ConfigError;
@@ -63,6 +62,9 @@ impl From<StoreError> for ApiError {
         Self::Service(error.into())
     }
 }
+
+/// The field that says how long a token lives.
+pub(super) const LIFE: &str = "jwt_token_life";
 
 /// The challenge to a bearer (RFC 6750, section 3).
 const BEARER: &str = r#"Bearer realm="latchkey""#;

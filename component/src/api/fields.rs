@@ -3,7 +3,8 @@
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
-use super::body::{self, MediaType, RequestBody};
+use super::body::{self, RequestBody};
+use super::content::MediaType;
 use super::error::ApiError;
 use crate::lifetime::{Lifetime, LifetimeError};
 

@@ -2,7 +2,8 @@
 
 use http::HeaderMap;
 
-use super::body::{self, MediaType, RequestBody};
+use super::body::{self, RequestBody};
+use super::content::MediaType;
 use super::error::ApiError;
 
 /// Reads the parameter `token` (RFC 7662, section 2.1; RFC 7009, section 2.1). Others, `token_type_hint` among them, make no

@@ -2,9 +2,9 @@
 
 use http::HeaderMap;
 
-use super::body::{self, MediaType, RequestBody};
-use super::creation::LIFE;
-use super::error::ApiError;
+use super::body::{self, RequestBody};
+use super::content::MediaType;
+use super::error::{ApiError, LIFE};
 use super::fields;
 use crate::lifetime::LifetimeError;
 use crate::service::Rotation;

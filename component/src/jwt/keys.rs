@@ -2,77 +2,15 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::crypto::{JwtSigner, JwtVerifier};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::crypto::Hs256;
-use super::jwk::{self, KeyError, PublicJwk};
-
-/// The fewest bytes of an HS256 secret: those of the hash (RFC 7518, section 3.2).
-pub(super) const MIN_SECRET_BYTES: usize = 32;
-
-/// An algorithm that tokens are signed with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyAlgorithm {
-    /// HMAC with SHA-256: the secret that verifies also signs.
-    Hs256,
-    /// Ed25519.
-    EdDsa,
-    /// ECDSA with P-256 and SHA-256.
-    Es256,
-}
-
-impl KeyAlgorithm {
-    /// The value of `alg` (RFC 7518, section 3.1; RFC 8037, section 3.1).
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Hs256 => "HS256",
-            Self::EdDsa => "EdDSA",
-            Self::Es256 => "ES256",
-        }
-    }
-}
-
-/// The private half of a key, ready to sign.
-pub(super) type SigningKey = Arc<dyn JwtSigner + Send + Sync>;
-
-/// What verifies by a key, ready to do so.
-pub(super) type VerifyingKey = Arc<dyn JwtVerifier + Send + Sync>;
-
-/// One key, ready to verify.
-#[derive(Clone)]
-pub(super) struct Key {
-    pub(super) id: Option<String>,
-    pub(super) algorithm: KeyAlgorithm,
-    pub(super) verifier: VerifyingKey,
-    /// The published half; a symmetric key has none.
-    pub(super) public: Option<PublicJwk>,
-}
-
-impl Key {
-    pub(super) fn hs256(secret: &[u8], id: Option<String>) -> (Self, SigningKey) {
-        let hs256 = Arc::new(Hs256::new(secret));
-        let key = Self {
-            id,
-            algorithm: KeyAlgorithm::Hs256,
-            verifier: hs256.clone(),
-            public: None,
-        };
-        (key, hs256)
-    }
-
-    /// Whether `signature`, in base64url, is that of `message`.
-    pub(super) fn verify(&self, message: &[u8], signature: &str) -> bool {
-        URL_SAFE_NO_PAD
-            .decode(signature)
-            .is_ok_and(|signature| self.verifier.verify(message, &signature).is_ok())
-    }
-}
+use super::algorithm::KeyAlgorithm;
+use super::jwk::PublicJwk;
+use super::key::{self, Key, KeyError, MIN_SECRET_BYTES, SigningKey};
 
 /// The keys: the first signs, all verify. There is at least one.
 #[derive(Clone)]
@@ -193,7 +131,7 @@ impl FromStr for KeySet {
         for (index, jwk) in set.keys.iter().enumerate() {
             let problem = |error| KeySetError::Key(index + 1, error);
             let signs = index == 0;
-            let (key, private) = jwk::parse(jwk, signs).map_err(problem)?;
+            let (key, private) = key::parse(jwk, signs).map_err(problem)?;
             if keys.iter().any(|other| other.id == key.id) {
                 return Err(problem(KeyError::DuplicateId));
             }
