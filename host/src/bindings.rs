@@ -15,9 +15,9 @@ mod generated {
             default: trappable,
         },
         with: {
-            "spin:key-value/key-value.store": crate::keyvalue::wit::Bucket,
-            "wasi:keyvalue/store.bucket": crate::keyvalue::wit::Bucket,
-            "wasi:keyvalue/atomics.cas": crate::keyvalue::wit::Cas,
+            "spin:key-value/key-value.store": crate::keyvalue::handles::Bucket,
+            "wasi:keyvalue/store.bucket": crate::keyvalue::handles::Bucket,
+            "wasi:keyvalue/atomics.cas": crate::keyvalue::handles::Cas,
         },
     });
 }

@@ -1,22 +1,18 @@
-//! Key-value stores: the port that a backend fills, and the URLs that name one.
+//! Key-value stores: the port, and the backends that fill it.
 //!
 //! A backend knows no HTTP and no WIT; [`wit`] turns it into the two key-value interfaces that the component imports.
 
-use std::path::PathBuf;
-use std::str::FromStr;
-use std::sync::Arc;
-
 use async_trait::async_trait;
-
-use latchkey_component::secret::Secret;
 
 mod circuit_breaker;
 #[cfg(test)]
 mod conformance;
+pub(crate) mod handles;
 pub(crate) mod measured;
 pub mod memory;
 mod redis;
 pub mod sqlite;
+pub mod store_url;
 pub(crate) mod wit;
 pub(crate) mod writes;
 
@@ -31,7 +27,7 @@ pub trait Backend: Send + Sync + 'static {
     /// The value of `key`, if there is one.
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackendError>;
 
-    /// Writes `value`, whatever was there.
+    /// Writes `value`.
     async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), BackendError>;
 
     /// Writes `value` if `key` still holds `expected`, where `None` means that there is no value.
@@ -53,7 +49,7 @@ pub trait Backend: Send + Sync + 'static {
 pub enum Swap {
     /// The new value is stored.
     Stored,
-    /// Somebody else had changed the value; nothing was written.
+    /// The value was another; nothing was written.
     Lost,
 }
 
@@ -74,33 +70,12 @@ pub enum BackendError {
     Failed(String),
 }
 
-/// Reads a counter as Spin stores it.
-fn counter(value: Option<&[u8]>) -> Result<i64, BackendError> {
-    match value {
-        None => Ok(0),
-        Some(bytes) => bytes
-            .try_into()
-            .map(i64::from_le_bytes)
-            .map_err(|_| BackendError::NotACounter),
-    }
-}
-
-/// The sum that `increment` is to store.
+/// The sum that `increment` is to store. Not for Redis, which adds by itself.
 fn incremented(value: Option<&[u8]>, delta: i64) -> Result<i64, BackendError> {
-    counter(value)?
-        .checked_add(delta)
-        .ok_or(BackendError::CounterOverflow)
-}
-
-/// Where a store is: the argument of `--store`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StoreUrl {
-    /// `memory:`, gone when the process ends.
-    Memory,
-    /// `sqlite:PATH`, the file and table that Spin uses.
-    Sqlite(PathBuf),
-    /// `redis://…` or `rediss://…`, which may hold a password.
-    Redis(Secret),
+    let counter = value.unwrap_or(&[0; 8]).try_into();
+    let counter = i64::from_le_bytes(counter.map_err(|_| BackendError::NotACounter)?);
+    let sum = counter.checked_add(delta);
+    sum.ok_or(BackendError::CounterOverflow)
 }
 
 /// Why a store cannot be used from the start. No text holds the URL of a Redis: it may hold a password.
@@ -109,99 +84,17 @@ pub enum StoreError {
     /// Not a URL of a known form.
     #[error("{0}")]
     Url(&'static str),
-    /// SQLite.
-    #[error("cannot use the store {path}: {reason}")]
-    Sqlite {
-        /// The file.
-        path: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Redis.
+    /// The file, and what is wrong with it.
+    #[error("cannot use the store {0}: {1}")]
+    Sqlite(String, String),
+    /// What is wrong with the connection.
     #[error("cannot use the Redis store: {0}")]
     Redis(String),
-}
-
-impl FromStr for StoreUrl {
-    type Err = StoreError;
-
-    fn from_str(url: &str) -> Result<Self, StoreError> {
-        let (scheme, rest) = url.split_once(':').unwrap_or((url, "?"));
-        match scheme {
-            "memory" if rest.is_empty() => Ok(Self::Memory),
-            "sqlite" => {
-                // `sqlite:///x` is how other tools write the absolute path `/x`.
-                match rest.strip_prefix("//").unwrap_or(rest) {
-                    ":memory:" => Err(StoreError::Url("for a store in memory write `memory:`")),
-                    "" => Err(StoreError::Url(
-                        "`sqlite:` needs the path of a file, as in `sqlite:tokens.db`",
-                    )),
-                    path => Ok(Self::Sqlite(path.into())),
-                }
-            }
-            "redis" | "rediss" => {
-                redis::check_url(url)?;
-                Ok(Self::Redis(url.into()))
-            }
-            _ => Err(StoreError::Url(
-                "a store is `sqlite:PATH`, `redis://HOST` or `memory:`",
-            )),
-        }
-    }
-}
-
-impl StoreUrl {
-    /// Opens the store, and creates it if there is none yet. Needs a runtime of tokio.
-    pub async fn open(&self) -> Result<Arc<dyn Backend>, StoreError> {
-        Ok(match self {
-            Self::Memory => Arc::new(memory::Memory::default()),
-            Self::Sqlite(path) => Arc::new(sqlite::Sqlite::open(path)?),
-            Self::Redis(url) => Arc::new(redis::Redis::connect(url).await?),
-        })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn urls() {
-        let sqlite = |path: &str| Some(StoreUrl::Sqlite(path.into()));
-        let redis = |url| (url, Some(StoreUrl::Redis(Secret::from(url))));
-        for (url, expected) in [
-            ("memory:", Some(StoreUrl::Memory)),
-            ("sqlite:a.db", sqlite("a.db")),
-            ("sqlite:/var/a.db", sqlite("/var/a.db")),
-            ("sqlite:///var/a.db", sqlite("/var/a.db")),
-            (
-                "sqlite:with space:and colon",
-                sqlite("with space:and colon"),
-            ),
-            ("memory", None),
-            ("memory:x", None),
-            ("sqlite:", None),
-            ("sqlite://", None),
-            ("sqlite::memory:", None),
-            redis("redis://localhost"),
-            redis("rediss://user:hunter2@example.org:6380/7"),
-            ("redis://:hunter2@", None),
-            ("redis://:hunter2@localhost/x", None),
-            ("redis:hunter2", None),
-            ("postgres://u:hunter2@h/d", None),
-            ("hunter2", None),
-            ("", None),
-        ] {
-            match (url.parse::<StoreUrl>(), expected) {
-                (Ok(parsed), Some(expected)) => assert_eq!(parsed, expected, "{url}"),
-                (Err(error), None) => {
-                    let text = error.to_string();
-                    assert!(!text.contains("hunter2"), "{url}: {text}");
-                }
-                (parsed, _) => panic!("{url}: {parsed:?}"),
-            }
-        }
-    }
 
     #[test]
     fn counters() {

@@ -162,7 +162,7 @@ struct Component {
     description: Option<IgnoredAny>,
     targets: Option<IgnoredAny>,
     tool: Option<IgnoredAny>,
-    /// What `spin --profile` puts in the place of other keys.
+    /// What `spin --profile` puts instead of other keys.
     profile: Option<IgnoredAny>,
     #[serde(default, deserialize_with = "no_hosts")]
     allowed_outbound_hosts: (),

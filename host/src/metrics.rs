@@ -1,6 +1,6 @@
 //! What the server counts, for Prometheus.
 
-mod listener;
+pub mod listener;
 
 use std::time::Duration;
 
@@ -12,8 +12,6 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry, Unit};
-
-pub use listener::serve;
 
 /// The upper bounds of durations, in seconds: from a list of one token to a request that is given up.
 const DURATIONS: [f64; 16] = [
@@ -57,13 +55,12 @@ pub enum Outcome {
     Failed,
 }
 
-/// A metric of this name, registered.
-fn register<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+fn register<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
     registry.register(name, help, metric.clone());
     metric
 }
 
-/// Durations of this name, registered.
 fn register_durations(
     registry: &mut Registry,
     name: &str,
@@ -83,7 +80,6 @@ impl Default for Metrics {
                 r,
                 "requests",
                 "Requests by method, route and status; status 0: the client did not wait for the answer",
-                Family::default(),
             ),
             request_duration: register_durations(
                 r,
@@ -94,19 +90,12 @@ impl Default for Metrics {
                 r,
                 "requests_in_flight",
                 "Requests that are not yet answered",
-                Gauge::default(),
             ),
-            instances: register(
-                r,
-                "instances",
-                "Instances of the component",
-                Gauge::default(),
-            ),
+            instances: register(r, "instances", "Instances of the component"),
             store_operations: register(
                 r,
                 "store_operations",
                 "Operations of the key-value store, by outcome: done, lost (a compare-and-swap that found another value) or failed",
-                Family::default(),
             ),
             store_duration: register_durations(
                 r,
@@ -117,19 +106,16 @@ impl Default for Metrics {
                 r,
                 "compare_and_swap_retries",
                 "Changes that were tried again because another was faster",
-                Counter::default(),
             ),
             events: register(
                 r,
                 "events",
                 "Lines for the auditor: tokens issued, rotated and revoked, sign-ins that failed or were throttled",
-                Family::default(),
             ),
             audit_lines_lost: register(
                 r,
                 "audit_lines_lost",
                 "Audit lines that were not written, since nobody read them",
-                Counter::default(),
             ),
             registry,
         };

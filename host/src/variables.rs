@@ -172,7 +172,7 @@ impl Variables {
         self.values.get(name)
     }
 
-    /// Sets the component's variable `name`, whatever it was.
+    /// Sets the component's variable `name`.
     pub fn set(&mut self, name: &str, value: Secret) {
         self.values.insert(name.to_owned(), value);
     }
@@ -196,7 +196,7 @@ fn expand(template: &str, variables: &BTreeMap<&str, Secret>) -> Result<Secret, 
     Ok(expanded.into())
 }
 
-/// Marks the part of the store's data that `spin:variables` needs: the variables.
+/// Tells wasmtime which part of an instance's data `spin:variables` needs.
 pub struct VariablesData;
 
 impl HasData for VariablesData {

@@ -105,7 +105,12 @@ pub struct Up {
     /// The default is the file of `spin up`, .spin/sqlite_key_value.db beside the manifest. `memory:` is gone when the
     /// server ends. redis[s]://[USER:PASSWORD@]HOST[:PORT][/DATABASE] may be shared by any number of servers; with a
     /// password, give it in the environment, where other users of this machine do not see it.
-    #[arg(long, value_name = "URL", env = "LATCHKEY_STORE", hide_env_values = true, value_parser = secret)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "LATCHKEY_STORE",
+        hide_env_values = true
+    )]
     pub store: Option<Secret>,
 
     /// Add a user for this run; repeatable
@@ -113,14 +118,14 @@ pub struct Up {
     /// For a quick try: other users of this machine can see the password in the list of processes. To keep users, set the
     /// variable `users` to what `latchkey hash-password` prints. If there is neither, the user `admin` is made with a
     /// random password, which is printed once.
-    #[arg(long = "user", value_name = "NAME:PASSWORD", value_parser = secret)]
+    #[arg(long = "user", value_name = "NAME:PASSWORD")]
     pub users: Vec<Secret>,
 
     /// Set a variable of the application; repeatable
     ///
     /// NAME=VALUE, NAME=@FILE (the value is all of the file), or @FILE.json or @FILE.toml (names and values). Wins over
     /// the environment variable SPIN_VARIABLE_<NAME>, which wins over the default in the manifest.
-    #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = secret)]
+    #[arg(long = "variable", value_name = "NAME=VALUE")]
     pub variables: Vec<Secret>,
 
     /// The manifest
@@ -138,11 +143,6 @@ pub struct Up {
     /// Serve this component, and build nothing
     #[arg(long, value_name = "FILE")]
     pub component: Option<PathBuf>,
-}
-
-/// Takes an argument that must not be repeated in an error message; it is parsed later.
-fn secret(argument: &str) -> Result<Secret, std::convert::Infallible> {
-    Ok(argument.into())
 }
 
 #[cfg(test)]

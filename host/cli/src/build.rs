@@ -50,7 +50,7 @@ pub fn ensure_built(root: &Path, source: &Path, build: &Build) -> Result<()> {
     } else {
         "Building the component (the first time takes a few minutes)…"
     });
-    // The manifest expects the result there, whatever cargo's configuration says.
+    // The manifest expects the result there, even if cargo is configured to put it elsewhere.
     let target = source.ancestors().find(|path| path.ends_with("target"));
     let target = target.map(|target| root.join(target));
     for line in commands {

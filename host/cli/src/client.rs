@@ -21,7 +21,6 @@ use answer::{Created, period, remaining};
 use api::{Api, Success};
 use error::ClientError;
 
-/// Does what the command line says.
 pub fn run(options: &Token) -> Result<(), ClientError> {
     let connection = &options.connection;
     match &options.command {
@@ -48,7 +47,7 @@ pub fn run(options: &Token) -> Result<(), ClientError> {
     }
 }
 
-/// Finds out who signs in where. The server learns of it with the first request.
+/// Finds the server and the credentials. Sends nothing yet.
 fn sign_in(connection: &Connection) -> Result<Api, ClientError> {
     let address = Address::parse(&connection.url)?;
     if !address.is_secure() && !address.is_loopback() {
@@ -60,7 +59,7 @@ fn sign_in(connection: &Connection) -> Result<Api, ClientError> {
     Ok(Api::new(address, &credentials))
 }
 
-/// The id that `token` means, and the name, if the list was asked for it.
+/// The id of the token that `token` names, and its name if the server was asked for it.
 fn resolve(api: &Api, token: &str) -> Result<(TokenId, Option<String>), ClientError> {
     if let Ok(id) = token.parse() {
         return Ok((id, None));

@@ -1,18 +1,14 @@
 //! Signing keys for the variable `signing_keys`: new ones, and the file that holds them.
 
-mod file;
+pub mod file;
 
 use clap::ValueEnum;
 use latchkey_component::jwt::{self, KeySet, KeySetError, PrivateJwk};
 use latchkey_component::ports::Random;
+use latchkey_component::secret::Secret;
 use serde::Deserialize;
 use serde_json::Value;
 
-use latchkey_component::secret::Secret;
-
-pub use file::rotate;
-
-/// What a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum KeyAlgorithm {
     /// HMAC with SHA-256: who verifies can also sign
@@ -36,7 +32,6 @@ impl From<KeyAlgorithm> for jwt::KeyAlgorithm {
     }
 }
 
-/// The randomness of the system.
 struct SystemRandom;
 
 impl Random for SystemRandom {

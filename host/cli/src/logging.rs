@@ -81,7 +81,6 @@ fn queue(lines: usize, thread: &str) -> (NonBlocking, WorkerGuard) {
 }
 
 impl Log {
-    /// Where the component's audit lines go.
     pub fn audit(&self) -> AuditLog {
         let audit = self.audit.clone();
         // Cannot fail: a line that finds no room is counted as lost.

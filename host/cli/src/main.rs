@@ -4,6 +4,7 @@ mod args;
 mod build;
 mod client;
 mod completions;
+mod failure;
 mod keygen;
 mod logging;
 mod terminal;
@@ -15,30 +16,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
 use args::{Cli, Command, Keygen};
-use clap::Parser;
-use client::error::ClientError;
+use clap::{CommandFactory, Parser};
+use failure::{Failure, usage};
 use keygen::{JwkSet, KeyAlgorithm};
 use terminal::{print, say};
-
-/// Why the program ends, and with which exit code.
-enum Failure {
-    /// An option is wrong: 2.
-    Usage(anyhow::Error),
-    /// The client has exit codes of its own.
-    Client(ClientError),
-    /// Anything else: 1.
-    Run(anyhow::Error),
-}
-
-impl<E: Into<anyhow::Error>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self::Run(error.into())
-    }
-}
-
-fn usage<E: Into<anyhow::Error>>(error: E) -> Failure {
-    Failure::Usage(error.into())
-}
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -50,7 +31,9 @@ fn main() -> ExitCode {
         Command::HashPassword { name } => hash_password(&name),
         Command::Keygen(options) => make_key(&options),
         Command::Token(options) => client::run(&options).map_err(Failure::Client),
-        Command::Completions { shell } => print(&completions::script(shell)).map_err(Failure::from),
+        Command::Completions { shell } => {
+            print(&completions::script(shell, Cli::command())).map_err(Failure::from)
+        }
     };
     let (error, code) = match result {
         Ok(()) => return ExitCode::SUCCESS,
@@ -108,7 +91,7 @@ fn hash_password(name: &str) -> Result<(), Failure> {
 
 fn make_key(options: &Keygen) -> Result<(), Failure> {
     if let Some(file) = &options.rotate {
-        keygen::rotate(file, options.alg)?;
+        keygen::file::rotate(file, options.alg)?;
         return Ok(());
     }
     let keys = JwkSet::generate(options.alg.unwrap_or(KeyAlgorithm::Hs256));

@@ -8,7 +8,7 @@ pub fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Writes a line to standard output. Whoever has stopped reading, as `head` does, wants no more of it.
+/// Writes a line to standard output. A reader that has closed it, as `head` does, is no error.
 pub fn print(text: &str) -> io::Result<()> {
     match print_all(text) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

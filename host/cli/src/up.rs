@@ -8,18 +8,19 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use latchkey_component::secret::Secret;
-use latchkey_host::keyvalue::StoreUrl;
+use latchkey_host::keyvalue::store_url::StoreUrl;
 use latchkey_host::manifest::Manifest;
-use latchkey_host::metrics::{self, Metrics};
+use latchkey_host::metrics::{Metrics, listener};
 use latchkey_host::server::{Application, Limits, Server};
 use latchkey_host::variables::{Assignment, Variables};
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::args::Up;
 use crate::build::ensure_built;
+use crate::failure::{Failure, usage};
+use crate::logging;
 use crate::terminal::{print, say};
 use crate::users;
-use crate::{Failure, logging, usage};
 
 /// Where Spin keeps an application's key-value data, relative to its manifest.
 const SPIN_STORE: &str = ".spin/sqlite_key_value.db";
@@ -79,10 +80,10 @@ pub fn run(options: &Up) -> Result<(), Failure> {
         tokio::spawn(log.report_losses(metrics.clone()));
         let listener = listen(socket, options.listen)?;
         if let (Some(socket), Some(address)) = (metrics_socket, options.metrics) {
-            let listener = listen(socket, address)?;
-            let address = listener.local_addr()?;
+            let socket = listen(socket, address)?;
+            let address = socket.local_addr()?;
             say(&format!("Metrics on http://{address}/metrics"));
-            tokio::spawn(metrics::serve(metrics, listener));
+            tokio::spawn(listener::serve(metrics, socket));
         }
         announce(&listener, generated.as_ref())?;
         server.serve(listener, shutdown).await;

@@ -1,4 +1,4 @@
-//! Metrics of the store.
+//! A store that counts the operations of another.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,7 +8,6 @@ use async_trait::async_trait;
 use super::{Backend, BackendError, Swap};
 use crate::metrics::{Metrics, Outcome};
 
-/// A store that counts the operations of another.
 pub(crate) struct Measured {
     backend: Arc<dyn Backend>,
     metrics: Arc<Metrics>,

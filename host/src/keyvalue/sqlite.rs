@@ -54,8 +54,7 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the file, and creates it if it is missing, but not its directory: a path that leads nowhere is more likely a
-    /// slip than a wish.
+    /// Opens the file, and creates it if it is missing, but not its directory: a path into no directory is likely a mistake.
     ///
     /// A file that is damaged, not a database, read-only or of another shape is an error here rather than at the first
     /// request.
@@ -68,9 +67,8 @@ impl Sqlite {
     pub fn open_with_batch(path: &Path, batch: usize) -> Result<Self, StoreError> {
         // So that SQLite does not take a relative path for one of its special names.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Self::connect(&path, batch.max(1)).map_err(|error| StoreError::Sqlite {
-            path: path.display().to_string(),
-            reason: match error.sqlite_error_code() {
+        Self::connect(&path, batch.max(1)).map_err(|error| {
+            let reason = match error.sqlite_error_code() {
                 Some(ErrorCode::NotADatabase) => "it is not an SQLite database".to_owned(),
                 Some(ErrorCode::DatabaseCorrupt) => "the database is damaged".to_owned(),
                 Some(ErrorCode::CannotOpen) => match path.parent() {
@@ -80,13 +78,14 @@ impl Sqlite {
                 Some(ErrorCode::ReadOnly) => "it cannot be written".to_owned(),
                 Some(ErrorCode::DatabaseBusy) => "another process keeps it locked".to_owned(),
                 _ => error.to_string(),
-            },
+            };
+            StoreError::Sqlite(path.display().to_string(), reason)
         })
     }
 
     fn connect(path: &Path, batch: usize) -> rusqlite::Result<Self> {
         create_private(path);
-        // Which root may write all the same, but nobody should.
+        // Checked here, since root could write it all the same.
         if path
             .metadata()
             .is_ok_and(|file| file.permissions().readonly())
@@ -119,8 +118,8 @@ impl Sqlite {
     }
 }
 
-/// Creates the file, if there is none, for its owner alone: it may hold the signing key. SQLite gives the files that it makes
-/// beside it the same permissions. Why it could not be created, SQLite says better.
+/// Creates the file, if there is none, for its owner alone: it may hold the signing key. SQLite gives its other files the same
+/// permissions, and its error is better than ours if this fails.
 fn create_private(path: &Path) {
     let mut options = OpenOptions::new();
     let _ = options.write(true).create_new(true).mode(0o600).open(path);
@@ -199,8 +198,7 @@ fn increment(connection: &Connection, key: &str, delta: i64) -> Result<i64, Back
 #[async_trait]
 impl Backend for Sqlite {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackendError> {
-        // A read takes some microseconds and waits for nobody: done here it costs half of what handing it to another
-        // thread would. Only a read that has to wait goes to a thread that may.
+        // Done here, a read costs half of what handing it to another thread would. Only one that has to wait goes there.
         let mut readers = self.readers.iter();
         let free = readers.find_map(|reader| reader.try_lock().ok());
         match free.map(|reader| get(&reader, key)) {

@@ -9,22 +9,10 @@ use std::sync::Arc;
 use wasmtime::component::{Accessor, HasData, Resource, ResourceTable};
 
 use super::circuit_breaker::CircuitBreaker;
+use super::handles::{Bucket, Cas};
 use super::writes::Writes;
 use super::{Backend, BackendError, DEFAULT_LABEL, Swap};
 use crate::bindings::{spin::key_value::key_value as spin, wasi::keyvalue as wasi};
-
-/// An open store: `store` in Spin's interface, `bucket` in that of WASI.
-pub struct Bucket {
-    backend: Arc<dyn Backend>,
-}
-
-/// One compare-and-swap of one key.
-pub struct Cas {
-    backend: Arc<dyn Backend>,
-    key: String,
-    /// The value when `current` was called, if it was: `swap` compares with it.
-    current: Option<Option<Vec<u8>>>,
-}
 
 /// What a component may open.
 #[derive(Clone)]
@@ -59,7 +47,7 @@ impl Stores {
     }
 }
 
-/// Marks the part of an instance's data that these interfaces need: its [`View`].
+/// Tells wasmtime which part of an instance's data these interfaces need: its [`View`].
 pub(crate) struct KeyValue;
 
 impl HasData for KeyValue {
@@ -160,7 +148,7 @@ impl<T: Send> spin::HostStoreWithStore<T> for KeyValue {
     }
 }
 
-/// The answer to what the interface has and Latchkey never asks for, so that no backend need have it.
+/// For the functions that Latchkey never calls, so that no backend need have them.
 fn not_offered() -> wasi::store::Error {
     wasi::store::Error::Other("this host does not offer it".into())
 }
@@ -277,7 +265,7 @@ impl wasi::atomics::Host for View<'_> {
         Ok(self.stores.breaker.write(sum).await.map_err(Into::into))
     }
 
-    /// Answers how the swap ended if that is known at once, and otherwise that it has begun, see [`Writes`].
+    /// Returns the outcome if it is known at once; otherwise `Ok`, and the swap goes on (see [`Writes`]).
     fn swap(
         &mut self,
         cas: Resource<Cas>,

@@ -72,7 +72,7 @@ impl Writes {
         None
     }
 
-    /// Waits until the writes of `key` are over. Fails if one of them did and no read has been told.
+    /// Waits until the writes of `key` are over. Fails if one of them failed and no read has been told.
     pub(super) async fn settled(&self, key: &str) -> Result<(), BackendError> {
         let writes: Vec<_> = self
             .lock()
@@ -97,7 +97,7 @@ impl Writes {
         result
     }
 
-    /// Drops what nobody need be told.
+    /// Drops the writes that no read need be told of.
     fn forget(&self) {
         let mut writes = self.lock();
         writes.retain(Write::is_kept);

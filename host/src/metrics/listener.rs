@@ -19,10 +19,10 @@ use super::Metrics;
 /// The text format of OpenMetrics 1.0, which Prometheus reads.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Connections at a time: who scrapes needs one.
+/// Connections at a time: a scraper needs one.
 const CONNECTIONS: usize = 16;
 
-/// How long a connection may stay, whatever it does: there are few places, and whoever scrapes comes again.
+/// How long a connection may stay open: there are few permits, and a scraper connects again.
 const CONNECTION_TIME: Duration = Duration::from_secs(60);
 
 /// How long to wait when no connection can be accepted.
@@ -30,9 +30,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves `metrics` until it is dropped.
 pub async fn serve(metrics: Arc<Metrics>, listener: TcpListener) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
     // Nobody closes the semaphore.
-    while let Ok(place) = places.clone().acquire_owned().await {
+    while let Ok(permit) = permits.clone().acquire_owned().await {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -54,35 +54,32 @@ pub async fn serve(metrics: Arc<Metrics>, listener: TcpListener) {
             if let Ok(Err(error)) = tokio::time::timeout(CONNECTION_TIME, connection).await {
                 tracing::debug!("connection for metrics: {error}");
             }
-            drop(place);
+            drop(permit);
         });
     }
 }
 
 fn respond(metrics: &Metrics, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-    let answer = |status, body: String, name, value| {
-        let mut response = Response::new(Full::from(body));
-        *response.status_mut() = status;
-        let value = HeaderValue::from_static(value);
-        response.headers_mut().insert(name, value);
-        response
-    };
-    let text = "text/plain; charset=utf-8";
-    match (request.uri().path(), request.method()) {
+    let (status, body, name, value) = match (request.uri().path(), request.method()) {
         ("/metrics", &Method::GET | &Method::HEAD) => {
-            answer(StatusCode::OK, metrics.text(), CONTENT_TYPE, OPENMETRICS)
+            (StatusCode::OK, metrics.text(), CONTENT_TYPE, OPENMETRICS)
         }
-        ("/metrics", _) => answer(
+        ("/metrics", _) => (
             StatusCode::METHOD_NOT_ALLOWED,
             String::new(),
             ALLOW,
             "GET, HEAD",
         ),
-        _ => answer(
+        _ => (
             StatusCode::NOT_FOUND,
             "the metrics are at /metrics\n".to_owned(),
             CONTENT_TYPE,
-            text,
+            "text/plain; charset=utf-8",
         ),
-    }
+    };
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = status;
+    let value = HeaderValue::from_static(value);
+    response.headers_mut().insert(name, value);
+    response
 }

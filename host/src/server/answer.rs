@@ -8,24 +8,23 @@ use http::{Response, StatusCode};
 use http_body_util::{BodyExt, Either, Full};
 use wasmtime_wasi_http::WasiBody;
 
-/// Answers up to this length are put together before they are sent: header and body go out in one write, and what a slow
-/// client has not yet read is kept here, not in the memory of an instance. No answer of the component is longer.
-const WHOLE_ANSWER: u64 = 8 << 20;
+/// Answers up to this length, as all of the component are, are collected before they are sent: header and body go out in
+/// one write, and what a slow client has not yet read is kept here, not in the memory of an instance.
+const MAX_COLLECTED: u64 = 8 << 20;
 
-/// The body of an answer: in one piece, unless it is long.
+/// A collected body, or a stream.
 pub(super) type AnswerBody = Either<Full<Bytes>, WasiBody>;
 
-/// An answer, ready to be sent.
 pub(super) type Answer = Response<AnswerBody>;
 
-/// Puts the component's response together if it is short, without its body where `head` was asked for.
+/// Collects the component's response, unless it is long; the response to a HEAD request without its body.
 pub(super) async fn collect(response: Response<WasiBody>, head: bool) -> Result<Answer, Failure> {
     let length = response.headers().get(CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if head {
         // The length is that of the body that a GET would get; there is none to wait for.
         return Ok(response.map(|_| Either::Left(Full::default())));
-    } else if length.is_none_or(|length| length > WHOLE_ANSWER) {
+    } else if length.is_none_or(|length| length > MAX_COLLECTED) {
         return Ok(response.map(Either::Right));
     }
     let (parts, body) = response.into_parts();

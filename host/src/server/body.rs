@@ -1,4 +1,4 @@
-//! Bodies on their way in and out.
+//! The body of a request.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,23 +11,22 @@ use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 use wasmtime_wasi_http::Error;
 
-/// How much of a body that the component has left unread is read nevertheless, and for how long.
+/// How much of a body that the component has not read is read and dropped, and for how long.
 const DRAIN_BYTES: u64 = 8 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
-/// The body of a request, which is read to its end even if the component drops it.
+/// A body that is read to its end even if the component drops it.
 ///
 /// Many clients send all of a body before they look at the answer. Were the connection closed with a part of the body
 /// unread, the system would reset it, and the client would never see the 401 or 413 that explains why.
 ///
-/// A body that does not come on is broken off: the component then answers as to any incomplete body, and nobody waits for
-/// it.
+/// A body that takes too long is an error to the component, as any incomplete body is.
 pub(super) struct Drained {
     body: Option<Incoming>,
-    /// How long it may take as a whole, from when it first has to be waited for.
+    /// How long it may take as a whole, from the first wait for it.
     time: Duration,
     deadline: Option<Pin<Box<Sleep>>>,
-    /// Whether the client waits for "100 Continue", so that nothing is on its way that would have to be read.
+    /// Whether the client waits for "100 Continue", and so has sent nothing yet.
     expects_continue: bool,
 }
 

@@ -1,4 +1,4 @@
-//! One connection: HTTP/1.1 on the outside, requests to the component on the inside.
+//! One connection: HTTP/1.1 to the client, requests to the component.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -19,19 +19,30 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use wasmtime_wasi_http::WasiBody;
 
-use super::Shared;
 use super::answer::Answer;
 use super::body::Drained;
+use super::dispatch::Dispatcher;
+use super::limits::Limits;
 use super::observation::Observation;
+use super::thread::Thread;
+use crate::metrics::Metrics;
 
 const CLIENT_ADDRESS: HeaderName = HeaderName::from_static(headers::CLIENT_ADDRESS);
 
-/// The buffer of a connection. A header that is still incomplete when it is full is refused; what is read at once may be as
-/// much again.
+/// The buffer of a connection: a longer header is refused.
 const BUFFER: usize = 64 << 10;
 
-/// Serves one connection, on the thread of its worker, until the client closes it or the server shuts down and the request in
-/// flight is answered.
+/// What all connections share.
+pub(super) struct Shared {
+    pub(super) dispatcher: Dispatcher,
+    /// The thread of each serving worker, by the worker's number.
+    pub(super) serving_threads: Vec<Thread>,
+    pub(super) _sign_in_thread: Thread,
+    pub(super) limits: Limits,
+    pub(super) metrics: Option<Arc<Metrics>>,
+}
+
+/// Serves one connection until the client closes it; after a shutdown has begun, until the request in flight is answered.
 pub(super) async fn serve(
     shared: Arc<Shared>,
     worker: usize,
@@ -45,7 +56,7 @@ pub(super) async fn serve(
     };
     // Answers are written whole; waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
-    // A client that does not read what it has asked for would keep its connection for ever.
+    // A client that does not read its answer would keep its connection for ever.
     #[cfg(target_os = "linux")]
     let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(shared.limits.write_time));
     let local = stream.local_addr().ok();
@@ -61,10 +72,10 @@ pub(super) async fn serve(
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
-    let begun = async { drop(shutdown.wait_for(|begun| *begun).await) };
+    let shutdown_begun = async { drop(shutdown.wait_for(|begun| *begun).await) };
     let result = tokio::select! {
         result = connection.as_mut() => result,
-        () = begun => {
+        () = shutdown_begun => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

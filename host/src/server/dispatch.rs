@@ -1,8 +1,8 @@
 //! Which worker serves which request.
 //!
-//! Verifying a password costs an instance tens of milliseconds in which it serves nobody else, and it counts wrong ones. So
-//! one worker is for signing in: it alone spends time on passwords that may be wrong, and its count of them is that of the
-//! whole server. Whoever has signed in is served where the connection is.
+//! Verifying a password takes an instance tens of milliseconds, in which it serves nobody else, and an instance counts wrong
+//! passwords for itself. So one worker, the sign-in worker, serves every request whose credentials are not known, and counts
+//! for the whole server. All other requests are served by the worker of their connection.
 
 use std::time::Duration;
 
@@ -15,7 +15,6 @@ use super::known_credentials::KnownCredentials;
 use super::route_class::Verdict;
 use super::worker::Queue;
 
-/// One of the workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Worker {
     /// The one that takes every request whose credentials are not known.
@@ -29,11 +28,11 @@ pub(super) struct Dispatcher {
     sign_in: Queue,
     serving: Vec<Queue>,
     known: KnownCredentials,
+    /// A request that is not answered within it fails.
     request_time: Duration,
 }
 
 impl Dispatcher {
-    /// Fails a request that is not answered within `request_time`.
     pub(super) fn new(sign_in: Queue, serving: Vec<Queue>, request_time: Duration) -> Self {
         Self {
             sign_in,
@@ -43,8 +42,8 @@ impl Dispatcher {
         }
     }
 
-    /// Answers a request that came over a connection of the serving worker `home`. `credentials` are those that the
-    /// component will verify, if it will verify any.
+    /// Answers a request over a connection of the serving worker `home`. `credentials` are those that the component will
+    /// verify, if any.
     pub(super) async fn dispatch(
         &self,
         home: usize,

@@ -8,7 +8,8 @@ use wasmtime::{
     Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
 };
 
-use super::{Limits, StartError, one_line};
+use super::limits::Limits;
+use super::start_error::{StartError, one_line};
 
 /// How often busy instances are interrupted to let others run, and to see whether their time is up.
 const TICK: Duration = Duration::from_millis(4);

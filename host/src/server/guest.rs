@@ -1,4 +1,4 @@
-//! What an instance has: WASI without a world around it, and the stores and variables of the application.
+//! What an instance may use: WASI without environment, arguments, files and network; the application's stores and variables.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use wasmtime_wasi_http::{
     Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
 
-use super::output::{AuditLog, Output};
-use super::{StartError, one_line};
+use super::output::{AuditLog, Kind, Output};
+use super::start_error::{StartError, one_line};
 use crate::bindings::{spin, wasi};
 use crate::keyvalue::wit::{KeyValue, Stores, View};
 use crate::keyvalue::writes::Writes;
@@ -35,7 +35,6 @@ pub(super) struct Guest {
 }
 
 impl Guest {
-    /// No environment, no arguments, no files, no network.
     pub(super) fn new(
         stores: Stores,
         variables: Arc<Variables>,
@@ -47,8 +46,8 @@ impl Guest {
         Self {
             table,
             wasi: WasiCtx::builder()
-                .stdout(Output::standard(audit, metrics))
-                .stderr(Output::error())
+                .stdout(Output::new(Kind::Standard(audit, metrics)))
+                .stderr(Output::new(Kind::Error))
                 .allow_tcp(false)
                 .allow_udp(false)
                 .build(),
@@ -88,7 +87,6 @@ impl WasiHttpView for Guest {
     }
 }
 
-/// The component calls nobody.
 struct NoOutgoingRequests;
 
 /// Tells whether sending a request or receiving its response went well.
@@ -105,7 +103,7 @@ impl WasiHttpHooks for NoOutgoingRequests {
     }
 }
 
-/// Gives the component all that it imports, or says what it asks for in vain.
+/// Links the component's imports. Fails if this host does not offer one of them.
 pub(super) fn link(
     engine: &Engine,
     component: &Component,

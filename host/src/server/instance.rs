@@ -8,16 +8,15 @@ use wasmtime::component::Accessor;
 use wasmtime_wasi_http::p3::bindings::{Service, ServicePre};
 use wasmtime_wasi_http::{WasiBody, WasiHttpView, p3};
 
-use super::Limits;
 use super::answer::{self, Answer, Failure};
 use super::guest::{self, Guest};
+use super::limits::Limits;
 use super::output::AuditLog;
 use super::worker::{self, End, Instances, Jobs, Progress};
 use crate::keyvalue::wit::Stores;
 use crate::metrics::Metrics;
 use crate::variables::Variables;
 
-/// What instances are made of.
 pub(super) struct ComponentInstances {
     pub(super) pre: ServicePre<Guest>,
     pub(super) stores: Stores,
@@ -51,7 +50,7 @@ impl Instances for ComponentInstances {
 /// Tells how sending a request's body to the component went.
 type Sent = Pin<Box<dyn Future<Output = Result<(), wasmtime_wasi_http::Error>> + Send>>;
 
-/// The component's answer. Fails if the instance traps.
+/// Calls the component. Fails if the instance traps.
 async fn respond(
     accessor: &Accessor<Guest>,
     service: &Service,

@@ -1,4 +1,4 @@
-//! The credentials that were accepted: who sends them again does not have to wait for the sign-in worker.
+//! The credentials that were accepted: requests with them need no sign-in worker.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -12,11 +12,11 @@ const MAX_USERS: usize = 16 << 10;
 
 /// A keyed digest of the credentials of each user who has signed in.
 ///
-/// One for each user, however many spellings of the password the component takes for the same. Every request reads it, and
-/// few change it: it is replaced as a whole, so that no reader ever waits.
+/// One for each user, however many spellings of the password the component accepts. Every request reads the map, and few
+/// change it: it is replaced as a whole, so that no reader waits.
 #[derive(Default)]
 pub(super) struct KnownCredentials {
-    /// The key is drawn at the start: nobody can choose credentials whose digest is that of another's.
+    /// Its key is random: nobody can choose a password whose digest is that of another.
     hasher: RandomState,
     digests: ArcSwap<HashMap<Username, u64>>,
 }
@@ -27,7 +27,6 @@ impl KnownCredentials {
         self.digests.load().get(&credentials.name) == Some(&digest)
     }
 
-    /// Makes credentials known that were accepted.
     pub(super) fn admit(&self, credentials: &Credentials) {
         if self.contains(credentials) {
             return;
@@ -43,7 +42,7 @@ impl KnownCredentials {
         });
     }
 
-    /// Forgets credentials that were refused; others of the same user stay known.
+    /// Others of the same user stay known.
     pub(super) fn forget(&self, credentials: &Credentials) {
         if !self.contains(credentials) {
             return;

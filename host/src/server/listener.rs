@@ -1,4 +1,4 @@
-//! Accepts connections, and ends with grace.
+//! Accepts connections, and shuts down gracefully.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::{Shared, connection};
+use super::connection::{self, Shared};
 
 /// How long to wait when no connection can be accepted, as when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -59,7 +59,7 @@ type Accepted = (
 async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> Accepted {
     loop {
         let permit = permits.clone().acquire_owned().await;
-        // It leaves the runtime of this thread for that of a worker.
+        // As a stream of the standard library, it can move to the runtime of a worker.
         let accepted = listener.accept().await;
         let accepted = accepted.and_then(|(stream, client)| Ok((stream.into_std()?, client)));
         match (permit, accepted) {

@@ -1,28 +1,26 @@
-//! One request, as the log and the metrics tell of it.
+//! The log line and the metrics of one request.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-
 use latchkey_component::api::headers;
 use latchkey_component::auth::{Credentials, SignIn};
 
 use super::route_class::{RouteClass, Verdict};
 use crate::metrics::Metrics;
 
-/// The target of the line that is written for each request.
+/// The log target of the line for each request.
 const REQUEST: &str = "latchkey::request";
 
 /// The header by which a request is found again: in the log, in audit lines, at a proxy and at the client.
 const REQUEST_ID: HeaderName = HeaderName::from_static(headers::REQUEST_ID);
 
-/// A request, from its header to its answer. Dropped before, it tells that its client has gone.
+/// A request, from its header to its answer. If it is dropped without [`Observation::end`], its client has gone.
 pub(super) struct Observation {
     began: Instant,
     method: Method,
@@ -37,7 +35,7 @@ pub(super) struct Observation {
 }
 
 impl Observation {
-    /// Begins with a request, and gives it an id, if it has none.
+    /// Gives the request an id, if it has no usable one.
     pub(super) fn begin<B>(
         request: &mut Request<B>,
         client: SocketAddr,
@@ -49,7 +47,7 @@ impl Observation {
             Some(id) if is_usable(id) => id.clone(),
             _ => new_id(),
         };
-        // One, whatever came: the component is to tell of the same.
+        // Exactly one, so that the component's audit lines have the same id as ours.
         request_headers.insert(REQUEST_ID, id.clone());
         let authorization = request_headers.get_all(AUTHORIZATION).iter();
         let sign_in = class
@@ -75,7 +73,7 @@ impl Observation {
         }
     }
 
-    /// Ends with the answer, and puts the id into it.
+    /// Puts the id into the answer.
     pub(super) fn end<B>(mut self, response: &mut Response<B>) {
         self.status = Some(response.status());
         if tracing::enabled!(target: REQUEST, tracing::Level::INFO) {
@@ -84,7 +82,7 @@ impl Observation {
         response.headers_mut().insert(REQUEST_ID, self.id.clone());
     }
 
-    /// Who has signed in, or whose the token was; nobody who only claims to be a user.
+    /// The user who has signed in, or whose token it was; not a name that was only claimed.
     fn user(&self, answer: &HeaderMap) -> Option<String> {
         match &self.credentials {
             Some(credentials) => (Verdict::of(self.status?) == Verdict::Accepted)

@@ -1,4 +1,4 @@
-//! What an instance prints: lines for an auditor on its standard output, what went wrong on its standard error.
+//! What an instance prints: audit lines on its standard output, what went wrong on its standard error.
 
 use std::io;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ const AUDIT: &str = "latchkey::audit";
 /// The log target of everything else that the component prints.
 const COMPONENT: &str = "latchkey::component";
 
-/// What is longer than this without an end of line is a line all the same.
+/// A longer line is cut here.
 const LONGEST_LINE: usize = 64 << 10;
 
 /// Takes each audit line as the component wrote it, with its end. Must not block: the instance waits meanwhile.
@@ -28,29 +28,20 @@ pub type AuditLog = Arc<dyn Fn(&[u8]) + Send + Sync>;
 /// One of the two outputs of an instance.
 #[derive(Clone)]
 pub(super) struct Output {
-    /// The beginning of a line.
+    /// A line whose end is not yet printed.
     begun: Arc<Mutex<Vec<u8>>>,
     kind: Kind,
 }
 
 #[derive(Clone)]
-enum Kind {
+pub(super) enum Kind {
+    /// Audit lines go to the log, and are counted.
     Standard(AuditLog, Option<Arc<Metrics>>),
     Error,
 }
 
 impl Output {
-    /// The standard output: audit lines go to `audit`, and are counted in `metrics`.
-    pub(super) fn standard(audit: AuditLog, metrics: Option<Arc<Metrics>>) -> Self {
-        Self::new(Kind::Standard(audit, metrics))
-    }
-
-    /// The standard error.
-    pub(super) fn error() -> Self {
-        Self::new(Kind::Error)
-    }
-
-    fn new(kind: Kind) -> Self {
+    pub(super) fn new(kind: Kind) -> Self {
         let begun = Arc::default();
         Self { begun, kind }
     }
@@ -67,7 +58,7 @@ impl Output {
     }
 }
 
-/// As much of an audit line as the host reads; `latchkey_component::audit` writes it.
+/// What the host reads of an audit line of `latchkey_component::audit`.
 #[derive(Deserialize)]
 struct Audit<'a> {
     audit: &'a str,

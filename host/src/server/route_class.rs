@@ -1,12 +1,11 @@
-//! As much of a request's route as the host has to know.
+//! What the host has to know of a request's route, and of the status of its answer.
 
 use http::{Method, StatusCode, Uri};
 use latchkey_component::api::route::{Action, Route};
 
-/// The class of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RouteClass {
-    /// The path as a template, of which there are few: a label for the log and the metrics.
+    /// The path as a template, for the log and as a label of the metrics.
     pub(super) template: &'static str,
     /// Whether the request is answered only to users who sign in.
     pub(super) signs_in: bool,
@@ -35,7 +34,7 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
-    /// Nobody is told anything without credentials: to be told what else is wrong proves them.
+    /// The component verifies credentials before it looks at the rest of a request: any other refusal means they are good.
     pub(super) fn of(status: StatusCode) -> Self {
         match status.as_u16() {
             401 | 429 => Self::Refused,

@@ -1,6 +1,4 @@
-//! Threads that each run the tasks that they are given, and nobody else's.
-//!
-//! A connection and the instance that serves it stay on one processor, and no thread is woken for what another has at hand.
+//! Threads that run only the tasks that they are given: a connection and its instance stay on one processor.
 
 use std::{io, thread};
 

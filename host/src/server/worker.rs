@@ -1,7 +1,6 @@
 //! A worker: a queue of requests, and one instance after the other that serves them.
 //!
-//! An instance that fails takes with it only the requests that it was serving. Those that wait in the queue are served by
-//! the next one.
+//! If an instance fails, so do the requests that it was serving. Those in the queue are served by the next one.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -15,8 +14,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 use wasmtime_wasi_http::WasiBody;
 
-use super::Limits;
 use super::answer::{Answer, Failure};
+use super::limits::Limits;
 
 /// The sending end of a worker's queue.
 pub(super) struct Queue(mpsc::UnboundedSender<Job>);
@@ -31,14 +30,14 @@ struct Job {
     answer: oneshot::Sender<Result<Answer, Failure>>,
 }
 
-/// A new queue, which needs no bound of its own: there is one request for each connection.
+/// A new queue. It needs no bound: there is at most one request for each connection.
 pub(super) fn queue() -> (Queue, Jobs) {
     let (sender, receiver) = mpsc::unbounded_channel();
     (Queue(sender), Jobs(receiver))
 }
 
 impl Queue {
-    /// The answer to a request, within `time`. The worker drops the request if this is dropped before it has begun.
+    /// Waits for the answer, for at most `time`. If this is dropped before the worker has begun, the request is skipped.
     pub(super) async fn request(
         &self,
         request: Request<WasiBody>,
@@ -85,7 +84,7 @@ impl Jobs {
 
 /// Makes instances.
 pub(super) trait Instances: Send + Sync {
-    /// Makes an instance, and serves jobs with it until [`End`].
+    /// Makes an instance, serves jobs with it, and returns why it ended.
     ///
     /// # Errors
     ///
@@ -110,14 +109,14 @@ pub(super) async fn run(instances: Arc<impl Instances>, mut jobs: Jobs) {
         match serving.catch_unwind().await {
             Ok(Ok(End::Finished)) => {}
             Ok(Ok(End::Stalled)) => {
-                tracing::error!("an instance of the component is ended: it does not answer");
+                tracing::error!("an instance of the component is stopped: it does not answer");
             }
             Ok(Ok(End::Trapped(error))) => {
                 tracing::error!("an instance of the component has ended: {error:?}");
             }
             Ok(Err(error)) => {
                 tracing::error!("no instance can be made: {error:#}");
-                // The next request is the occasion to try again; this one has waited in vain.
+                // One request fails for each try, so that this does not spin.
                 if let Some(job) = jobs.next().await {
                     let _ = job.answer.send(Err(Failure::Overload));
                 }
@@ -127,7 +126,7 @@ pub(super) async fn run(instances: Arc<impl Instances>, mut jobs: Jobs) {
     }
 }
 
-/// Has `respond` answer jobs, several at a time, until the queue is closed or there were as many as an instance may serve.
+/// Answers jobs with `respond`, several at a time, until the queue is closed or `limits.instance_life` is reached.
 ///
 /// # Errors
 ///
@@ -159,7 +158,7 @@ where
                 progress.call_began();
                 let call = respond(request);
                 calls.push(async move {
-                    // Nobody may be left to hear it.
+                    // The client may have gone.
                     let _ = answer.send(call.await?);
                     wasmtime::error::Ok(())
                 });
@@ -169,15 +168,14 @@ where
     }
 }
 
-/// Whether the calls of an instance come to an end.
+/// Counts the calls of an instance, to see whether they come to an end.
 #[derive(Default)]
 pub(super) struct Progress {
     in_flight: AtomicUsize,
     ended: AtomicU64,
 }
 
-/// How often progress is looked at.
-const PERIOD: Duration = Duration::from_secs(1);
+const PROGRESS_PERIOD: Duration = Duration::from_secs(1);
 
 impl Progress {
     fn call_began(&self) {
@@ -189,12 +187,12 @@ impl Progress {
         self.ended.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Waits until calls are in flight of which none has ended for longer than `time`.
+    /// Returns when calls have been in flight, and none has ended, for longer than `time`.
     async fn stalled(&self, time: Duration) {
         let mut seen = 0;
         let mut since = Instant::now();
         while since.elapsed() <= time {
-            sleep(PERIOD).await;
+            sleep(PROGRESS_PERIOD).await;
             let ended = self.ended.load(Ordering::Relaxed);
             if ended != seen || self.in_flight.load(Ordering::Relaxed) == 0 {
                 seen = ended;
@@ -206,7 +204,7 @@ impl Progress {
 
 /// Runs an instance to its end, or until it is stalled.
 ///
-/// The time is kept outside of `serving`: while the guest computes, or waits in a call that it made synchronously, wasmtime
+/// The watch is outside of `serving`: while the guest computes, or waits in a call that it made synchronously, wasmtime
 /// polls nothing within `run_concurrent` (bytecodealliance/wasmtime issues 11869 and 11870).
 pub(super) async fn watched(
     serving: impl Future<Output = wasmtime::Result<()>>,

@@ -52,7 +52,6 @@ pub struct Connection {
         env = "LATCHKEY_URL",
         hide_env_values = true,
         default_value = "http://127.0.0.1:25441",
-        value_parser = super::secret,
         global = true,
         help_heading = "Which server, and who signs in"
     )]

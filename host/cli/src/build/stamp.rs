@@ -1,7 +1,7 @@
 //! Is the file that is there the one that the build would make?
 //!
 //! After each build a stamp records what it was made from: the commands, the compiler, and size and time of every
-//! watched file and of the result. While all of that is as recorded, the result is fresh, whatever the clocks say;
+//! watched file and of the result. While all of that is as recorded, the result is fresh, even if clocks are wrong;
 //! a deleted file and one restored with an old time count as changes. A result that somebody else made (`spin build`)
 //! has no stamp of ours: it is fresh where it is newer than every watched file.
 
@@ -32,7 +32,6 @@ impl FileState {
     }
 }
 
-/// The watched files.
 type Inputs = BTreeMap<String, FileState>;
 
 /// What a build was made from and what it made.

@@ -15,7 +15,6 @@ use crate::terminal::visible;
 /// The last second of the year 9999: times after it cannot be written as RFC 3339 has it.
 const LAST: u64 = 253_402_300_799;
 
-/// An error.
 #[derive(Deserialize)]
 pub struct Problem {
     /// For people.
@@ -24,7 +23,6 @@ pub struct Problem {
     pub code: String,
 }
 
-/// A revocation.
 #[derive(Deserialize)]
 pub struct Revoked {
     #[serde(rename = "message")]
@@ -36,7 +34,6 @@ pub struct Revoked {
 /// The tokens, newest first.
 pub type Tokens = IndexMap<TokenId, Details>;
 
-/// A list.
 #[derive(Deserialize)]
 pub struct List {
     #[serde(rename = "jwt_tokens")]
@@ -69,7 +66,6 @@ impl Details {
     }
 }
 
-/// A new token.
 #[derive(Deserialize)]
 pub struct Created {
     #[serde(rename = "jwt_token_id")]
@@ -104,7 +100,6 @@ impl fmt::Display for Created {
 pub struct Jwt(String);
 
 impl Jwt {
-    /// The token itself: a secret.
     pub fn expose(&self) -> &str {
         &self.0
     }

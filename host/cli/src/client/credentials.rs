@@ -15,7 +15,6 @@ use super::netrc;
 use crate::terminal::{say, visible};
 use crate::users;
 
-/// The variable with name and password.
 const VARIABLE: &str = "LATCHKEY_USER";
 
 /// Finds who signs in at `address`: see [`crate::args::token::AFTER`].

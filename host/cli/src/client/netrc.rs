@@ -48,7 +48,6 @@ pub fn find(text: &str, host: &str) -> Result<Option<Entry>, NetrcError> {
     Ok(found)
 }
 
-/// The words of a file.
 struct Words<'a> {
     text: &'a str,
     /// What has not been read yet: an end of `text`.

@@ -2,13 +2,12 @@
 
 use unicode_width::UnicodeWidthStr;
 
-/// Between two columns.
-const GAP: usize = 2;
+const COLUMN_GAP: usize = 2;
 
 /// The widest that a column is made for one long cell: a hostile list must not make every row as long as its longest name.
 const WIDEST: usize = 300;
 
-/// Rows as lines in which the columns stand one below the other, as wide characters (Unicode Standard Annex #11) have it.
+/// Rows as lines with aligned columns; wide characters (Unicode Standard Annex #11) count as two.
 /// No line ends in white space.
 pub fn render<const N: usize>(rows: &[[String; N]]) -> String {
     let mut widths = [0; N];
@@ -21,7 +20,7 @@ pub fn render<const N: usize>(rows: &[[String; N]]) -> String {
         let mut line = String::new();
         for (width, cell) in widths.iter().zip(row) {
             line.push_str(cell);
-            line.push_str(&" ".repeat(width.saturating_sub(cell.width()) + GAP));
+            line.push_str(&" ".repeat(width.saturating_sub(cell.width()) + COLUMN_GAP));
         }
         line.truncate(line.trim_end_matches(' ').len());
         line

@@ -103,11 +103,10 @@ pub enum SendError {
 }
 
 impl Transport {
-    /// Prepares for requests to `address`.
     pub fn new(address: &Address, credentials: &Credentials) -> Self {
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
-            // Wherever a redirection leads to, it is not where the user wanted the password to go.
+            // The user meant the password for this address only.
             .max_redirects(0)
             .user_agent(concat!("latchkey/", env!("CARGO_PKG_VERSION")))
             .accept("application/json")

@@ -38,7 +38,7 @@ fn open_locked(path: &Path) -> io::Result<File> {
     loop {
         let file = File::open(path)?;
         file.lock()?;
-        // The process that held the lock has put another file in its place.
+        // The process that held the lock may have replaced the file.
         let (locked, current) = (file.metadata()?, fs::metadata(path)?);
         if (locked.dev(), locked.ino()) == (current.dev(), current.ino()) {
             return Ok(file);

@@ -11,7 +11,7 @@ use crate::keyvalue::BackendError;
 /// Writes that are committed together at most; bounds how long the first of them waits for the others.
 pub(super) const BATCH: usize = 64;
 
-/// A handle of the thread, which ends when the last handle is gone and its work is done.
+/// A handle of the thread. When this is dropped, the thread does what is queued and ends.
 pub(super) struct Writer {
     queue: mpsc::UnboundedSender<(Work, Reply)>,
 }
@@ -34,7 +34,7 @@ impl Writer {
                 let outcomes = commit(&connection, &files, works)
                     .unwrap_or_else(|error| vec![Err(error); count]);
                 for (reply, outcome) in replies.into_iter().zip(outcomes) {
-                    // Nobody may be left to hear it.
+                    // The request may have gone.
                     let _: Result<_, _> = Reply::send(reply, outcome);
                 }
             }
