@@ -3,15 +3,16 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::health::{can_write_again, cannot_write};
+use crate::health::{can_write_again, cannot_write, health};
 use crate::load::{self, Load};
 use crate::process::{Process, Stderr};
-use crate::server::{Launch, PASSWORD, Server, host_only};
+use crate::server::{Launch, PASSWORD, Server, User, host_only};
 
 /// Whether there is a Redis; says so on stderr where there is none. In CI there always is.
 pub fn is_installed() -> bool {
@@ -185,6 +186,46 @@ fn not_ready_while_redis_does_not_answer() {
         process.signal(name);
     };
     not_ready_between(|redis| signal(redis, "STOP"), |redis| signal(redis, "CONT"));
+}
+
+/// The calls that change something are synchronous to the component: an instance that waits in one serves nobody.
+#[test]
+fn creations_that_wait_for_redis_do_not_queue_up_before_liveness() {
+    let Some(redis) = Redis::start() else { return };
+    let server = Server::start(redis.launch());
+    // On every connection: each instance has read the signing key, and knows the password.
+    for number in 0..16 {
+        let description = format!("token {number}");
+        named(&server).create(&description, 360).expect(201);
+    }
+    let process = redis.process.as_ref().expect("it runs");
+    process.signal("STOP");
+    let ended = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for number in 0..12 {
+            let (server, ended) = (&server, &ended);
+            scope.spawn(move || {
+                let description = format!("never there {number}");
+                let created = named(server).create(&description, 360);
+                ended.fetch_add(1, Ordering::Relaxed);
+                created.refused(503, "storage_unavailable");
+            });
+        }
+        thread::sleep(Duration::from_millis(500));
+        for _ in 0..8 {
+            health(&server, "liveness").expect(200);
+        }
+        assert!(
+            ended.load(Ordering::Relaxed) < 12,
+            "liveness waited for all"
+        );
+    });
+    process.signal("CONT");
+    can_write_again(&server);
+}
+
+fn named(server: &Server) -> User<'_> {
+    server.named("user-0", PASSWORD)
 }
 
 #[test]
