@@ -13,7 +13,6 @@ use crate::token::{Description, DescriptionError};
 const DESCRIPTION: &str = "jwt_token_description";
 pub(super) const LIFE: &str = "jwt_token_life";
 
-/// What `POST /token` asks for.
 #[derive(Debug)]
 pub(super) struct Creation {
     pub(super) description: Description,

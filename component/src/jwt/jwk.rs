@@ -13,7 +13,7 @@ use super::crypto::{Ed25519, Es256};
 use super::keys::{Key, KeyAlgorithm, MIN_SECRET_BYTES, SigningKey, VerifyingKey};
 use crate::ports::Random;
 
-/// The name of EdDSA with this curve (RFC 9864, section 2.2): read, but not written, since not all know it yet.
+/// The name of EdDSA with this curve (RFC 9864, section 2.2): read, but not written, since few verifiers know it yet.
 const ALGORITHM_ED25519: &str = "Ed25519";
 
 const CURVE_ED25519: &str = "Ed25519";
@@ -57,7 +57,7 @@ pub enum KeyError {
     DuplicateId,
 }
 
-/// The members of a key, in the order in which they are written.
+/// The members of a key, in the order of writing.
 #[derive(Clone, Default, Serialize)]
 struct Jwk {
     kty: &'static str,
@@ -177,7 +177,7 @@ impl fmt::Debug for PrivateJwk {
     }
 }
 
-/// Reads a key; with its private half if it has one, and it must be allowed to sign if it `signs`.
+/// Reads a key, and its private half if it has one. Fails if it `signs` and must not.
 pub(super) fn parse(jwk: &Value, signs: bool) -> Result<(Key, Option<SigningKey>), KeyError> {
     let members = Members(jwk.as_object().ok_or(KeyError::NotAnObject)?);
     if members.text("use")?.is_some_and(|usage| usage != "sig") {
@@ -192,7 +192,7 @@ pub(super) fn parse(jwk: &Value, signs: bool) -> Result<(Key, Option<SigningKey>
     }
 }
 
-/// The members of a key. Those that mean nothing to us are ignored (RFC 7517, section 4).
+/// The members of a key. Unknown ones are ignored (RFC 7517, section 4).
 struct Members<'a>(&'a Map<String, Value>);
 
 impl<'a> Members<'a> {
@@ -226,8 +226,7 @@ impl<'a> Members<'a> {
         self.number(name)?.ok_or(KeyError::Missing(name))
     }
 
-    /// The operations, if they are listed (RFC 7517, section 4.3). A key that has signed verifies what it signed, with the
-    /// public half that belongs to it.
+    /// Checks the operations, if listed (RFC 7517, section 4.3). A key that may sign may also verify.
     fn check_operations(&self, signs: bool) -> Result<(), KeyError> {
         let needed = if signs { "sign" } else { "verify" };
         let problem = KeyError::Operations(needed);
