@@ -69,7 +69,7 @@ fn keep(out: &Path, constants: &mut String, name: &str, text: &str) {
         "const {constant}_LENGTH: usize = {};",
         text.len()
     );
-    // A part of the digest tells versions apart: nobody gains by making two that have the same.
+    // A part of the digest is enough: nobody gains by a collision.
     let tag = format!("W/\"{}\"", &digest(text)[..16]);
     let _ = writeln!(constants, "const {constant}_TAG: &str = {tag:?};");
 }

@@ -1,8 +1,7 @@
 //! The HTTP interface: requests in, responses out, nothing of Wasm.
 //!
-//! The order of checks is that of `answer`: route, method, configuration, authentication, media type, size, JSON,
-//! fields, and last the state of the ledger. Nobody learns anything about tokens without authenticating first, or holding
-//! the token in question.
+//! Checks come in this order: route, method, configuration, authentication, media type, size, JSON, fields, state of the
+//! ledger. Only the user or the bearer of a token learns anything about it.
 
 mod bearer;
 mod body;
@@ -38,7 +37,7 @@ use error::ApiError;
 use response::{AllDeleted, Listed, Shown};
 use route::{Action, ManagedAction, Route};
 
-/// What came of a request.
+/// The result of a request.
 #[derive(Debug)]
 pub struct Handled {
     /// For the client.
@@ -49,7 +48,7 @@ pub struct Handled {
     pub log_line: Option<String>,
 }
 
-/// Answers `request`. `service` is the reason why there is none where the configuration cannot work.
+/// Answers `request`. `service` is an error if the configuration cannot work.
 pub async fn handle<P: Ports>(
     service: Result<&Service<P>, &ConfigError>,
     request: Request<impl RequestBody>,
@@ -67,7 +66,7 @@ pub async fn handle<P: Ports>(
     }
 }
 
-/// A response, and what an auditor would ask for.
+/// A response, and the event for an auditor.
 struct Answer {
     response: Response<Bytes>,
     event: Option<Event>,
@@ -181,7 +180,7 @@ async fn perform<P: Ports>(
     })
 }
 
-/// What is not an id is the id of no token.
+/// A segment that is no id is the id of no token.
 fn token_id(route: Route<'_>) -> Result<TokenId, ApiError> {
     route
         .token_id()
@@ -189,7 +188,6 @@ fn token_id(route: Route<'_>) -> Result<TokenId, ApiError> {
         .ok_or(ApiError::NO_SUCH_TOKEN)
 }
 
-/// Where a request came from, and what it is called, as far as its headers say.
 fn origin(headers: &HeaderMap) -> Origin {
     let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
     // Of several addresses, the last is the host's.

@@ -1,7 +1,7 @@
-//! What an auditor asks for later: who got a token, who ended one, who tried to sign in and could not.
+//! Events for an auditor: tokens issued and revoked, and sign-ins that failed.
 //!
 //! An event is one line of JSON, an object whose first member is `audit`, the name of the event. No line holds a token, a
-//! password, or a name that nobody has: people type their password where the name belongs.
+//! password, or the name of an unknown user: people type their password into the field of the name.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,19 +14,19 @@ use crate::token::{Description, Timestamp, Token, TokenId, Username};
 pub enum Event {
     /// The user has a new token.
     TokenIssued(Username, Token),
-    /// The user was given the same token again: the creation was repeated under its idempotency key.
+    /// The creation was repeated under its idempotency key: the user was shown the same token again.
     TokenIssueRepeated(Username, Token),
-    /// The user has a new token in the place of the one of this id.
+    /// The user has a new token, which replaces the one of this id.
     TokenRotated(Username, Token, TokenId),
-    /// The user has ended a token.
+    /// The user has revoked a token.
     TokenRevoked(Username, TokenId),
-    /// Whoever holds this token of the user has ended it.
+    /// The bearer of this token of the user has revoked it.
     TokenRevokedByBearer(Username, TokenId),
-    /// The user has ended all tokens, so many.
+    /// The user has revoked all tokens, of this number.
     AllTokensRevoked(Username, usize),
-    /// The credentials proved nothing. The user is the one they named, if there is such a user.
+    /// The credentials were wrong or malformed. The user is the one they named, if there is such a user.
     SignInFailed(Option<Username>),
-    /// The credentials were not looked into: too many have failed.
+    /// The credentials were not verified: too many have failed, or wait.
     SignInThrottled(Option<Username>),
 }
 
@@ -58,16 +58,16 @@ impl Event {
     }
 }
 
-/// Where a request came from, and what it is called.
+/// The client and the id of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// The client's address, as the host tells it.
+    /// The client's address, as the host gives it.
     pub client: Option<String>,
     /// The id of the request.
     pub request_id: Option<String>,
 }
 
-/// The members of a line, in their order.
+/// The members of a line, in order.
 #[derive(Default, Serialize)]
 struct Line<'a> {
     audit: &'static str,
@@ -90,7 +90,7 @@ struct Line<'a> {
     request_id: Option<&'a str>,
 }
 
-/// The line that tells of an event, without an end of line.
+/// The line of an event, without an end of line.
 pub fn line(event: &Event, at: Timestamp, origin: &Origin) -> String {
     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(at.as_secs());
     let mut line = Line {

@@ -1,7 +1,7 @@
 //! Who is asking: HTTP Basic authentication (RFC 7617) against the configured users.
 //!
-//! Guessing is slow, and harmless to others: failures are [throttled](throttle) by user, verifications [take
-//! turns](queue), and whoever has signed in [stays signed in](remembered) meanwhile. None of it tells whether a user exists.
+//! Guessing is slow, and harmless to others: failures are [throttled](throttle) by user, verifications are
+//! [queued](queue), and clients that have signed in [stay signed in](remembered). None of it tells whether a user exists.
 
 mod credentials;
 mod digest;
@@ -22,7 +22,7 @@ use crate::token::{Timestamp, Username};
 pub use credentials::Credentials;
 use digest::{DigestKey, NameDigest, PasswordDigest};
 pub use password::{PasswordHash, PasswordHashError};
-use queue::{Place, Queue, Turn};
+use queue::{Admission, Queue, Ticket};
 use remembered::Remembered;
 use throttle::Throttle;
 pub use users::Users;
@@ -32,7 +32,7 @@ pub use users::Users;
 pub enum SignIn {
     /// Nothing.
     Absent,
-    /// What nobody can sign in with: another scheme, or what is not well-formed.
+    /// Another scheme, or not well-formed.
     Malformed,
     /// A name and a password.
     Credentials(Credentials),
@@ -84,22 +84,22 @@ pub struct Authenticator {
 
 /// A password that somebody gave as that of a user, known or not.
 struct Attempt<'a> {
-    /// The place of the user, if there is such a user.
+    /// The index of the user, if there is such a user.
     user: Option<usize>,
-    /// What to verify the password against; of an unknown user, a decoy.
+    /// What to verify the password against; a decoy if the user is unknown.
     hash: &'a PasswordHash,
     password: &'a Secret,
     name_digest: NameDigest,
     password_digest: PasswordDigest,
 }
 
-/// What there is to say of an attempt.
-enum Finding {
+/// How far an attempt has come.
+enum Progress {
     /// Whether the password is right.
     Verified(bool),
-    /// The password was not verified; it may be tried again after this time.
+    /// The password was not verified; the client may try again after this time.
     Refused(Duration),
-    /// Nothing yet; look again after this time.
+    /// Poll again after this time.
     Waiting(Duration),
 }
 
@@ -117,8 +117,8 @@ impl Authenticator {
 
     /// Tells what `sign_in` proves.
     ///
-    /// Takes as long as one password verification and the wait for its turn, whoever asks, unless this password of this
-    /// user was verified lately or it is not verified at all.
+    /// Takes the same time for known and unknown users: one password verification and the wait for it. It is faster if
+    /// this password of this user was verified lately, or is not verified at all.
     pub async fn authenticate(&self, sign_in: SignIn, clock: &impl Clock) -> Authentication {
         match sign_in {
             SignIn::Absent => Authentication::Absent,
@@ -129,12 +129,12 @@ impl Authenticator {
         }
     }
 
-    /// The work is the same whether the user is known or not: a refusal is answered so fast that a difference would show.
+    /// Does the same work for known and unknown users: a refusal is so fast that a difference would show.
     fn attempt<'a>(&'a self, credentials: &'a Credentials) -> Attempt<'a> {
         let Credentials { name, password } = credentials;
         let user = self.users.find(name);
         let decoy = self.users.decoy(name);
-        let hash = user.map_or(decoy, |place| self.users.hash(place));
+        let hash = user.map_or(decoy, |index| self.users.hash(index));
         Attempt {
             user,
             hash,
@@ -146,55 +146,55 @@ impl Authenticator {
 
     async fn check(&self, attempt: &Attempt<'_>, clock: &impl Clock) -> Authentication {
         let user = attempt.user.map(|index| self.users.name(index).clone());
-        let mut place = None;
+        let mut ticket = None;
         loop {
-            match self.look(attempt, &mut place, clock) {
-                Finding::Verified(right) => {
+            match self.poll(attempt, &mut ticket, clock) {
+                Progress::Verified(right) => {
                     return match user {
                         Some(user) if right => Authentication::Valid(user),
                         user => Authentication::Failed(user),
                     };
                 }
-                Finding::Refused(retry_after) => {
+                Progress::Refused(retry_after) => {
                     return Authentication::Throttled { user, retry_after };
                 }
-                Finding::Waiting(pause) => clock.sleep(pause).await,
+                Progress::Waiting(pause) => clock.sleep(pause).await,
             }
         }
     }
 
-    /// Looks at an attempt, and verifies it if it is its turn. Awaits nothing: what it finds holds until it returns.
-    fn look<'a>(
+    /// Verifies the attempt if it may be verified now. Awaits nothing: what it reads holds until it returns.
+    fn poll<'a>(
         &'a self,
         attempt: &Attempt<'_>,
-        place: &mut Option<Place<'a>>,
+        ticket: &mut Option<Ticket<'a>>,
         clock: &impl Clock,
-    ) -> Finding {
-        if let Some(right) = place.as_ref().and_then(Place::outcome) {
-            return Finding::Verified(right);
+    ) -> Progress {
+        if let Some(right) = ticket.as_ref().and_then(Ticket::outcome) {
+            return Progress::Verified(right);
         }
         let now = clock.now();
-        // Before the throttle: nobody locks out a client at work by failing in its user's name. The price is that guesses
-        // at the password of such a user are as fast as requests. Nor does it end the user's failures: otherwise a client
-        // at work would do that for whoever guesses.
+        // Before the throttle: failing in a user's name locks out no client that has signed in. The price is that guesses
+        // at the password of such a user are as fast as requests. It does not reset the failures: otherwise every request
+        // of such a client would grant a guesser new tries.
         if self.remembers(attempt, now) {
-            return Finding::Verified(true);
+            return Progress::Verified(true);
         }
         let delay = self.throttle.borrow_mut().delay(attempt.name_digest, now);
         if let Some(retry_after) = delay {
-            return Finding::Refused(retry_after);
+            return Progress::Refused(retry_after);
         }
-        match self.queue.turn(place, &attempt.password_digest, now) {
-            Turn::Now => {
-                // Whoever guesses the password behind a decoy has guessed nobody's.
+        match self.queue.admit(ticket, &attempt.password_digest, now) {
+            Admission::Granted => {
+                // The password behind a decoy is no password of this user.
                 let right = attempt.hash.verify(attempt.password) && attempt.user.is_some();
                 let ended = clock.now();
                 self.record(attempt, right, ended);
-                self.queue.ended(place.as_ref(), right, now, ended);
-                Finding::Verified(right)
+                self.queue.ended(ticket.as_ref(), right, now, ended);
+                Progress::Verified(right)
             }
-            Turn::Later(pause) => Finding::Waiting(pause),
-            Turn::Never => Finding::Refused(RETRY_AFTER_OTHERS),
+            Admission::Wait(pause) => Progress::Waiting(pause),
+            Admission::Refused => Progress::Refused(RETRY_AFTER_OTHERS),
         }
     }
 

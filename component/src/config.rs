@@ -31,12 +31,12 @@ const AUDIENCE: &str = "audience";
 /// takes (2 MB); DynamoDB (400 KB) takes one of 300.
 const TOKENS_CEILING: usize = 1_000;
 
-/// How Latchkey is to work.
+/// A validated configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Who may sign in.
     pub users: Users,
-    /// The keys, or `None` for the one that the store keeps.
+    /// The keys, or `None` for the one in the store.
     pub signing_keys: Option<KeySet>,
     /// The longest life that a token may be given.
     pub max_token_life: Lifetime,
@@ -44,37 +44,30 @@ pub struct Config {
     pub max_tokens_per_user: usize,
     /// How long an expired token stays listed.
     pub expired_retention: Duration,
-    /// What the registered claims say, if there are to be any.
+    /// The registered claims of new tokens, if they have any.
     pub issuer: Option<Issuer>,
 }
 
 /// Why there is no [`Config`]. The messages name the variable and the entry, never its value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
 pub enum ConfigError {
-    /// Nobody could sign in.
     #[error(
         "no users are configured: set the variable `users` to entries `name:hash`, where `latchkey hash-password NAME` \
          makes an entry"
     )]
     NoUsers,
-    /// A variable is not what it should be.
     #[error("the variable `{variable}` cannot be used: {problem}")]
     Invalid {
-        /// Which one.
         variable: &'static str,
-        /// What is wrong with it.
         problem: String,
     },
-    /// The host did not tell the value of a variable.
     #[error("the variable `{variable}` cannot be read")]
-    Unreadable {
-        /// Which one.
-        variable: &'static str,
-    },
+    Unreadable { variable: &'static str },
 }
 
 impl Config {
-    /// The configuration that `variable` gives; a variable that is not set, or blank, has its default.
+    /// Reads each variable by `variable`. One that is not set, or blank, has its default.
     pub fn from_variables(
         variable: impl Fn(&'static str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
@@ -113,8 +106,7 @@ fn invalid(variable: &'static str, problem: impl ToString) -> ConfigError {
 
 /// Entries as in an htpasswd file, `name:hash`, separated by white space.
 ///
-/// A problem names the entry by its number, and by its name where that is one: never by what may be a password, or a hash
-/// in the wrong place.
+/// A problem names the entry by its number, and by its name unless that may be a password or a hash.
 fn parse_users(text: &str) -> Result<Users, String> {
     let mut users: Vec<(Username, PasswordHash)> = Vec::new();
     let mut names = HashSet::new();

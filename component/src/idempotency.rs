@@ -1,4 +1,4 @@
-//! Requests that a client may repeat without doubling what they do: the header `Idempotency-Key`.
+//! Requests that a client may repeat without a second effect: the header `Idempotency-Key`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,9 +9,9 @@ use sha2::{Digest as _, Sha256};
 use crate::lifetime::Lifetime;
 use crate::token::Description;
 
-/// What a client calls a request that it may repeat: 1 to 128 printable ASCII characters.
+/// A client's name for a request that it may repeat: 1 to 128 printable ASCII characters.
 ///
-/// Kept as a digest: a client may have put something into it that is nobody's business.
+/// Kept as a digest, as it may hold something private.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey(Digest);
 

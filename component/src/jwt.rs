@@ -1,8 +1,7 @@
 //! Signed tokens: JSON Web Tokens (RFC 7519) in the compact serialization of JWS (RFC 7515).
 //!
-//! Keys sign and verify by the traits of `jsonwebtoken`, which [`crypto`] implements for the algorithms that Latchkey offers.
-//! The segments are written and read here, for tokens that are the same to the byte and for headers that say nothing but
-//! what ours say.
+//! Keys sign and verify by the traits of `jsonwebtoken`, which [`crypto`] implements. Segments are written and read here:
+//! the same claims give the same bytes, and a header with members that Latchkey does not write is refused.
 
 mod algorithm;
 mod crypto;
@@ -22,12 +21,12 @@ pub use jwk::{PrivateJwk, PublicJwk};
 pub use key::KeyError;
 pub use keys::{KeySet, KeySetError, PublicKeySet};
 
-/// A token as its user gets it: a secret. Shown once, stored nowhere.
+/// A token as its user gets it: a secret, shown once and stored nowhere.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SignedToken(String);
 
 impl SignedToken {
-    /// The text of the token, to be shown to its user.
+    /// The text, for its user only.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -45,7 +44,7 @@ impl fmt::Debug for SignedToken {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claims {
-    /// Whose token it is.
+    /// The user.
     pub username: String,
     /// Its id.
     pub jwt_token_id: TokenId,
@@ -62,14 +61,14 @@ pub struct Claims {
         skip_serializing_if = "Option::is_none"
     )]
     pub iss: Option<String>,
-    /// Whose token it is, again.
+    /// The same as `username`.
     #[serde(
         default,
         deserialize_with = "segment::not_null",
         skip_serializing_if = "Option::is_none"
     )]
     pub sub: Option<String>,
-    /// Its id, again.
+    /// The same as `jwt_token_id`.
     #[serde(
         default,
         deserialize_with = "segment::not_null",
@@ -86,7 +85,7 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// What `token`, of `user`, claims.
+    /// The claims of `token`, a token of `user`.
     pub fn new(user: &Username, token: &Token) -> Self {
         let issuer = token.issuer.as_ref();
         Self {
@@ -103,12 +102,12 @@ impl Claims {
     }
 }
 
-/// The token is not one of ours, or no longer good. Which of the two is nobody's business.
+/// The token is not one of ours, or has expired. Clients are not told which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the token is invalid or has expired")]
 pub struct InvalidToken;
 
-/// The header (RFC 7515, section 4), all members that we know.
+/// The header (RFC 7515, section 4).
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
@@ -136,12 +135,12 @@ impl KeySet {
         SignedToken(format!("{message}.{signature}"))
     }
 
-    /// The claims of `token`, if one of the keys signed it, with the key's own algorithm, and it has not expired at `now`
-    /// (no leeway).
+    /// The claims of `token`. Whether it is still listed is for the caller to find out.
     ///
     /// # Errors
     ///
-    /// [`InvalidToken`] in all other cases. Whether the token is still listed is for the caller to find out.
+    /// [`InvalidToken`] unless one of the keys signed it, with the key's own algorithm, and it has not expired at `now`
+    /// (no leeway).
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, InvalidToken> {
         let (message, signature) = token.rsplit_once('.').ok_or(InvalidToken)?;
         let (header, claims) = message.split_once('.').ok_or(InvalidToken)?;

@@ -15,8 +15,7 @@ pub use document::DocumentError;
 /// How many write ids the document remembers.
 ///
 /// A writer finds its own id here after its swap, unless this many other changes of the same user came between the swap
-/// and the read that follows it at once. The number is far above the number of requests that can be under way for one
-/// user in that moment.
+/// and the read that follows at once. Far fewer requests of one user can be under way in that moment.
 const REMEMBERED_WRITES: usize = 64;
 
 /// How long a creation with an idempotency key may be repeated.
@@ -57,7 +56,7 @@ impl From<WriteId> for String {
     }
 }
 
-/// The tokens of one user, newest first, and the last changes that made them what they are.
+/// The tokens of one user, newest first, and the ids of the last changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     tokens: Vec<Token>,
@@ -81,22 +80,18 @@ pub struct Repeatable {
     pub issued_at: u64,
 }
 
-/// Why a ledger was left as it is.
+/// Why a ledger was not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
 pub enum LedgerError {
-    /// No listed token has this id.
     #[error("the user has no such token")]
     NoSuchToken,
-    /// Another listed token has the same description.
     #[error("the description is taken")]
     DescriptionTaken,
-    /// The user has as many listed tokens as a user may have.
     #[error("the user has {0} tokens, as many as a user may have")]
     LimitReached(usize),
-    /// The token has a successor already.
     #[error("the token has been rotated")]
     AlreadyRotated,
-    /// The user has used as many idempotency keys in a day as a ledger remembers.
     #[error("too many idempotency keys")]
     TooManyIdempotencyKeys,
 }
@@ -117,7 +112,7 @@ impl Ledger {
         self.tokens.iter().find(|token| token.id == id)
     }
 
-    /// Adds a token, unless its description is taken or there are `limit` tokens already.
+    /// Adds a token. Fails if its description is taken, or there are `limit` tokens already.
     pub fn create(&mut self, token: Token, limit: usize) -> Result<(), LedgerError> {
         if self
             .tokens
@@ -133,12 +128,12 @@ impl Ledger {
         }
     }
 
-    /// The creation that had the idempotency key of this digest.
+    /// The creation under the idempotency key of this digest.
     pub fn repeatable(&self, key: Digest) -> Option<&Repeatable> {
         self.repeatable.iter().find(|creation| creation.key == key)
     }
 
-    /// Adds a token as [`Self::create`] does, and remembers that the creation may be repeated.
+    /// As [`Self::create`], and remembers that the creation may be repeated.
     pub fn create_repeatable(
         &mut self,
         token: Token,
@@ -153,10 +148,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Puts `token` in the place of the one of this id: that is removed, or stays until `retires_at`, and until then counts
-    /// towards the limit.
-    ///
-    /// As long as both are listed, both have the same description. No other token may have it.
+    /// Replaces the token `id` by `token`. The old one is removed, or stays until `retires_at` and counts towards the limit.
+    /// While both are listed they have the same description.
     pub fn rotate(
         &mut self,
         id: TokenId,
@@ -166,7 +159,7 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         let old = self.tokens.iter().position(|token| token.id == id);
         let old = old.ok_or(LedgerError::NoSuchToken)?;
-        // A second successor would be a second token of this description that stays.
+        // Two successors would have the same description for good.
         if self.tokens[old].retires_at.is_some() {
             return Err(LedgerError::AlreadyRotated);
         }
@@ -197,7 +190,7 @@ impl Ledger {
     pub fn expire(&mut self, now: Timestamp, retention: Duration) {
         let since = |secs| now.since(Timestamp::new(Duration::from_secs(secs)));
         self.tokens.retain(|token| match token.retires_at {
-            // Its successor has its name: it is not kept beside it for longer than it is good.
+            // Its successor has the same description: no retention.
             Some(_) => !token.is_expired(now),
             None => since(token.expires_at()) <= retention,
         });

@@ -1,7 +1,7 @@
 //! Latchkey: personal access tokens as one WebAssembly component.
 //!
-//! A user signs in with HTTP Basic, names a token and how long it lives, gets a signed JWT once, lists what is alive, and
-//! revokes. Whoever is shown a token can ask whether it is good.
+//! A user signs in with HTTP Basic, creates a token with a description and a life, sees the signed JWT once, lists tokens,
+//! and revokes them. A service that is shown a token can ask whether it is good.
 //!
 //! | route | method | action |
 //! |---|---|---|
@@ -9,7 +9,7 @@
 //! | `/api/v1alpha/token` | `POST` | issue a token |
 //! | `/api/v1alpha/token/{jwt_token_id}` | `GET` | show one token |
 //! | `/api/v1alpha/token/{jwt_token_id}` | `DELETE` | revoke one token |
-//! | `/api/v1alpha/token/{jwt_token_id}/rotate` | `POST` | issue a token in the place of one |
+//! | `/api/v1alpha/token/{jwt_token_id}/rotate` | `POST` | replace a token by a new one |
 //! | `/api/v1alpha/token?all=true` | `DELETE` | revoke all tokens |
 //! | `/api/v1alpha/introspect` | `POST` | tell a service what a token is |
 //! | `/api/v1alpha/revoke` | `POST` | revoke the token that is sent, without signing in |
@@ -34,13 +34,13 @@
 //! | [`ledger`] | all tokens of one user as one value |
 //! | [`store`] | load a ledger, change it by confirmed compare-and-swap |
 //! | [`auth`] | who is asking |
-//! | [`audit`] | what an auditor asks for later, as lines |
+//! | [`audit`] | events for an auditor, as lines |
 //! | [`config`] | variables to a valid configuration |
 //! | [`service`] | the use cases |
 //! | [`api`] | HTTP |
 //!
-//! The composition root is the crate in `component/wasm`, the only one that knows WIT. That it is a crate of its own keeps
-//! Wasm and Spin out of this one: the whole service runs natively, in tests and in the benchmark.
+//! The composition root is the crate in `component/wasm`, the only one that knows WIT. Without Wasm and Spin in this one,
+//! the whole service runs natively, in tests and in the benchmark.
 
 pub mod api;
 pub mod audit;

@@ -1,7 +1,6 @@
-//! What the service needs from the world besides a store: the time, a pause, randomness.
+//! The clock and the randomness, as arguments: nothing else in this crate reads a clock or draws a random number.
 //!
-//! The real ones are in `component/wasm`; tests and the native benchmark bring their own. Nothing else in this crate reads
-//! a clock or draws a random number.
+//! The real ones are in `component/wasm`; tests and the native benchmark bring their own.
 
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ pub trait Clock {
     /// The time now.
     fn now(&self) -> Timestamp;
 
-    /// Returns after `pause`, letting other requests of the instance run meanwhile.
+    /// Returns after `pause`. Other requests of the instance run meanwhile.
     async fn sleep(&self, pause: Duration);
 }
 

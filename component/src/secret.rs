@@ -4,12 +4,12 @@ use std::fmt;
 
 /// A value that may be secret: a password, or a variable, which may hold one.
 ///
-/// It has no `Display`, and its `Debug` shows nothing, so that it cannot get into a log or an error text by accident.
+/// It has no `Display`, and its `Debug` shows nothing: it cannot get into a log or an error text by accident.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The text itself. Every call of this is a place to look at when secrets are reviewed.
+    /// The text itself. A review of secrets looks at every call of this.
     pub fn expose(&self) -> &str {
         &self.0
     }

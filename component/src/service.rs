@@ -22,19 +22,19 @@ pub use verify::LiveToken;
 /// How often a store is written to at most, to see whether it takes writes.
 const WRITE_CHECK_PERIOD: Duration = Duration::from_secs(2);
 
-/// The token service: one an instance, for all its requests.
+/// The token service: one for each instance, for all its requests.
 #[derive(Debug)]
 pub struct Service<P> {
     config: Config,
     authenticator: Authenticator,
     store: Store<P>,
-    /// The key that the store keeps, where none is configured; read when first needed.
+    /// The key in the store, if none is configured; read when first needed.
     stored_keys: OnceCell<KeySet>,
     /// When the store was last written to for [`Self::check_store`], and how that went.
     write_check: RefCell<Option<(Timestamp, Result<(), KeyValueError>)>>,
 }
 
-/// What a user learns of a token: its record and how long it has yet to live.
+/// The record of a token, and its remaining life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenStatus {
     /// The record.
@@ -57,7 +57,7 @@ impl TokenStatus {
     }
 }
 
-/// A new token: the only time that its signed form is seen.
+/// A new token. Its signed form exists nowhere else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issued {
     /// The record.
@@ -68,22 +68,18 @@ pub struct Issued {
     pub repeated: bool,
 }
 
-/// Why the service did not do what it was asked.
+/// Why a use case failed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
 pub enum ServiceError {
-    /// The user has no tokens to list.
     #[error("the user has no tokens")]
     NoTokens,
-    /// The ledger does not allow it.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// The idempotency key was that of another creation.
     #[error("the idempotency key was used for another request")]
     IdempotencyKeyReused,
-    /// The token would live longer than a token may.
     #[error(transparent)]
     Lifetime(#[from] LifetimeError),
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -100,7 +96,7 @@ impl<P: Ports> Service<P> {
         }
     }
 
-    /// Who signs in.
+    /// See [`Authenticator::authenticate`].
     pub async fn authenticate(&self, sign_in: SignIn) -> Authentication {
         let clock = self.store.ports.clock();
         self.authenticator.authenticate(sign_in, clock).await
@@ -142,7 +138,7 @@ impl<P: Ports> Service<P> {
         Ok(TokenStatus::at(now, token.clone()))
     }
 
-    /// Revokes one token of `user`: from now on it is listed nowhere, and good for nothing.
+    /// Revokes one token of `user`: it is no longer listed, and no longer good.
     ///
     /// # Errors
     ///
@@ -172,11 +168,11 @@ impl<P: Ports> Service<P> {
                 deleted => Ok(deleted),
             }
         });
-        // Nothing to do is nothing to write.
+        // Without tokens nothing is written.
         Ok(change.await?.unwrap_or(0))
     }
 
-    /// Revokes the token that `signed` is, if it is live, and returns it: who holds a token may end it.
+    /// Revokes the token that `signed` is, if it is live, and returns it. Holding the token is authority enough.
     ///
     /// # Errors
     ///
@@ -189,16 +185,16 @@ impl<P: Ports> Service<P> {
         let change = self
             .store
             .change(&live.user, |ledger| ledger.delete(id).ok_or(()));
-        // That it is gone is an outcome: another was faster.
+        // Another request has revoked it meanwhile: no error.
         Ok(change.await?.ok().map(|_| live))
     }
 
-    /// Finds out whether the store can be read and takes writes. Anybody may ask, so what a write has shown is remembered
-    /// for [`WRITE_CHECK_PERIOD`].
+    /// Tests whether the store can be read and written. Anybody may ask, so the outcome of a write is remembered for
+    /// [`WRITE_CHECK_PERIOD`].
     ///
     /// # Errors
     ///
-    /// [`StoreError`]: it cannot, it does not, or the signing key in it is malformed.
+    /// [`StoreError`] if it cannot be read or written, or the signing key in it is malformed.
     pub async fn check_store(&self) -> Result<(), StoreError> {
         self.present_keys().await?;
         let now = self.now();
@@ -215,20 +211,19 @@ impl<P: Ports> Service<P> {
         Ok(result?)
     }
 
-    /// The public keys among those that are configured. The one that the store keeps is symmetric, and has none.
+    /// The public keys of the configured ones. The key in the store is symmetric.
     pub fn public_keys(&self) -> PublicKeySet<'_> {
         let keys = self.config.signing_keys.as_ref();
         keys.map(KeySet::public).unwrap_or_default()
     }
 
-    /// A random id for a new token.
     fn new_id(&self) -> TokenId {
         let mut bytes = [0; 16];
         self.store.ports.random().fill(&mut bytes);
         TokenId::from_random(bytes)
     }
 
-    /// The keys that are configured, or else the one that the store keeps.
+    /// The configured keys, or else the one in the store.
     async fn keys(&self) -> Result<&KeySet, StoreError> {
         match self.present_keys().await? {
             Some(keys) => Ok(keys),
@@ -236,7 +231,7 @@ impl<P: Ports> Service<P> {
         }
     }
 
-    /// The same, or `None` where the store keeps no key yet: nothing has been signed.
+    /// The same, or `None` if the store has no key yet: nothing has been signed.
     async fn present_keys(&self) -> Result<Option<&KeySet>, StoreError> {
         if let Some(keys) = self.config.signing_keys.as_ref().or(self.stored_keys.get()) {
             return Ok(Some(keys));

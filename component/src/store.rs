@@ -1,7 +1,7 @@
 //! The store: load a ledger, change it so that nothing is lost.
 //!
-//! [`KeyValue`] is the port to a key-value store. What Latchkey keeps there is two kinds of documents, a ledger for each
-//! user and one signing key, and what [`gate`] needs to create each of them once. All changes go through [`confirmed`].
+//! [`KeyValue`] is the port to a key-value store. Latchkey keeps two kinds of documents there, a ledger for each user and
+//! one signing key, beside what [`gate`] needs to create each of them once. All changes go through [`confirmed`].
 
 mod confirmed;
 mod gate;
@@ -14,10 +14,10 @@ use crate::token::Username;
 
 use confirmed::Step;
 
-/// Makes the new value of a key of the present one, or `None` to leave it.
+/// Maps the present value of a key to the new one, or to `None` to leave it.
 pub type Change<'a> = dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>> + 'a;
 
-/// A key-value store, as little of it as Latchkey needs.
+/// The operations of a key-value store that Latchkey needs.
 ///
 /// Keys consist of `a-z`, `0-9`, `-` and `_`, and are at most 1,023 bytes long.
 #[allow(
@@ -28,14 +28,14 @@ pub trait KeyValue {
     /// The value of `key`.
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeyValueError>;
 
-    /// Writes the value of `key`, whatever was there.
+    /// Writes the value of `key` unconditionally.
     async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), KeyValueError>;
 
     /// Reads the value of `key`, asks `change` for the new one, and writes that if the value is still the same. If
     /// `change` returns `None`, nothing is written.
     ///
-    /// There is no telling from the outcome whether the write took place: there are stores that deny a write that they
-    /// committed, and stores that confirm one that they did not. Read to find out.
+    /// The result does not tell whether the write took place: some stores deny a write that they committed, others
+    /// confirm one that they did not. Read to find out.
     async fn compare_and_swap(
         &self,
         key: &str,
@@ -68,20 +68,15 @@ pub enum StoreError {
     Contended,
 }
 
-/// What the service needs of its surroundings: a store, a clock, randomness. Three of them are one, as a tuple.
+/// What the service needs from outside. A tuple of the three implements it.
+#[allow(missing_docs, reason = "the names say it")]
 pub trait Ports {
-    /// The type of the store.
     type KeyValue: KeyValue;
-    /// The type of the clock.
     type Clock: Clock;
-    /// The type of the source of randomness.
     type Random: Random;
 
-    /// The store.
     fn key_values(&self) -> &Self::KeyValue;
-    /// The clock.
     fn clock(&self) -> &Self::Clock;
-    /// The source of randomness.
     fn random(&self) -> &Self::Random;
 }
 
@@ -103,7 +98,7 @@ impl<K: KeyValue, C: Clock, R: Random> Ports for (K, C, R) {
     }
 }
 
-/// The documents of Latchkey in a key-value store.
+/// The documents in a key-value store.
 #[derive(Debug)]
 pub struct Store<P> {
     pub(crate) ports: P,
@@ -130,14 +125,14 @@ impl<P: Ports> Store<P> {
         )
     }
 
-    /// Changes the ledger of `user` by `apply`: atomically, once, and for good when this returns.
+    /// Changes the ledger of `user` by `apply`: atomically, once, and durably when this returns.
     ///
-    /// `apply` is called for every version of the ledger that is tried, so it must do nothing but change the ledger that
-    /// it is given. What it returned for the version that counts is returned; its error leaves the ledger as it is.
+    /// `apply` may be called several times, for different versions of the ledger, so it must have no other effect. An
+    /// error of it leaves the ledger as it is. Returns its result for the version that was written.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] where the store fails or stays contended. The change may have been made nevertheless.
+    /// [`StoreError`] if the store fails or stays contended. The change may have been made nevertheless.
     pub async fn change<T, E>(
         &self,
         user: &Username,
@@ -168,7 +163,7 @@ impl<P: Ports> Store<P> {
         )
     }
 
-    /// Writes the time to the store, to find out whether it takes writes. What stays the same a store need not write.
+    /// Tests whether the store takes writes. Writes the time: a store might skip a write that changes nothing.
     pub async fn try_write(&self) -> Result<(), KeyValueError> {
         let now = self.ports.clock().now().as_secs().to_string();
         self.ports.key_values().set(READY, now.into_bytes()).await
@@ -195,7 +190,7 @@ impl<P: Ports> Store<P> {
         Ok(key.expect("a change asks at least once what to do"))
     }
 
-    /// Waits a random time that grows with every attempt, so that those who met once do not meet again.
+    /// Sleeps for a random time that grows with every attempt, so that writers that collided do not collide again.
     async fn back_off(&self, attempt: u32) {
         let longest = Duration::from_millis(2 << attempt.min(6)).as_nanos() as u64;
         self.ports

@@ -1,4 +1,4 @@
-//! A world for the service, natively: a fake clock, fake randomness, a store in memory.
+//! A fixture for tests: the service over a fake clock, fake randomness and a store in memory.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use crate::service::{Issued, Service, ServiceError};
 use crate::store::{Change, KeyValue, KeyValueError};
 use crate::token::Timestamp;
 
-/// A clock that stands still until it is told, or slept on.
+/// A clock that only `advance` and `sleep` move.
 #[derive(Clone, Debug)]
 pub(crate) struct FakeClock(Rc<Cell<Duration>>);
 
@@ -102,8 +102,8 @@ impl KeyValue for Memory {
     }
 }
 
-/// A service and what is around it.
-pub(crate) struct World {
+/// A service and its ports.
+pub(crate) struct Fixture {
     pub(crate) clock: FakeClock,
     pub(crate) memory: Memory,
     random: FakeRandom,
@@ -113,11 +113,11 @@ pub(crate) struct World {
 /// The credentials of `ada`.
 pub(crate) const ADA: &str = "Basic YWRhOmh1bnRlcjI=";
 
-/// Of the password `hunter2`, at the least cost.
+/// The hash of `hunter2`, at the lowest cost.
 const HASH: &str = "$2b$04$abcdefghijklmnopqrstuuV3duMsC0HpUex6N9qapiuOHHWkwRXVm";
 
-/// The service of the users `ada` and `bob`, with the password `hunter2`, and these variables; `users` are names here.
-pub(crate) fn world(variables: &[(&str, &str)]) -> World {
+/// A service with these variables. `users` are names here, by default `ada` and `bob`; their password is `hunter2`.
+pub(crate) fn fixture(variables: &[(&str, &str)]) -> Fixture {
     let clock = FakeClock(Rc::new(Cell::new(Duration::from_millis(1_662_720_135_250))));
     assemble(variables, clock, Memory::default(), FakeRandom::default())
 }
@@ -127,7 +127,7 @@ fn assemble(
     clock: FakeClock,
     memory: Memory,
     random: FakeRandom,
-) -> World {
+) -> Fixture {
     let variable = |name| {
         let set = variables.iter().find(|(set, _)| *set == name);
         set.map(|(_, value)| *value)
@@ -143,7 +143,7 @@ fn assemble(
     })
     .unwrap();
     let service = Service::new(config, (memory.clone(), clock.clone(), random.clone()));
-    World {
+    Fixture {
         clock,
         memory,
         random,
@@ -151,7 +151,7 @@ fn assemble(
     }
 }
 
-impl World {
+impl Fixture {
     /// Another service over the same store.
     pub(crate) fn restarted(&self, variables: &[(&str, &str)]) -> Self {
         assemble(
@@ -183,5 +183,5 @@ impl World {
     }
 }
 
-/// What there would be, could the configuration work.
+/// The type of the service where there is none, because the configuration cannot work.
 pub(crate) type NoService = Service<(Memory, FakeClock, FakeRandom)>;

@@ -109,7 +109,7 @@ impl FromStr for TokenId {
 
     /// Accepts the hyphenated form only, in either case (RFC 9562, section 4).
     fn from_str(id: &str) -> Result<Self, NotATokenId> {
-        // Of this length it has no other form.
+        // `Uuid::try_parse` takes other forms, but none of this length.
         match id.len() {
             uuid::fmt::Hyphenated::LENGTH => Uuid::try_parse(id).map(Self).map_err(|_| NotATokenId),
             _ => Err(NotATokenId),
@@ -126,7 +126,7 @@ impl fmt::Display for TokenId {
 impl TryFrom<&str> for TokenId {
     type Error = NotATokenId;
 
-    /// Accepts what [`fmt::Display`] writes: in what we have stored or signed, an id has no other form.
+    /// Accepts only what [`fmt::Display`] writes: stored and signed ids have no other form.
     fn try_from(id: &str) -> Result<Self, NotATokenId> {
         match id.bytes().any(|byte| byte.is_ascii_uppercase()) {
             true => Err(NotATokenId),
@@ -204,7 +204,7 @@ pub enum DescriptionError {
     Control,
 }
 
-/// What the registered claims say where an issuer is configured (RFC 7519, section 4.1).
+/// The registered claims of a token, if an issuer is configured (RFC 7519, section 4.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
     /// The claim `iss`.
@@ -213,7 +213,7 @@ pub struct Issuer {
     pub audience: Option<String>,
 }
 
-/// What is known of a token: everything but the token itself, which is shown once and kept nowhere.
+/// The record of a token. The signed token is shown once and kept nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
     /// Its id, the claim `jwt_token_id`.
@@ -226,29 +226,28 @@ pub struct Token {
     pub issued_at: u64,
     /// The issuer that was configured then.
     pub issuer: Option<Issuer>,
-    /// When it stops being good although it claims more, in seconds since the Unix epoch: it has been rotated, and until
-    /// then it overlaps with its successor.
+    /// When it ends because it was rotated with an overlap, in seconds since the Unix epoch.
     pub retires_at: Option<u64>,
 }
 
 impl Token {
-    /// The second since the Unix epoch from which on it has expired: the claim `exp` (RFC 7519, section 4.1.4).
+    /// When it expires, in seconds since the Unix epoch: the claim `exp` (RFC 7519, section 4.1.4).
     pub fn expires_at(&self) -> u64 {
         self.issued_at.saturating_add(self.lifetime.as_secs())
     }
 
-    /// The second at which it is no longer good, whatever it claims: it expires or retires.
+    /// When it expires or retires, in seconds since the Unix epoch.
     pub fn ends_at(&self) -> u64 {
         let expires = self.expires_at();
         self.retires_at.map_or(expires, |at| at.min(expires))
     }
 
-    /// How long it has yet to live, zero once it has expired or retired.
+    /// Its remaining life, zero once it has expired or retired.
     pub fn remaining(&self, now: Timestamp) -> Duration {
         now.until_secs(self.ends_at())
     }
 
-    /// Whether its time has come.
+    /// Whether it has expired or retired.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.remaining(now).is_zero()
     }

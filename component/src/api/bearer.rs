@@ -2,14 +2,13 @@
 
 use http::{HeaderMap, header};
 
-/// What the `Authorization` header holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bearer<'a> {
-    /// No bearer's credentials: no header, or one of another scheme.
+    /// No header, or one of another scheme.
     Absent,
-    /// Something that its bearer takes for a token.
+    /// A token, perhaps invalid.
     Token(&'a str),
-    /// No telling: the scheme without a token or with more than one, or more than one header.
+    /// No token, several tokens, or several headers.
     Malformed,
 }
 
@@ -29,7 +28,7 @@ impl<'a> Bearer<'a> {
         match token.trim_ascii() {
             b"" => Self::Malformed,
             token if token.contains(&b' ') => Self::Malformed,
-            // What is no text is no token of ours either.
+            // No UTF-8, so no token of ours.
             token => Self::Token(std::str::from_utf8(token).unwrap_or_default()),
         }
     }

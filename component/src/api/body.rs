@@ -1,4 +1,4 @@
-//! Request bodies: which are read, and how far.
+//! Request bodies: their types, and their limit.
 
 use bytes::Bytes;
 use http::{HeaderMap, header};
@@ -12,7 +12,7 @@ use super::error::ApiError;
     reason = "an instance is single-threaded: its futures need not be Send"
 )]
 pub trait RequestBody {
-    /// The whole body, if it has at most `limit` bytes; no more than those are read.
+    /// The whole body. Fails if it has more than `limit` bytes.
     async fn read(self, limit: usize) -> Result<Bytes, BodyError>;
 }
 
@@ -58,7 +58,7 @@ pub(super) async fn read(
     })
 }
 
-/// Whether the headers say that the body is of this type, whatever the parameters, and has no content coding.
+/// Whether the headers say that the body is of this type, with any parameters, and has no content coding.
 pub(super) fn is_plain(headers: &HeaderMap, wanted: MediaType) -> bool {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(media_type), None) = (types.next(), types.next()) else {

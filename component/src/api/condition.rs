@@ -1,9 +1,9 @@
-//! Conditional requests (RFC 9110, section 13): what the client has, it is not sent again.
+//! Conditional requests (RFC 9110, section 13): a client is not sent again what it has.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
-/// Whether `request` says that it has the representation whose entity tag is `tag`, in quotes (RFC 9110, section 13.1.2).
+/// Whether `request` has the representation of the quoted entity tag `tag` (RFC 9110, section 13.1.2).
 pub(super) fn has_seen(request: &HeaderMap, tag: &str) -> bool {
     request
         .get_all(header::IF_NONE_MATCH)

@@ -12,7 +12,6 @@ use crate::token::{Description, DescriptionError};
 
 const DESCRIPTION: &str = "jwt_token_description";
 
-/// What `POST /token` asks for.
 #[derive(Debug)]
 pub(super) struct Creation {
     pub(super) description: Description,

@@ -1,19 +1,18 @@
 //! Documents that are part of the component: the page for people, the description of the API for programs.
 //!
-//! The build script has compressed them, and made of each its entity tag. Most clients take them as they are.
+//! The build script compresses them, and makes their entity tags. Most clients accept gzip.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 
 use super::condition;
 
-/// A document, in the form in which it is kept.
 pub(super) struct Document {
-    /// In the format of gzip (RFC 1952), with the shortest of headers.
+    /// In gzip (RFC 1952), with the shortest header.
     gzip: &'static [u8],
-    /// The length without compression.
+    /// The uncompressed length.
     length: usize,
-    /// Of what it says, however it is encoded: a weak one (RFC 9110, section 8.8.1).
+    /// Weak (RFC 9110, section 8.8.1): the same for both encodings.
     tag: &'static str,
     /// Names in lower case, and values.
     headers: &'static [(&'static str, &'static str)],
@@ -33,7 +32,7 @@ pub(super) const PAGE: Document = Document {
         ("referrer-policy", "no-referrer"),
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
-        // For what does not know `frame-ancestors`.
+        // For browsers without `frame-ancestors`.
         ("x-frame-options", "DENY"),
     ],
 };
@@ -55,7 +54,7 @@ const GZIP_HEADER: usize = 10;
 const GZIP_TRAILER: usize = 8;
 
 impl Document {
-    /// The document, compressed if `request` accepts that; 304 where it has it.
+    /// The document, compressed if `request` accepts that; 304 if it has it.
     pub(super) fn response(&self, request: &HeaderMap) -> Response<Bytes> {
         let mut response = match condition::has_seen(request, self.tag) {
             true => condition::not_modified(),
@@ -67,7 +66,7 @@ impl Document {
         };
         set(header::ETAG, self.tag);
         set(header::VARY, "accept-encoding");
-        // To be kept, and asked for at every use: the next version of the server has another.
+        // Caches must revalidate it: the next version of the server has another.
         set(header::CACHE_CONTROL, "no-cache");
         set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
         for (name, value) in self.headers {
@@ -100,8 +99,8 @@ impl Document {
     }
 }
 
-/// Whether `request` says that it takes gzip (RFC 9110, section 12.5.3). One that says nothing may well be a person's, who
-/// would see the compressed bytes.
+/// Whether `request` accepts gzip (RFC 9110, section 12.5.3). Without the header it does not: a person with `curl` would see
+/// compressed bytes.
 fn accepts_gzip(request: &HeaderMap) -> bool {
     let mut any = None;
     let mut gzip = None;
@@ -112,7 +111,7 @@ fn accepts_gzip(request: &HeaderMap) -> bool {
         .flat_map(|codings| codings.split(','))
     {
         let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
-        // Read as a number, it would bring the parser of all floating-point numbers into the component.
+        // Not parsed as a number: that would link the floating-point parser into the component.
         let refused = weight.split_once('=').is_some_and(|(_, weight)| {
             weight
                 .trim()

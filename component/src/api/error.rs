@@ -1,4 +1,4 @@
-//! What goes wrong, and the one map from it to a status, a code and what the client is told.
+//! Errors, and the one map from them to a status, a code and a message for the client.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(super) enum ApiError {
     Configuration(ConfigError),
     /// There were no credentials.
     Unauthorized,
-    /// They prove nothing; they are of this user, if there is such a user.
+    /// They are wrong or malformed; they name this user, if there is such a user.
     SignInFailed(Option<Username>),
     TooManyAttempts {
         user: Option<Username>,
@@ -69,7 +69,7 @@ pub(super) const LIFE: &str = "jwt_token_life";
 /// The challenge to a bearer (RFC 6750, section 3).
 const BEARER: &str = r#"Bearer realm="latchkey""#;
 
-/// Which of the two is nobody's business.
+/// Clients are not told which.
 const INVALID_TOKEN: &str = "The token is invalid or has expired";
 
 fn challenge(headers: &mut HeaderMap, challenge: String) {
@@ -92,7 +92,7 @@ impl ApiError {
         }
     }
 
-    /// Where it went wrong, not what is there: that may be a secret in the wrong place.
+    /// Says where, not what is there: that may be a secret.
     pub(super) fn malformed_json(error: &serde_json::Error) -> Self {
         let message = match error.classify() {
             serde_json::error::Category::Data => "The request body is not a JSON object".to_owned(),
@@ -232,7 +232,6 @@ impl ApiError {
         }
     }
 
-    /// What an auditor would ask for.
     pub(super) fn event(&self) -> Option<Event> {
         match self {
             Self::SignInFailed(user) => Some(Event::SignInFailed(user.clone())),
@@ -241,7 +240,7 @@ impl ApiError {
         }
     }
 
-    /// What the log should know and the client should not.
+    /// For the log, not for the client.
     pub(super) fn log_line(&self) -> Option<String> {
         match self {
             Self::Service(Store(error)) => Some(format!("storage unavailable: {error}")),
@@ -251,7 +250,7 @@ impl ApiError {
 
     pub(super) fn response(&self) -> Response<Bytes> {
         let error = match self {
-            // Where OAuth clients look for it (RFC 6749, section 5.2).
+            // OAuth clients look here (RFC 6749, section 5.2).
             Self::InvalidForm(_) => Some(self.code()),
             _ => None,
         };
@@ -290,7 +289,7 @@ impl ApiError {
     }
 }
 
-/// Delay seconds (RFC 9110, section 10.2.3), rounded up: whoever waits for so long has waited for long enough.
+/// Delay seconds (RFC 9110, section 10.2.3), rounded up so that the delay has ended then.
 fn whole_seconds(duration: Duration) -> HeaderValue {
     let almost_one = Duration::from_nanos(999_999_999);
     HeaderValue::from(duration.saturating_add(almost_one).as_secs().max(1))
@@ -337,7 +336,7 @@ pub(super) mod tests {
             Service(Ledger(TooManyIdempotencyKeys)),
             Service(Store(StoreError::Contended)),
         ];
-        // An error that is not here does not compile: it belongs into the list above.
+        // A variant that is missing here does not compile: add it to the list above, too.
         let known = |error: &ApiError| match error {
             NotFound
             | MethodNotAllowed(_)

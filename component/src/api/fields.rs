@@ -8,7 +8,7 @@ use super::content::MediaType;
 use super::error::ApiError;
 use crate::lifetime::{Lifetime, LifetimeError};
 
-/// The fields by their names. Those that nobody asks for make no difference; of one that comes twice, the last counts.
+/// The fields by name. Unknown ones are ignored; if one comes twice, the last counts.
 pub(super) type Fields = Map<String, Value>;
 
 pub(super) async fn read(headers: &HeaderMap, body: impl RequestBody) -> Result<Fields, ApiError> {
@@ -26,7 +26,7 @@ const DURATION: &str =
 /// The largest number below which every integer is a double.
 const EXACT: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
 
-/// The duration in the field `name`, which must be there.
+/// The duration in the field `name`. Fails if it is missing.
 pub(super) fn required_lifetime(
     name: &'static str,
     value: Option<Value>,
@@ -38,7 +38,6 @@ pub(super) fn required_lifetime(
     .ok_or_else(|| ApiError::invalid_field(name, format_args!("{DURATION}, and is required")))
 }
 
-/// The duration in the field `name`, if it is there.
 pub(super) fn lifetime(
     name: &'static str,
     value: Option<Value>,

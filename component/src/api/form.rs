@@ -6,8 +6,8 @@ use super::body::{self, RequestBody};
 use super::content::MediaType;
 use super::error::ApiError;
 
-/// Reads the parameter `token` (RFC 7662, section 2.1; RFC 7009, section 2.1). Others, `token_type_hint` among them, make no
-/// difference: there is one type of token.
+/// Reads the parameter `token` (RFC 7662, section 2.1; RFC 7009, section 2.1). Ignores others, also `token_type_hint`:
+/// there is one type of token.
 pub(super) async fn read_token(
     headers: &HeaderMap,
     body: impl RequestBody,

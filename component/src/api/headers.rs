@@ -1,12 +1,12 @@
-//! The headers that Latchkey has names for, and shares with its host.
+//! Header names that Latchkey shares with its host.
 
-/// The client's address, as Spin and the native host give it. If there are several, the last is theirs.
+/// The client's address, from Spin or the native host. If there are several values, the last is the host's.
 pub const CLIENT_ADDRESS: &str = "spin-client-addr";
 
-/// The id by which proxies tell requests apart.
+/// The id of a request.
 pub const REQUEST_ID: &str = "x-request-id";
 
-/// The longest id of a request that is written down.
+/// The longest id of a request that is logged.
 pub const MAX_REQUEST_ID: usize = 128;
 
 /// The user whose token was verified, percent-encoded.

@@ -1,4 +1,4 @@
-//! What a token is, to a service that was given it: the response of RFC 7662, section 2.2.
+//! The introspection response (RFC 7662, section 2.2).
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -23,7 +23,7 @@ struct Active<'a> {
     aud: Option<&'a str>,
 }
 
-/// Of a token that is not live, nothing is said: not even why.
+/// A token that is not live has no other member: not even the reason.
 #[derive(Serialize)]
 struct Inactive {
     active: bool,
@@ -39,7 +39,7 @@ pub(super) fn response(live: Option<&LiveToken>) -> Response<Bytes> {
         active: true,
         username: user.as_str(),
         token_type: "Bearer",
-        // Of one that retires earlier, not what it claims: whoever remembers this answer forgets it in time.
+        // The end of the overlap, if rotated, and not the claim: a service may cache this response until then.
         exp: token.ends_at(),
         iat: token.issued_at,
         sub: user.as_str(),

@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 use super::{condition, response};
 use crate::jwt::PublicKeySet;
 
-/// Short enough that a key which was put into the set verifies soon, long enough that nobody asks at every token.
+/// Short, so that a new key verifies soon; long, so that verifiers do not ask for every token.
 const CACHE_CONTROL: &str = "public, max-age=300";
 
-/// The key set; 304 and no body where `request` has the present one (RFC 9110, section 13.1.2).
+/// The key set; 304 if `request` has it (RFC 9110, section 13.1.2).
 pub(super) fn response(keys: &PublicKeySet<'_>, request: &HeaderMap) -> Response<Bytes> {
     let mut response = response::json(StatusCode::OK, keys);
     let tag = format!(

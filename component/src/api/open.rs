@@ -1,4 +1,4 @@
-//! What everybody may ask, without signing in.
+//! Actions that need no credentials.
 
 use http::Request;
 
@@ -30,14 +30,14 @@ pub(super) async fn perform<P: Ports>(
                 |live: LiveToken| Event::TokenRevokedByBearer(live.user, live.status.token.id);
             Answer {
                 event: ended.map(event),
-                // Of a token that is not live, the same: it is of no use any more (RFC 7009, section 2.2).
+                // The same for a token that is not live (RFC 7009, section 2.2).
                 ..response::message("Token revoked").into()
             }
         }
         OpenAction::ShowPage => document::PAGE.response(headers).into(),
         OpenAction::Describe => document::OPENAPI.response(headers).into(),
         OpenAction::ShowKeys => key_set::response(&service?.public_keys(), headers).into(),
-        // Even if nothing else works: a restart would not mend it.
+        // Even with a bad configuration: a restart would not mend it.
         OpenAction::Live => response::message("i am alive").into(),
         OpenAction::Ready => {
             service?.check_store().await?;

@@ -9,7 +9,6 @@ use super::route;
 use crate::service::{Issued, TokenStatus};
 use crate::token::{Description, TokenId};
 
-/// A JSON response.
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
     let body = serde_json::to_vec(body).expect("strings and finite numbers are always JSON");
     json_bytes(status, body)
@@ -25,7 +24,7 @@ fn json_bytes(status: StatusCode, body: Vec<u8>) -> Response<Bytes> {
         HeaderValue::from_static("application/json"),
     );
     headers.insert(header::CONTENT_LENGTH, length);
-    // An error may stand where a token was, or will be.
+    // Errors too: the same URL may have been a token, or may become one.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
@@ -34,7 +33,6 @@ fn json_bytes(status: StatusCode, body: Vec<u8>) -> Response<Bytes> {
     response
 }
 
-/// The value of the `Allow` header.
 pub(super) fn allow(methods: &str) -> HeaderValue {
     HeaderValue::try_from(methods).expect("names of methods")
 }
@@ -52,7 +50,7 @@ pub(super) fn options(methods: &str) -> Response<Bytes> {
     response
 }
 
-/// An error: a message for people, a code for programs, and the same as `error` for those that speak OAuth.
+/// An error: a message for people, a code for programs, and the code as `error` for OAuth clients.
 pub(super) fn error(
     status: StatusCode,
     code: &'static str,
@@ -176,7 +174,7 @@ pub(super) struct AllDeleted {
     pub(super) jwt_tokens_deleted: usize,
 }
 
-/// An answer that has no more to say.
+/// 200, with a message only.
 pub(super) fn message(message: &'static str) -> Response<Bytes> {
     #[derive(Serialize)]
     struct Message {

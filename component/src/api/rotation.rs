@@ -1,4 +1,4 @@
-//! The body of a rotation: there need not be one, nor anything in it.
+//! The body of a rotation: optional, and so are its fields.
 
 use http::HeaderMap;
 

@@ -6,18 +6,18 @@ use Action::{Managed, Open};
 use ManagedAction::{Create, Delete, DeleteAll, Introspect, List, Rotate, Show};
 use OpenAction::{Describe, Live, Ready, Revoke, ShowKeys, ShowPage, Verify};
 
-/// The path below which all routes are. `/v1alpha` is the same.
+/// The path above the routes of the API. `/v1alpha` is the same.
 pub const BASE: &str = "/api/v1alpha";
 
-/// What stands for any token in the paths of [`RESOURCES`].
+/// Stands for any token in the paths of [`RESOURCES`].
 const TOKEN_ID: &str = "{jwt_token_id}";
 
-/// Everything below is the same resource, for proxies that append the path that they are asked for. A proxy asks with the
-/// method that it is asked with, so any is answered.
+/// All paths below are the same resource, and all methods the same question: some proxies append the path of the request
+/// that they ask about, and use its method.
 const VERIFICATION: &str = "/api/v1alpha/verify";
 
-/// The one table of routes: paths, of which documents and metrics name the last, and methods. `HEAD` goes with `GET`,
-/// `OPTIONS` with all.
+/// The one table of routes: paths and methods. Documents and metrics name the last path. `HEAD` goes with `GET`, `OPTIONS`
+/// with all.
 static RESOURCES: &[Resource] = &[
     (&["/"], &[("GET", Open(ShowPage))]),
     (&["/openapi.json"], &[("GET", Open(Describe))]),
@@ -74,7 +74,7 @@ pub fn routes() -> impl Iterator<Item = (&'static str, String)> {
 pub enum Action {
     /// Everybody.
     Open(OpenAction),
-    /// Who has signed in, and for no other user.
+    /// A user who has signed in, about that user's tokens.
     Managed(ManagedAction),
 }
 
@@ -85,7 +85,7 @@ impl Action {
     }
 }
 
-/// What everybody may ask; of a token, who holds it.
+/// What everybody may ask. To ask about a token takes the token itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenAction {
     /// Tell a proxy whose token it is.
@@ -117,9 +117,9 @@ pub enum ManagedAction {
     Delete,
     /// Revoke all tokens.
     DeleteAll,
-    /// Issue a token in the place of one.
+    /// Replace a token by a new one.
     Rotate,
-    /// Tell what a token is, of any user.
+    /// Tell what a token of any user is.
     Introspect,
 }
 
@@ -133,8 +133,8 @@ pub struct Route<'a> {
 }
 
 impl<'a> Route<'a> {
-    /// The route of `path`, taken literally: nothing is decoded, `.` and `..` are names like others, and an empty segment
-    /// belongs to no route but for one slash at the end. Of `query`, only `all=true` counts.
+    /// The route of `path`, taken literally: nothing is decoded, and `.` and `..` are names like others. No route has an
+    /// empty segment, except for one slash at the end. Of `query`, only `all=true` counts.
     pub fn parse(path: &'a str, query: Option<&str>) -> Option<Self> {
         let all = asks_for_all(query);
         RESOURCES.iter().find_map(|resource| {
@@ -147,7 +147,7 @@ impl<'a> Route<'a> {
         })
     }
 
-    /// What `method` asks of this resource, if it may be asked.
+    /// The action of `method`, if the resource has this method.
     pub fn action(self, method: &Method) -> Option<Action> {
         let method = match method.as_str() {
             _ if self.template() == VERIFICATION => "GET",
@@ -164,7 +164,7 @@ impl<'a> Route<'a> {
         self.resource.0[self.resource.0.len() - 1]
     }
 
-    /// What stands in the path for a token; it need not be an id.
+    /// The segment of the token, which need not be an id.
     pub fn token_id(self) -> Option<&'a str> {
         self.token_id
     }
@@ -185,7 +185,7 @@ impl<'a> Route<'a> {
     }
 }
 
-/// Whether `path` is that of `template`, and what it has in the place of [`TOKEN_ID`], if there is such a place.
+/// Matches `path` against `template`. Returns its segment for [`TOKEN_ID`], if the template has one.
 fn matches<'a>(template: &str, path: &'a str) -> Option<Option<&'a str>> {
     if template == "/" {
         return (template == path).then_some(None);
@@ -213,7 +213,7 @@ fn matches<'a>(template: &str, path: &'a str) -> Option<Option<&'a str>> {
     }
 }
 
-/// Whether the query has `all=true`, and nothing else of `all`.
+/// Whether the query has `all=true`, and no other `all`.
 fn asks_for_all(query: Option<&str>) -> bool {
     let mut all = query
         .into_iter()
@@ -222,7 +222,7 @@ fn asks_for_all(query: Option<&str>) -> bool {
     matches!((all.next(), all.next()), (Some("all=true"), None))
 }
 
-/// A segment that means itself to every proxy before us.
+/// Whether every proxy in front takes the segment literally.
 fn is_plain_segment(segment: &str) -> bool {
     let lower = segment.to_ascii_lowercase();
     !matches!(segment, "" | "." | "..")

@@ -11,7 +11,7 @@ mod oauth;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::{ADA, World, world};
+use crate::testing::{ADA, Fixture, fixture};
 
 /// What came back, with its body as JSON. It is as the description of the API says.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Answer {
     }
 }
 
-impl World {
+impl Fixture {
     async fn send(&self, line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         send(Ok(&self.service), line, headers, body).await
     }

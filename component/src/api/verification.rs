@@ -1,4 +1,4 @@
-//! Whether a bearer's token is good, told so that a reverse proxy understands it.
+//! Whether a bearer's token is good, for reverse proxies: status and headers say it.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -12,7 +12,7 @@ use crate::service::{LiveToken, Service};
 use crate::store::Ports;
 use crate::token::{Description, TokenId, Username};
 
-/// The body, for who would rather read that.
+/// The body, for services that read it instead.
 #[derive(Serialize)]
 struct Verified<'a> {
     message: &'static str,
@@ -52,9 +52,8 @@ fn response(LiveToken { user, status }: &LiveToken) -> Response<Bytes> {
     response
 }
 
-/// A user name as the value of a header: letters, digits and `-._~@` stand for themselves, every other byte is
-/// percent-encoded (RFC 3986, section 2.1). So it is the same to every proxy, is one word, and cannot be taken for more
-/// than one value.
+/// A user name as the value of a header: all bytes but letters, digits and `-._~@` are percent-encoded (RFC 3986, section
+/// 2.1). So it is the same to every proxy, and one value.
 fn header_text(user: &Username) -> HeaderValue {
     let mut text = String::with_capacity(user.as_str().len());
     for byte in user.as_str().bytes() {

@@ -23,8 +23,8 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Parses the value of an `Authorization` header of the scheme `Basic`, in UTF-8. A name that nobody can have makes
-    /// it malformed: there is no secret in that, and no need to verify a password.
+    /// Parses the value of an `Authorization` header of the scheme `Basic`, in UTF-8. Fails if no user can have the name:
+    /// what names are valid is no secret, so no password need be verified.
     pub fn parse(header: &[u8]) -> Option<Self> {
         let (scheme, encoded) = std::str::from_utf8(header).ok()?.split_once(' ')?;
         if !scheme.eq_ignore_ascii_case("basic") {

@@ -1,7 +1,7 @@
-//! Keyed digests of names and passwords (HMAC-SHA-256, RFC 2104): what an instance keeps instead of them.
+//! Keyed digests (HMAC-SHA-256, RFC 2104), which an instance keeps instead of names and passwords.
 //!
-//! The key is drawn at random for each instance and never leaves it: nobody can prepare names that share a digest, and
-//! what is kept tells nothing without the key.
+//! The key is random for each instance and never leaves it: nobody can prepare names that share a digest, and digests
+//! tell nothing without the key.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -11,10 +11,10 @@ use crate::ports::Random;
 use crate::secret::Secret;
 use crate::token::Username;
 
-/// Stands for a user, a password and the stored hash that the password would be, or was, verified against.
+/// Stands for a user, a password and the stored hash to verify the password against.
 pub(super) type PasswordDigest = [u8; 32];
 
-/// Stands for a user, known or not. No two names that anybody comes across share one.
+/// Stands for a user, known or not. Nobody can find two names that share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NameDigest(u64);
 
@@ -28,7 +28,7 @@ impl DigestKey {
         Self(Hmac::new_from_slice(&key).expect("HMAC takes keys of any length"))
     }
 
-    /// The digest of `password` as that of `user`. A changed hash makes another one.
+    /// Another `hash` of the user gives another digest.
     pub(super) fn password(
         &self,
         user: &Username,
@@ -42,7 +42,6 @@ impl DigestKey {
         ])
     }
 
-    /// The digest of a name.
     pub(super) fn name(&self, user: &Username) -> NameDigest {
         let [a, b, c, d, e, f, g, h, ..] = self.digest(&[user.as_str().as_bytes()]);
         NameDigest(u64::from_le_bytes([a, b, c, d, e, f, g, h]))

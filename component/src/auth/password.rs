@@ -9,16 +9,16 @@ use argon2::{Argon2, Params};
 
 use crate::secret::Secret;
 
-/// The most memory that one argon2id verification may take, in KiB: an instance has to find it.
+/// The most memory that one argon2id verification may take, in KiB: an instance must have it.
 const MAX_ARGON2_KIB: u32 = 128 * 1024;
 
-/// The most work that one argon2id verification may be, in KiB times passes: some two seconds in Wasm.
+/// The most work of one argon2id verification, in KiB times passes: some two seconds in Wasm.
 const MAX_ARGON2_WORK: u64 = 1024 * 1024;
 
 /// The highest bcrypt cost: some four seconds in Wasm. A higher one would outlast requests.
 const MAX_BCRYPT_COST: u32 = 16;
 
-/// The hash of a password, as it stands in the configuration.
+/// The hash of a password, from the configuration.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(Kind);
 
@@ -43,7 +43,7 @@ impl PasswordHash {
         }
     }
 
-    /// The text of the hash: to be digested, not shown.
+    /// The text of the hash: for digests, not for display.
     pub(super) fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Kind::Argon2id(hash) | Kind::Bcrypt(hash) => hash.as_bytes(),

@@ -1,8 +1,7 @@
-//! Password verifications take turns, so that a flood of wrong passwords leaves an instance room for other requests.
+//! A queue for password verifications: a flood of wrong passwords leaves an instance time for other requests.
 //!
 //! A verification computes without a break, and its instance does nothing else meanwhile. After one that failed there is a
-//! pause, in which other requests are served. Requests that wait for the same verification share its place in the line,
-//! and its outcome.
+//! pause, in which other requests are served. Requests that wait for the same verification share its position and outcome.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -15,109 +14,107 @@ use crate::token::Timestamp;
 /// are left to others.
 const PAUSE: u32 = 3;
 
-/// The longest pause, for hashes so costly that a few of them would keep those in line for longer than requests live.
+/// The longest pause. After costly hashes, a longer one would have others wait until their requests time out.
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
-/// The most verifications that are waited for. The requests that wait for them are bounded by what the host lets into an
-/// instance at a time, 16 by Spin's default; others need room among them.
-const MAX_LINE: usize = 8;
+/// The most verifications that wait. A host runs a bounded number of requests in an instance (Spin's default is 16), and
+/// requests that wait for no verification need some of them.
+const MAX_WAITING: usize = 8;
 
-/// The longest that a request waits for its turn: well below the 30 s that hosts let a request take.
+/// The longest that a request waits: well below the 30 s that hosts let a request take.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
-/// How soon those look again who wait for others to take their turn.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// How often a request asks that waits for others.
+const POLL_PERIOD: Duration = Duration::from_millis(10);
 
-/// The line of verifications.
 pub(super) struct Queue(RefCell<State>);
 
 struct State {
-    /// What is waited for, the next one first.
-    line: Vec<Rc<Verification>>,
+    /// The next one first.
+    waiting: Vec<Rc<Verification>>,
     /// The end of the last verification.
     ended: Timestamp,
-    /// How long the next one has to wait after it.
+    /// How long the next one waits after it.
     pause: Duration,
 }
 
 struct Verification {
     password: PasswordDigest,
-    /// Whether the password was right, once that is known.
+    /// Whether the password was right, once known.
     outcome: Cell<Option<bool>>,
 }
 
-/// The place of one request in the line, given up when it is dropped: a client may go away at any time.
-pub(super) struct Place<'a> {
+/// A request's position in the queue. Dropping it leaves the queue: a client may go away at any time.
+pub(super) struct Ticket<'a> {
     queue: &'a Queue,
     verification: Rc<Verification>,
     since: Timestamp,
 }
 
-/// Whose turn it is.
-pub(super) enum Turn {
-    /// One's own: verify now, without awaiting anything before [`Queue::ended`].
-    Now,
-    /// Somebody else's: look again after this time.
-    Later(Duration),
+/// Whether a request may verify its password.
+pub(super) enum Admission {
+    /// Verify now, and await nothing before [`Queue::ended`].
+    Granted,
+    /// Ask again after this time.
+    Wait(Duration),
     /// Too many wait already, or this request has waited for too long.
-    Never,
+    Refused,
 }
 
 impl Queue {
     pub(super) const fn new() -> Self {
         Self(RefCell::new(State {
-            line: Vec::new(),
+            waiting: Vec::new(),
             ended: Timestamp::new(Duration::ZERO),
             pause: Duration::ZERO,
         }))
     }
 
-    /// Whether it is the turn of a request that wants `password` verified. If not, `place` is its place in the line from
-    /// now on.
-    pub(super) fn turn<'a>(
+    /// Whether a request may verify `password` now. If it has to wait, `ticket` holds its position from now on.
+    pub(super) fn admit<'a>(
         &'a self,
-        place: &mut Option<Place<'a>>,
+        ticket: &mut Option<Ticket<'a>>,
         password: &PasswordDigest,
         now: Timestamp,
-    ) -> Turn {
+    ) -> Admission {
         let mut state = self.0.borrow_mut();
         // A clock that was set back must not make the pause longer than it is.
         state.ended = now.min(state.ended);
         let pause = state.pause.saturating_sub(now.since(state.ended));
-        let next = match place {
-            None => state.line.is_empty(),
-            Some(place) => {
-                let first = state.line.first();
-                first.is_some_and(|first| Rc::ptr_eq(first, &place.verification))
+        let next = match ticket {
+            None => state.waiting.is_empty(),
+            Some(ticket) => {
+                let first = state.waiting.first();
+                first.is_some_and(|first| Rc::ptr_eq(first, &ticket.verification))
             }
         };
         if next && pause.is_zero() {
-            return Turn::Now;
+            return Admission::Granted;
         }
-        match place {
-            Some(place) if now.since(place.since) >= MAX_WAIT => return Turn::Never,
+        match ticket {
+            Some(ticket) if now.since(ticket.since) >= MAX_WAIT => return Admission::Refused,
             Some(_) => {}
             None => {
                 let Some(verification) = state.join(password) else {
-                    return Turn::Never;
+                    return Admission::Refused;
                 };
-                *place = Some(Place {
+                *ticket = Some(Ticket {
                     queue: self,
                     verification,
                     since: now,
                 });
             }
         }
-        Turn::Later(match next {
+        Admission::Wait(match next {
             true => pause,
-            false => pause.max(LOOK_AGAIN),
+            false => pause.max(POLL_PERIOD),
         })
     }
 
-    /// Tells all who wait for the verification that began at `begun` and ended now how it ended.
+    /// Ends the verification that began at `begun`, and tells its outcome to all requests that share it.
     pub(super) fn ended(
         &self,
-        place: Option<&Place<'_>>,
+        ticket: Option<&Ticket<'_>>,
         right: bool,
         begun: Timestamp,
         now: Timestamp,
@@ -128,46 +125,50 @@ impl Queue {
             true => Duration::ZERO,
             false => now.since(begun).saturating_mul(PAUSE).min(MAX_PAUSE),
         };
-        if let Some(place) = place {
-            place.verification.outcome.set(Some(right));
-            state.remove(&place.verification);
+        if let Some(ticket) = ticket {
+            ticket.verification.outcome.set(Some(right));
+            state.remove(&ticket.verification);
         }
     }
 }
 
 impl State {
-    /// A place in the line, shared with those who want the same password verified.
+    /// The verification of this password, which may wait already. `None` if too many wait.
     fn join(&mut self, password: &PasswordDigest) -> Option<Rc<Verification>> {
-        let same = self.line.iter().find(|other| other.password == *password);
+        let same = self
+            .waiting
+            .iter()
+            .find(|other| other.password == *password);
         if let Some(same) = same {
             return Some(same.clone());
         }
-        if self.line.len() == MAX_LINE {
+        if self.waiting.len() == MAX_WAITING {
             return None;
         }
         let new = Rc::new(Verification {
             password: *password,
             outcome: Cell::new(None),
         });
-        self.line.push(new.clone());
+        self.waiting.push(new.clone());
         Some(new)
     }
 
     fn remove(&mut self, verification: &Rc<Verification>) {
-        self.line.retain(|other| !Rc::ptr_eq(other, verification));
+        self.waiting
+            .retain(|other| !Rc::ptr_eq(other, verification));
     }
 }
 
-impl Place<'_> {
+impl Ticket<'_> {
     /// Whether the password was right, if another request has had it verified.
     pub(super) fn outcome(&self) -> Option<bool> {
         self.verification.outcome.get()
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        // The line's own and this one: nobody else waits for it.
+        // The queue's own reference and this one: no other request waits for it.
         if Rc::strong_count(&self.verification) == 2 {
             self.queue.0.borrow_mut().remove(&self.verification);
         }

@@ -1,6 +1,4 @@
-//! Passwords that were verified lately, so that their costly hashes need not be computed at every request.
-//!
-//! What is kept is not the password but its keyed digest.
+//! Keyed digests of passwords that were verified lately: their costly hashes need not be computed at every request.
 
 use std::time::Duration;
 
@@ -11,13 +9,13 @@ use crate::token::Timestamp;
 
 /// How long a verified password is remembered without being used.
 ///
-/// Use renews it: otherwise a client at work would have to be verified again and again, and while others guess at its user
-/// it would be refused.
+/// Use renews it: otherwise a client would have to be verified again and again, and would be refused while others guess
+/// at its user's password.
 const REMEMBER_FOR: Duration = Duration::from_secs(5 * 60);
 
-/// The digests of verified passwords: as many as there are users, at most.
+/// At most one digest for each user.
 pub(super) struct Remembered {
-    /// What was verified, and when it was last used, by the place of the user.
+    /// The digest and the time of its last use, by the index of the user.
     verified: Vec<Option<(PasswordDigest, Timestamp)>>,
 }
 
@@ -28,14 +26,14 @@ impl Remembered {
         }
     }
 
-    /// Whether the password of this digest was verified lately. Then it is remembered for longer.
+    /// Whether the password of this digest was verified lately. If so, remembers it for longer.
     pub(super) fn recognizes(
         &mut self,
-        place: usize,
+        user: usize,
         digest: &PasswordDigest,
         now: Timestamp,
     ) -> bool {
-        match &mut self.verified[place] {
+        match &mut self.verified[user] {
             Some((verified, used))
                 if now.since(*used) < REMEMBER_FOR && bool::from(verified.ct_eq(digest)) =>
             {
@@ -46,7 +44,7 @@ impl Remembered {
         }
     }
 
-    pub(super) fn insert(&mut self, place: usize, digest: PasswordDigest, now: Timestamp) {
-        self.verified[place] = Some((digest, now));
+    pub(super) fn insert(&mut self, user: usize, digest: PasswordDigest, now: Timestamp) {
+        self.verified[user] = Some((digest, now));
     }
 }

@@ -1,7 +1,7 @@
 //! Who is let in; what guessing costs is in the modules below.
 
 mod guessing;
-mod line;
+mod queueing;
 mod time;
 
 use super::*;

@@ -1,7 +1,6 @@
-//! Failures in a row by user: who fails again and again must wait, for longer each time.
+//! Failures in a row by user. Each one beyond a few makes the next attempt wait longer.
 //!
-//! Names that no user has are counted like all others and in the same table, so that being refused tells nothing about
-//! whether a user exists.
+//! Names that no user has are counted in the same table, so that a refusal does not tell whether a user exists.
 
 use std::time::Duration;
 
@@ -14,23 +13,21 @@ const FREE_FAILURES: u32 = 5;
 /// For how long they are refused at first. Doubles with every further failure.
 const FIRST_DELAY_SECS: u64 = 2;
 
-/// For how long they are refused at most. However a guesser spreads the tries, there are fewer than 40 of them an hour.
+/// For how long they are refused at most: fewer than 40 tries an hour.
 const MAX_DELAY: Duration = Duration::from_secs(5 * 60);
 
-/// Failures are forgotten when there has been none for this long. Longer than [`MAX_DELAY`]: who tries again as soon as it
-/// is allowed is still known.
+/// Failures are forgotten when there has been none for this long. Longer than [`MAX_DELAY`], so that they still count
+/// when the longest delay has ended.
 const FORGET_AFTER: Duration = Duration::from_secs(15 * 60);
 
-/// The most names that are counted, 128 KiB of them. To make room, the failures that ended longest ago are forgotten: whoever
-/// wants to be forgotten sooner than after [`FORGET_AFTER`] must fail this often first, at the pace of the
-/// [queue](super::queue).
+/// The most names that are counted, 128 KiB of them. To make room, the failures that ended longest ago are forgotten. To
+/// get there before [`FORGET_AFTER`] takes this many failures under other names, at the pace of the [queue](super::queue).
 pub(super) const MAX_NAMES: usize = 4_096;
 
-/// Failures by name.
 #[derive(Default)]
 pub(super) struct Throttle {
-    /// In the order of their last failures, so that the first is the one to forget. Looking through all of it takes
-    /// microseconds, once for an attempt that costs milliseconds where it is not refused.
+    /// Ordered by last failure: the first is the one to forget. A search of all takes microseconds, a verification
+    /// milliseconds.
     failures: Vec<Failures>,
 }
 
@@ -41,19 +38,18 @@ struct Failures {
 }
 
 impl Throttle {
-    /// For how much longer attempts to sign in as `name` are refused, if they are.
+    /// For how much longer attempts to sign in as `name` are refused, if they are refused.
     pub(super) fn delay(&mut self, name: NameDigest, now: Timestamp) -> Option<Duration> {
-        let place = self.find(name, now)?;
-        let Failures { in_a_row, last, .. } = &self.failures[place];
+        let index = self.find(name, now)?;
+        let Failures { in_a_row, last, .. } = &self.failures[index];
         delay_after(*in_a_row)
             .checked_sub(now.since(*last))
             .filter(|left| !left.is_zero())
     }
 
-    /// Counts a failure.
     pub(super) fn failed(&mut self, name: NameDigest, now: Timestamp) {
         let earlier = match self.find(name, now) {
-            Some(place) => self.failures.remove(place).in_a_row,
+            Some(index) => self.failures.remove(index).in_a_row,
             None => 0,
         };
         if self.failures.len() == MAX_NAMES {
@@ -68,21 +64,21 @@ impl Throttle {
 
     /// Forgets the failures: the user has signed in.
     pub(super) fn succeeded(&mut self, name: NameDigest, now: Timestamp) {
-        if let Some(place) = self.find(name, now) {
-            self.failures.remove(place);
+        if let Some(index) = self.find(name, now) {
+            self.failures.remove(index);
         }
     }
 
-    /// The place of failures that are not to be forgotten yet.
+    /// The index of the failures of `name`. Forgets them if their time is over.
     fn find(&mut self, name: NameDigest, now: Timestamp) -> Option<usize> {
-        let place = self.failures.iter().position(|known| known.name == name)?;
-        let last = &mut self.failures[place].last;
+        let index = self.failures.iter().position(|known| known.name == name)?;
+        let last = &mut self.failures[index].last;
         // A clock that was set back must not make the delay longer than it is.
         *last = now.min(*last);
         if now.since(*last) < FORGET_AFTER {
-            Some(place)
+            Some(index)
         } else {
-            self.failures.remove(place);
+            self.failures.remove(index);
             None
         }
     }

@@ -17,36 +17,33 @@ impl Users {
         Self(users)
     }
 
-    /// How many there are.
     pub(super) fn count(&self) -> usize {
         self.0.len()
     }
 
     /// The user of this name.
     pub fn named(&self, name: &str) -> Option<&Username> {
-        let place = self.0.binary_search_by(|(user, _)| user.as_str().cmp(name));
-        place.ok().map(|place| self.name(place))
+        let index = self.0.binary_search_by(|(user, _)| user.as_str().cmp(name));
+        index.ok().map(|index| self.name(index))
     }
 
-    /// The place of a user among all.
+    /// The index of a user.
     pub(super) fn find(&self, name: &Username) -> Option<usize> {
         self.0.binary_search_by(|(user, _)| user.cmp(name)).ok()
     }
 
-    /// The user at a place.
-    pub(super) fn name(&self, place: usize) -> &Username {
-        &self.0[place].0
+    pub(super) fn name(&self, index: usize) -> &Username {
+        &self.0[index].0
     }
 
-    /// The hash of the password of the user at a place.
-    pub(super) fn hash(&self, place: usize) -> &PasswordHash {
-        &self.0[place].1
+    pub(super) fn hash(&self, index: usize) -> &PasswordHash {
+        &self.0[index].1
     }
 
     /// The hash that the password of an unknown user is verified against, for the time it takes.
     ///
-    /// Chosen by the name, the same at every request: where hashes differ in cost, an unknown name looks like one of the
-    /// known ones.
+    /// The name determines it: where hashes differ in cost, an unknown name costs the same at every request, as a known
+    /// one does.
     pub(super) fn decoy(&self, name: &Username) -> &PasswordHash {
         let digest = Sha256::digest(name.as_str().as_bytes());
         let users = self.0.len();

@@ -15,7 +15,7 @@ use super::key::{self, Key, KeyError, MIN_SECRET_BYTES, SigningKey};
 /// The keys: the first signs, all verify. There is at least one.
 #[derive(Clone)]
 pub struct KeySet {
-    /// The private half of the first key; those of the others are of no use.
+    /// The private half of the first key. Those of the others are not kept.
     signing: SigningKey,
     keys: Vec<Key>,
 }
@@ -48,7 +48,7 @@ impl KeySet {
         URL_SAFE_NO_PAD.encode(signature.expect("a key that was parsed can sign"))
     }
 
-    /// The `kid` of the header: where there is a choice of keys, or may be one to those who verify by the published set.
+    /// The `kid` of the header. `None` for a single symmetric key: no verifier has a choice of keys.
     pub(super) fn header_key_id(&self) -> Option<&str> {
         let first = &self.keys[0];
         if self.keys.len() > 1 || first.public.is_some() {
@@ -58,8 +58,7 @@ impl KeySet {
         }
     }
 
-    /// The keys that may have signed a token with this header. One without `kid` comes from the time when there was one
-    /// key.
+    /// The keys that may have signed a token with this header. A token without `kid` was signed when there was one key.
     pub(super) fn candidates(
         &self,
         algorithm: &str,
@@ -90,19 +89,16 @@ pub struct PublicKeySet<'a> {
     keys: Vec<&'a PublicJwk>,
 }
 
-/// Why a configured key set cannot be used. The messages never repeat a key.
+/// Why a configured key set cannot be used. The messages number keys from 1, and never repeat one.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeySetError {
-    /// A secret that is too easy to guess.
     #[error("an HS256 secret must have at least {MIN_SECRET_BYTES} bytes")]
     ShortSecret,
-    /// It looks like one, and is not `{"keys":[{"kty":…},…]}`.
     #[error("is not a JWK Set (RFC 7517, section 5)")]
     Malformed,
-    /// There must be one that signs.
     #[error("the JWK Set has no keys")]
     Empty,
-    /// The key of this number, from 1, cannot be used.
     #[error("key {0}: {1}")]
     Key(usize, KeyError),
 }
@@ -115,8 +111,8 @@ struct JwkSet {
 impl FromStr for KeySet {
     type Err = KeySetError;
 
-    /// Parses the variable `signing_keys`: a JWK Set if it begins with a brace, else an HS256 secret, whose bytes are
-    /// those of the text without white space around it. JSON that is no object, and PEM, are taken for mistakes.
+    /// Parses the variable `signing_keys`: a JWK Set if it begins with a brace, else an HS256 secret: the bytes of the text
+    /// without white space around it. Refuses PEM, and JSON that is no object.
     fn from_str(text: &str) -> Result<Self, KeySetError> {
         let text = text.trim();
         if text.starts_with('[') || text.starts_with("-----BEGIN") {

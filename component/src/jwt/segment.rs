@@ -23,14 +23,14 @@ pub(super) fn decode<T: for<'de> Deserialize<'de>>(segment: &str) -> Result<T, I
     Ok(value)
 }
 
-/// Reads a member that may be missing, but is not null where it is there.
+/// Reads a member that may be missing, but not null.
 pub(super) fn not_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-/// An object: what serde derives would take an array for one.
+/// An object. Serde's derived code also takes an array.
 struct Object<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {

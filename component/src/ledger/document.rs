@@ -10,9 +10,9 @@
 //!                 "id":"2bc0160d-edf4-4ab6-9801-52d185f65b59","iat":1662720135}]}
 //! ```
 //!
-//! `repeatable` is left out where it is empty. A token that was issued under a configured `issuer` also has `iss`, and `aud`
-//! if there was an `audience`: the record says all that the token claims, whatever is configured later. One that was rotated
-//! with an overlap has `until`.
+//! `repeatable` is left out if empty. A token that was issued under a configured `issuer` also has `iss`, and `aud` if there
+//! was an `audience`: the record has all claims of the token, also after a change of the configuration. One that was
+//! rotated with an overlap has `until`.
 
 use serde::{Deserialize, Serialize};
 
@@ -58,10 +58,10 @@ impl Ledger {
 /// Why stored bytes are no ledger.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DocumentError {
-    /// Written by a version of Latchkey that we know nothing of: changing it could lose what it holds.
+    /// Written by a newer version of Latchkey: changing it could lose what it holds.
     #[error("the ledger has format {0}, this version reads format {FORMAT}")]
     Format(u32),
-    /// No document of ours. The position, not the text, which is a user's.
+    /// No document of ours. Names the position only: the text is a user's.
     #[error("the ledger is malformed at line {line}, column {column}")]
     Malformed {
         /// From 1.
@@ -71,7 +71,7 @@ pub enum DocumentError {
     },
 }
 
-/// What every format has: enough to tell a newer one from a broken one.
+/// The member of every format, which tells a newer one from a broken one.
 #[derive(Deserialize)]
 struct Format {
     format: u32,

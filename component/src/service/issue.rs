@@ -8,21 +8,20 @@ use crate::lifetime::Lifetime;
 use crate::store::Ports;
 use crate::token::{Description, Timestamp, Token, Username};
 
-/// Why a ledger was left as it is.
+/// Why no token was added to a ledger.
 enum NotCreated {
-    /// The creation was made before, under the same idempotency key.
+    /// It was created before, under the same idempotency key.
     Repeated(Token),
     Refused(ServiceError),
 }
 
 impl<P: Ports> Service<P> {
-    /// Issues a token to `user`; with `key`, once only, however often it is asked for within a day.
+    /// Issues a token to `user`. With `key`, repetitions within a day return the same token.
     ///
     /// # Errors
     ///
-    /// [`ServiceError::Lifetime`], [`ServiceError::Ledger`];
-    /// [`ServiceError::IdempotencyKeyReused`], [`ServiceError::Store`], after
-    /// which there may be a record of a token that nobody has.
+    /// [`ServiceError::Lifetime`], [`ServiceError::Ledger`], [`ServiceError::IdempotencyKeyReused`]; after
+    /// [`ServiceError::Store`] there may be a record of a token that nobody has.
     pub async fn issue(
         &self,
         user: &Username,

@@ -1,4 +1,4 @@
-//! A new token in the place of an old one.
+//! Rotation: a new token replaces an old one.
 
 use super::{Issued, Service, ServiceError};
 use crate::jwt::Claims;
@@ -7,23 +7,23 @@ use crate::lifetime::Lifetime;
 use crate::store::Ports;
 use crate::token::{Token, TokenId, Username};
 
-/// What the successor of a token is to be.
+/// What is asked of a rotation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rotation {
-    /// How long it lives: as long as the old one did, if this says nothing.
+    /// How long the new token lives; if `None`, as long as the old one did.
     pub lifetime: Option<Lifetime>,
-    /// How long the old one is still good beside it, if at all.
+    /// How long the old one stays good beside it.
     pub overlap: Option<Lifetime>,
 }
 
 impl<P: Ports> Service<P> {
-    /// Issues a token with the description of the one of this id, which ends: both in one change of the ledger.
+    /// Issues a token with the description of the token `id`, and ends that one, in one change of the ledger.
     ///
     /// # Errors
     ///
-    /// [`LedgerError::NoSuchToken`], [`LedgerError::AlreadyRotated`], [`ServiceError::Lifetime`], for an old life that is
-    /// too long by now as for a new one; [`LedgerError::LimitReached`], with an overlap only; [`ServiceError::Store`],
-    /// after which the token may be rotated.
+    /// [`LedgerError::NoSuchToken`], [`LedgerError::AlreadyRotated`]; [`ServiceError::Lifetime`], also if the old life is
+    /// longer than is allowed by now; [`LedgerError::LimitReached`], only with an overlap; [`ServiceError::Store`], after
+    /// which the token may be rotated.
     pub async fn rotate(
         &self,
         user: &Username,

@@ -1,16 +1,16 @@
-//! Which tokens are live.
+//! Verification: which tokens are live.
 
 use super::{Service, TokenStatus};
 use crate::jwt::Claims;
 use crate::store::{Ports, StoreError};
 use crate::token::Username;
 
-/// A token that is good at this moment.
+/// A token that is live.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveToken {
-    /// Whose it is.
+    /// Its user.
     pub user: Username,
-    /// Its record, and how long it has yet to live: not zero.
+    /// Its remaining life is not zero.
     pub status: TokenStatus,
 }
 
@@ -27,7 +27,7 @@ impl<P: Ports> Service<P> {
     ///
     /// # Errors
     ///
-    /// [`StoreError`]: nobody knows.
+    /// [`StoreError`] if the ledger cannot be read.
     pub async fn verify(&self, signed: &str) -> Result<Option<LiveToken>, StoreError> {
         let Some(keys) = self.present_keys().await? else {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! Confirmed compare-and-swap: a change that is made once, on stores that do not tell the truth about it.
+//! Confirmed compare-and-swap: makes a change exactly once, on stores whose replies cannot be trusted.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::token::Timestamp;
 /// the request timeout of every host, so that the client gets our answer.
 const TRY_FOR: Duration = Duration::from_secs(12);
 
-/// How long a store may fail all the time before the change is given up: a client had better know soon.
+/// How long a store may fail without a break before the change is given up: a client had better know soon.
 const FAIL_FOR: Duration = Duration::from_secs(2);
 
 /// How often a change is tried, should the clock stand still.
@@ -25,19 +25,18 @@ pub(super) enum Step {
     Write(Vec<u8>),
 }
 
-/// Decides what is to be done with a document. After its `Write` has been written, it must answer `Done`; where the
-/// document is what it last wrote, it is not even asked.
+/// Decides what is to be done with a document. After its `Write` has been written, it must return `Done`. It is not called
+/// for a document that is what it last returned.
 pub(super) type Decision<'a> = dyn FnMut(Option<&[u8]>) -> Result<Step, StoreError> + 'a;
 
 impl<P: Ports> Store<P> {
     /// Brings the document at `key` to where `decide` says `Done`.
     ///
     /// 1. Compare and swap, with what `decide` makes of the present value.
-    /// 2. Read the document again, whatever the swap answered, and ask `decide` whether it is done.
-    /// 3. If it is not, someone else was faster: again from the start, after a pause.
+    /// 2. Read the document again, even if the swap failed, and ask `decide` whether it is done.
+    /// 3. If not, another writer was faster: start again after a pause.
     ///
-    /// A document that does not exist is created only by the one whom [`Gate`] lets in: a store may take two first
-    /// writes for one each.
+    /// Only the request that [`Gate`] admits creates a document: a store may accept two first writes.
     pub(super) async fn change_document(
         &self,
         key: &str,
@@ -56,7 +55,7 @@ impl<P: Ports> Store<P> {
                     .enter(self.ports.key_values(), self.ports.clock())
                     .await
                 {
-                    // Whoever has just been let in loses no time.
+                    // The right to create is short: no pause.
                     Ok(Entry::Granted) => continue,
                     Ok(Entry::Refused) => None,
                     Err(error) => Some(error),
@@ -93,7 +92,7 @@ impl<P: Ports> Store<P> {
         }
     }
 
-    /// Compares and swaps once, if `decide` wants a write and it is for us to make.
+    /// Compares and swaps once, if `decide` wants a write and this request may make it.
     async fn write(
         &self,
         key: &str,
@@ -109,7 +108,7 @@ impl<P: Ports> Store<P> {
                 before = current.map(<[u8]>::to_vec);
                 let step = decide(current);
                 let write = match &step {
-                    // As late as can be: what the store takes until here must not outlast the right to create.
+                    // As late as possible: the store may have taken longer than the right to create lasts.
                     Ok(Step::Write(_))
                         if current.is_none() && !gate.is_open(self.ports.clock().now()) =>
                     {
@@ -137,7 +136,7 @@ impl<P: Ports> Store<P> {
         })
     }
 
-    /// Reads what has come of a swap.
+    /// Reads the outcome of a swap.
     async fn confirm(
         &self,
         key: &str,
@@ -148,14 +147,14 @@ impl<P: Ports> Store<P> {
             Ok(current) => current,
             Err(error) => return Ok(Confirmed::Failed(error)),
         };
-        // Most often it is this, which need not be read closely.
+        // The most frequent case, without parsing.
         if current.as_deref() == Some(&*swap.value) {
             return Ok(Confirmed::Done);
         }
         Ok(match decide(current.as_deref())? {
             Step::Done => Confirmed::Done,
             Step::Write(_) => match swap.answer {
-                // Neither we nor anybody else: it is the store that does not write.
+                // No writer was faster: the store does not write.
                 Ok(()) if current == swap.before => {
                     Confirmed::Failed(KeyValueError("a write had no effect".to_owned()))
                 }
@@ -166,26 +165,25 @@ impl<P: Ports> Store<P> {
     }
 }
 
-/// What came of the first half of an attempt.
+/// The outcome of [`Store::write`].
 enum Written {
     /// Nothing was to be written: the document is as it should be.
     Nothing,
-    /// Nothing was written: there is no document, and it is not for us to create it.
+    /// Nothing was written: there is no document, and this request may not create it.
     NotCreated,
-    /// A swap was made; what came of it is to be read.
+    /// A swap was made; its outcome has to be read.
     Swapped(Swap),
     /// The store failed before a swap was made.
     Failed(KeyValueError),
 }
 
-/// A swap, and what the store says of it.
 struct Swap {
     before: Option<Vec<u8>>,
     value: Vec<u8>,
     answer: Result<(), KeyValueError>,
 }
 
-/// What came of a swap.
+/// The outcome of a swap.
 enum Confirmed {
     /// The document is as it should be.
     Done,

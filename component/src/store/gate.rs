@@ -1,8 +1,8 @@
 //! Who may create a document that does not exist.
 //!
 //! A compare-and-swap on an absent key is an unconditional write on some stores (Spin's SQLite): of two first writers,
-//! both are told that they succeeded, and one is lost. A counter is atomic everywhere. So whoever finds no document adds to
-//! a counter beside it, and the first may create. The others wait for the document to appear.
+//! both are told that they succeeded, and one is lost. A counter is atomic everywhere. So a request that finds no document
+//! adds to a counter beside it, and the first may create. The others wait for the document to appear.
 //!
 //! *A lost reply.* Each request adds a random number of its own. If the sum is a multiple of that number, nobody else has
 //! added before: the request is first, even if it had to try several times because it never saw the answer.
@@ -27,12 +27,12 @@ const OVERDUE_AFTER: Duration = Duration::from_secs(8);
 /// Random numbers are below this: large enough to be unlike each other, small enough for millions of sums.
 const MAX_ADDEND: u64 = 1 << 40;
 
-/// One request's way to the right to create the document at a key.
+/// The state of one request that asks for the right to create the document at a key.
 pub(super) struct Gate {
     key: String,
     /// What this request adds to counters; not 0.
     addend: i64,
-    /// Additions to the counter of this generation, those among them whose answer was lost.
+    /// Additions to the counter of this generation, including those whose reply was lost.
     additions: i64,
     generation: u32,
     state: State,
@@ -65,12 +65,11 @@ impl Gate {
         }
     }
 
-    /// Whether the request may create the document now.
     pub(super) fn is_open(&self, now: Timestamp) -> bool {
         matches!(self.state, State::Open(since) if now.since(since) < OPEN_FOR)
     }
 
-    /// Asks for the right to create; to be asked again as long as there is no document.
+    /// Asks for the right to create. Call it again as long as there is no document.
     pub(super) async fn enter(
         &mut self,
         key_values: &impl KeyValue,

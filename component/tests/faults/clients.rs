@@ -10,7 +10,7 @@ use latchkey_component::ledger::{Ledger, LedgerError};
 use latchkey_component::service::{Rotation, Service, ServiceError};
 use latchkey_component::token::{TokenId, Username};
 
-use crate::simulation::{Log, Simulation, World};
+use crate::simulation::{Log, SimulatedPorts, Simulation};
 use crate::store::{Data, Faults, FaultyStore};
 
 /// A bcrypt hash of cost 4; nobody signs in here.
@@ -44,7 +44,7 @@ enum Event {
     /// A creation under this description was begun.
     Begun(String),
     Created(String, TokenId),
-    /// Refused for the description's or the limit's sake.
+    /// Refused: the description is taken, or the limit reached.
     Refused(String),
     /// A deletion was begun.
     Deleting(TokenId),
@@ -53,7 +53,7 @@ enum Event {
     Missed(TokenId),
 }
 
-type Instance = Service<(FaultyStore, World, World)>;
+type Instance = Service<(FaultyStore, SimulatedPorts, SimulatedPorts)>;
 
 fn instance(data: &Rc<Data>, simulation: &Rc<Simulation>, faults: Faults) -> Instance {
     let config = Config::from_variables(|name| match name {
@@ -63,8 +63,8 @@ fn instance(data: &Rc<Data>, simulation: &Rc<Simulation>, faults: Faults) -> Ins
     })
     .unwrap();
     let store = FaultyStore::new(data.clone(), simulation.clone(), faults);
-    let world = World(simulation.clone());
-    Service::new(config, (store, world.clone(), world))
+    let ports = SimulatedPorts(simulation.clone());
+    Service::new(config, (store, ports.clone(), ports))
 }
 
 fn ada() -> Username {
@@ -224,7 +224,7 @@ fn check(log: &[Event], ledger: &Ledger) -> Result<(), String> {
         if deleted.contains(&token.id) {
             return Err(format!("{description:?} was deleted and is listed"));
         }
-        // Whatever is listed and was not acknowledged must come from a creation without an answer.
+        // A listed token that was not acknowledged must come from a creation without an answer.
         let answered = created
             .values()
             .filter(|other| **other == description)
@@ -249,12 +249,12 @@ fn check(log: &[Event], ledger: &Ledger) -> Result<(), String> {
     Ok(())
 }
 
-/// Kills the first client the moment it has drawn its number, whatever that moment is, and lets others try until each has
-/// its token: within seconds, each in its first request unless the store is slow.
+/// Kills the first client when it has added to the counter, and lets others try until each has its token: within seconds,
+/// each in its first request unless the store is slow.
 pub fn replace_a_killed_creator(faults: Faults, seed: u64) {
     let simulation = Simulation::new(seed);
     let data = Rc::new(Data::default());
-    // The number is drawn and the drawer is dead.
+    // The client has added to the counter, and is dead.
     let drawn = {
         let (simulation, data) = (simulation.clone(), data.clone());
         async move {

@@ -1,5 +1,5 @@
-//! Nothing acknowledged is ever lost: many clients on stores that fail in every way we know of, in a simulation that a
-//! seed replays.
+//! Nothing acknowledged is ever lost: many clients on stores that fail in all known ways, in a simulation that a seed
+//! replays.
 //!
 //! ```text
 //! cargo test --package latchkey-component --test faults
@@ -127,7 +127,7 @@ fn a_handle_limit() {
     );
 }
 
-/// Instances are killed in the middle of whatever they do.
+/// Instances are killed at any moment.
 #[test]
 fn killed_instances() {
     let faults = Faults {

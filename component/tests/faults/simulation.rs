@@ -1,4 +1,4 @@
-//! A scheduler that a seed determines: which task runs next, how long operations take, what fails.
+//! A scheduler whose choices a seed determines: which task runs next, how long operations take, what fails.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -13,7 +13,7 @@ use latchkey_component::token::Timestamp;
 /// The time at which every simulation begins.
 pub const BEGIN: Duration = Duration::from_secs(1_700_000_000);
 
-/// The clock, the dice, and who is waiting for when.
+/// The clock, the generator, and the times at which tasks want to wake.
 #[derive(Debug)]
 pub struct Simulation {
     state: Cell<u64>,
@@ -116,11 +116,11 @@ impl Simulation {
     }
 }
 
-/// The simulation, as the ports of one instance.
+/// The clock and the randomness of one instance.
 #[derive(Clone, Debug)]
-pub struct World(pub Rc<Simulation>);
+pub struct SimulatedPorts(pub Rc<Simulation>);
 
-impl Clock for World {
+impl Clock for SimulatedPorts {
     fn now(&self) -> Timestamp {
         Timestamp::new(self.0.now.get())
     }
@@ -130,7 +130,7 @@ impl Clock for World {
     }
 }
 
-impl Random for World {
+impl Random for SimulatedPorts {
     fn fill(&self, bytes: &mut [u8]) {
         for byte in bytes {
             *byte = self.0.next() as u8;
@@ -138,5 +138,5 @@ impl Random for World {
     }
 }
 
-/// What clients were told, in the order in which they were.
+/// What clients were told, in order.
 pub type Log<T> = Rc<RefCell<Vec<T>>>;

@@ -11,7 +11,7 @@ use crate::simulation::Simulation;
 /// What goes wrong.
 #[derive(Clone, Copy, Debug)]
 pub struct Faults {
-    /// A swap on an absent key writes, whatever came between.
+    /// A swap on an absent key writes unconditionally.
     pub upserts_absent: bool,
     /// Percentage of operations that fail without effect.
     pub fails_before: u64,
@@ -23,7 +23,7 @@ pub struct Faults {
     pub lost_increments: u32,
 }
 
-/// The data, of which all instances have one view.
+/// The data, which all instances share.
 #[derive(Debug, Default)]
 pub struct Data {
     pub documents: RefCell<HashMap<String, Vec<u8>>>,

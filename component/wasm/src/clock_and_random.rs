@@ -15,7 +15,7 @@ impl Clock for SystemClock {
         reason = "this is where the clock comes from"
     )]
     fn now(&self) -> Timestamp {
-        // A clock before 1970 is not set: whatever we issued would be long expired.
+        // A clock before 1970 is not set: any token would expire at once.
         Timestamp::new(
             SystemTime::now()
                 .duration_since(UNIX_EPOCH)

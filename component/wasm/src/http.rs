@@ -1,7 +1,7 @@
-//! Requests and responses of WASI HTTP, as the `http` crate has them.
+//! Converts requests and responses between WASI HTTP and the `http` crate.
 //!
-//! The SDK's own conversion asks the host for all that a request may have. This one asks for what Latchkey looks at, and
-//! touches a body only when it is read.
+//! The SDK's own conversion asks the host for everything in a request. This one asks for what Latchkey uses, and touches a
+//! body only to read it.
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
@@ -15,10 +15,10 @@ use latchkey_component::api::{BodyError, RequestBody};
 /// How much of a body is read at a time.
 const CHUNK: usize = 4 << 10;
 
-/// The body of a request, of which nothing has been read.
+/// The unread body of a request.
 pub(super) struct Incoming(wasi::Request);
 
-/// The request, without scheme and authority, which Latchkey does not look at.
+/// The request without scheme and authority, which Latchkey does not use.
 pub(super) fn request(incoming: wasi::Request) -> Result<Request<Incoming>, ErrorCode> {
     let target = incoming.get_path_with_query();
     let fields = incoming.get_headers().copy_all();
@@ -72,7 +72,7 @@ impl RequestBody for Incoming {
             }
             match status {
                 StreamResult::Complete(_) => {}
-                // Whether it came to its end or broke off is said where the trailers are.
+                // The trailers say whether it ended or broke off.
                 StreamResult::Dropped | StreamResult::Cancelled => break,
             }
         }
@@ -83,7 +83,7 @@ impl RequestBody for Incoming {
     }
 }
 
-/// The response. Its body is sent when this has long returned.
+/// The response. Its body is sent after this has returned.
 pub(super) fn response(response: Response<Bytes>) -> Result<wasi::Response, ErrorCode> {
     let (head, body) = response.into_parts();
     let fields: Vec<_> = (head.headers.iter())
@@ -105,7 +105,7 @@ pub(super) fn response(response: Response<Bytes>) -> Result<wasi::Response, Erro
         .map_err(|()| ErrorCode::InternalError(Some("a status that is not allowed".to_owned())))?;
     wit_bindgen::spawn(async move {
         if let Some(mut writer) = writer {
-            // What is left over is what the client did not wait for.
+            // A client that went away does not read the rest.
             let _ = writer.write_all(body.into()).await;
         }
         let _ = ended.write(Ok(None)).await;

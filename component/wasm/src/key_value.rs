@@ -12,9 +12,9 @@ use latchkey_component::store::{Change, KeyValue, KeyValueError};
 /// The label of the store, which the manifest has to grant.
 const LABEL: &str = "default";
 
-/// The key-value store `default`, opened once an instance by each of its two interfaces.
+/// The key-value store `default`, opened once for each instance and interface.
 ///
-/// A handle is given up when an operation through it fails: the next operation opens another.
+/// After an operation failed, its handle is dropped, and the next operation opens another.
 #[derive(Default)]
 pub(super) struct KeyValueStore {
     store: RefCell<Option<Rc<Store>>>,
@@ -53,7 +53,7 @@ impl KeyValueStore {
             return Ok(());
         };
         match atomics::swap(cas, &value) {
-            // Whichever it says, only reading tells.
+            // Either may be wrong: only reading tells.
             Ok(()) | Err(CasError::CasFailed(_)) => Ok(()),
             Err(CasError::StoreError(error)) => Err(failed(error)),
         }
@@ -100,7 +100,7 @@ impl KeyValue for KeyValueStore {
     }
 }
 
-/// What a host says of its store, for the log.
+/// The host's error, for the log.
 fn failed(error: impl Into<Failure>) -> KeyValueError {
     let Failure(text) = error.into();
     KeyValueError(text)

@@ -1,7 +1,7 @@
 //! The Wasm component: the composition root of `latchkey_component`, and the only code that knows WIT.
 //!
-//! Compiles natively too, so that the lints see it; it runs in Wasm only. Natively the handler is not exported: its symbol
-//! is no name to a native linker.
+//! It runs in Wasm only, but compiles natively too, for the lints. Natively the handler is not exported: a native linker
+//! refuses its symbol.
 
 mod bindings;
 mod clock_and_random;
@@ -38,12 +38,12 @@ pub struct Component;
 spin_sdk::wasip3::http::service::export!(Component);
 
 impl Guest for Component {
-    /// Handles one of the requests that this instance serves, several at a time.
+    /// Handles one request. An instance serves several at a time.
     async fn handle(request: Request) -> Result<Response, ErrorCode> {
         let request = http::request(request)?;
         let service = service().await;
         let handled = api::handle(service.as_deref(), request).await;
-        // Whether anybody reads them is not for the client to suffer from.
+        // A log that cannot be written is no reason to fail the request.
         if let Some(line) = handled.log_line {
             let _ = writeln!(std::io::stderr(), "latchkey: {line}");
         }
@@ -54,8 +54,8 @@ impl Guest for Component {
     }
 }
 
-/// The service of this instance, made at its first request. A configuration that cannot work is looked at again at every
-/// request: it may be mended.
+/// The service of this instance, made at its first request. A bad configuration is read again at every request: it may
+/// have been mended.
 async fn service() -> Result<Rc<WasmService>, ConfigError> {
     if let Some(service) = SERVICE.with(|cell| cell.get().cloned()) {
         return Ok(service);
@@ -77,7 +77,7 @@ async fn read_config() -> Result<Config, ConfigError> {
         match variables::get(variable).await {
             Ok(value) => drop(values.insert(*variable, value)),
             Err(variables::Error::Undefined(_)) => {}
-            // The text is the provider's: it may say more than the client should know.
+            // The text is the provider's: not for clients.
             Err(_) => return Err(ConfigError::Unreadable { variable }),
         }
     }

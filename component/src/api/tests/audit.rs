@@ -7,10 +7,10 @@ const AUTH: (&str, &str) = ("authorization", ADA);
 
 #[tokio::test(flavor = "current_thread")]
 async fn changes_are_written_down_and_nothing_else() {
-    let world = world(&[]);
+    let fixture = fixture(&[]);
     let create = r#"{"jwt_token_description":"alpha","jwt_token_life":"6 hours"}"#;
     let key = ("idempotency-key", "k");
-    let issued = world
+    let issued = fixture
         .send("POST /api/v1alpha/token", &[AUTH, JSON, key], create)
         .await;
     let id = issued.body["jwt_token_id"].clone();
@@ -23,14 +23,14 @@ async fn changes_are_written_down_and_nothing_else() {
         "jwt_token_life": 21600,
     });
     assert_eq!(issued.audit, told);
-    let again = world
+    let again = fixture
         .send("POST /api/v1alpha/token", &[AUTH, JSON, key], create)
         .await;
     assert_eq!(again.audit["audit"], "token_issue_repeated");
     assert_eq!(again.audit["jwt_token_id"], id);
 
     let path = format!("/api/v1alpha/token/{}", id.as_str().unwrap());
-    let rotated = world
+    let rotated = fixture
         .send(&format!("POST {path}/rotate"), &[AUTH], "")
         .await;
     assert_eq!(rotated.audit["audit"], "token_rotated");
@@ -48,30 +48,34 @@ async fn changes_are_written_down_and_nothing_else() {
         ("GET /".to_owned(), &[], ""),
         ("GET /nowhere".to_owned(), &[AUTH], ""),
     ] {
-        let answer = world.send(&line, headers, body).await;
+        let answer = fixture.send(&line, headers, body).await;
         assert_eq!(answer.audit, Value::Null, "{line}");
     }
 
-    let revoke = async || world.send_token("POST /v1alpha/revoke", &[], &token).await;
+    let revoke = async || {
+        fixture
+            .send_token("POST /v1alpha/revoke", &[], &token)
+            .await
+    };
     assert_eq!(revoke().await.audit["audit"], "token_revoked_by_bearer");
     assert_eq!(revoke().await.audit, Value::Null);
 
-    let issued = world.issue("ada", "beta", "1h").await.unwrap();
-    world.issue("ada", "gamma", "1h").await.unwrap();
+    let issued = fixture.issue("ada", "beta", "1h").await.unwrap();
+    fixture.issue("ada", "gamma", "1h").await.unwrap();
     let line = format!("DELETE /v1alpha/token/{}", issued.token.id);
-    let revoked = world.send(&line, &[AUTH], "").await;
+    let revoked = fixture.send(&line, &[AUTH], "").await;
     assert_eq!(revoked.audit["audit"], "token_revoked");
     assert_eq!(revoked.audit["jwt_token_id"], issued.token.id.to_string());
     let line = "DELETE /v1alpha/token?all=true";
-    let all = world.send(line, &[AUTH], "").await;
+    let all = fixture.send(line, &[AUTH], "").await;
     assert_eq!(all.audit["audit"], "all_tokens_revoked");
     assert_eq!(all.audit["jwt_tokens_deleted"], 1);
-    assert_eq!(world.send(line, &[AUTH], "").await.audit, Value::Null);
+    assert_eq!(fixture.send(line, &[AUTH], "").await.audit, Value::Null);
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn failures_to_sign_in_are_written_down_without_what_was_typed() {
-    let world = world(&[]);
+    let fixture = fixture(&[]);
     // ada:wrong, hunter2:x
     let (wrong, nobody) = ("Basic YWRhOndyb25n", "Basic aHVudGVyMjp4");
     for (credentials, user) in [
@@ -81,7 +85,7 @@ async fn failures_to_sign_in_are_written_down_without_what_was_typed() {
         ("Basic !", Value::Null),
     ] {
         let headers = [("authorization", credentials)];
-        let answer = world.send("GET /v1alpha/token", &headers, "").await;
+        let answer = fixture.send("GET /v1alpha/token", &headers, "").await;
         assert_eq!(answer.status, 401);
         assert_eq!(answer.audit["audit"], "sign_in_failed", "{credentials}");
         assert_eq!(answer.audit["user"], user);
@@ -89,14 +93,14 @@ async fn failures_to_sign_in_are_written_down_without_what_was_typed() {
     }
     for _ in 0..4 {
         let headers = [("authorization", wrong)];
-        world.send("GET /v1alpha/token", &headers, "").await;
+        fixture.send("GET /v1alpha/token", &headers, "").await;
     }
     let headers = [
         ("authorization", ADA),
         ("x-request-id", "7f"),
         ("spin-client-addr", "192.0.2.1:4711"),
     ];
-    let answer = world.send("GET /v1alpha/token", &headers, "").await;
+    let answer = fixture.send("GET /v1alpha/token", &headers, "").await;
     assert_eq!(answer.status, 429);
     assert_eq!(answer.audit["audit"], "sign_in_throttled");
     assert_eq!(answer.audit["user"], "ada");

@@ -4,8 +4,8 @@ use super::*;
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_good_token_by_any_method_at_any_path() {
-    let world = world(&[("users", "ada Gr\u{e4}fin")]);
-    let issued = world.issue("Gr\u{e4}fin", "alpha", "1h").await.unwrap();
+    let fixture = fixture(&[("users", "ada Gr\u{e4}fin")]);
+    let issued = fixture.issue("Gr\u{e4}fin", "alpha", "1h").await.unwrap();
     let (id, token) = (issued.token.id.to_string(), issued.signed);
     for method in ["GET", "HEAD", "POST", "DELETE", "OPTIONS", "PURGE"] {
         for path in [
@@ -15,7 +15,7 @@ async fn a_good_token_by_any_method_at_any_path() {
         ] {
             for scheme in ["Bearer", "bearer", "BEARER  "] {
                 let authorization = format!("{scheme} {}", token.expose());
-                let answer = world
+                let answer = fixture
                     .send(
                         &format!("{method} {path}"),
                         &[("authorization", &authorization)],
@@ -43,8 +43,8 @@ async fn a_good_token_by_any_method_at_any_path() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn challenges() {
-    let world = world(&[]);
-    let issued = world.issue("ada", "alpha", "1h").await.unwrap();
+    let fixture = fixture(&[]);
+    let issued = fixture.issue("ada", "alpha", "1h").await.unwrap();
     let good = format!("Bearer {}", issued.signed.expose());
     let none = r#"Bearer realm="latchkey""#;
     let malformed = r#"Bearer realm="latchkey", error="invalid_request""#;
@@ -65,7 +65,7 @@ async fn challenges() {
             .iter()
             .map(|value| ("authorization", *value))
             .collect();
-        let answer = world.send("GET /v1alpha/verify", &headers, "").await;
+        let answer = fixture.send("GET /v1alpha/verify", &headers, "").await;
         let seen = (
             answer.status,
             answer.code(),
@@ -79,20 +79,20 @@ async fn challenges() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_revoked_token_is_dead_at_the_next_request() {
-    let world = world(&[]);
-    let issued = world.issue("ada", "alpha", "1h").await.unwrap();
+    let fixture = fixture(&[]);
+    let issued = fixture.issue("ada", "alpha", "1h").await.unwrap();
     let bearer = format!("Bearer {}", issued.signed.expose());
     let verify = async || {
-        world
+        fixture
             .send("GET /v1alpha/verify", &[("authorization", &bearer)], "")
             .await
             .status
     };
     assert_eq!(verify().await, 200);
     let path = format!("DELETE /v1alpha/token/{}", issued.token.id);
-    world.send(&path, &[("authorization", ADA)], "").await;
+    fixture.send(&path, &[("authorization", ADA)], "").await;
     assert_eq!(verify().await, 401);
 
-    world.memory.broken.set(true);
+    fixture.memory.broken.set(true);
     assert_eq!(verify().await, 503);
 }

@@ -170,8 +170,8 @@ pub(super) fn check(line: &str, answer: &Answer) {
 
 #[tokio::test(flavor = "current_thread")]
 async fn it_is_served_as_it_is_written() {
-    let world = world(&[]);
-    let answer = world.send("GET /openapi.json", &[], "").await;
+    let fixture = fixture(&[]);
+    let answer = fixture.send("GET /openapi.json", &[], "").await;
     assert_eq!(answer.body, *DESCRIPTION);
     assert_eq!(answer.body["info"]["version"], env!("CARGO_PKG_VERSION"));
 }

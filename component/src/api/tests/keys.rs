@@ -6,8 +6,8 @@ const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr
 
 #[tokio::test(flavor = "current_thread")]
 async fn the_public_keys_may_be_cached() {
-    let world = world(&[("signing_keys", KEYS)]);
-    let first = world.send("GET /.well-known/jwks.json", &[], "").await;
+    let fixture = fixture(&[("signing_keys", KEYS)]);
+    let first = fixture.send("GET /.well-known/jwks.json", &[], "").await;
     assert_eq!(first.status, 200);
     assert_eq!(
         first.body,
@@ -29,7 +29,7 @@ async fn the_public_keys_may_be_cached() {
         ("\"x\"", 200),
     ] {
         let line = "GET /.well-known/jwks.json";
-        let again = world.send(line, &[("if-none-match", seen)], "").await;
+        let again = fixture.send(line, &[("if-none-match", seen)], "").await;
         assert_eq!(again.status, status, "{seen}");
         assert_eq!(again.header("etag"), tag);
         assert_eq!(again.body.is_null(), status == 304);
@@ -42,9 +42,9 @@ async fn nothing_symmetric_is_published() {
         &[][..],
         &[("signing_keys", "0123456789abcdef0123456789abcdef")],
     ] {
-        let world = world(variables);
-        world.issue("ada", "alpha", "1h").await.unwrap();
-        let answer = world.send("GET /.well-known/jwks.json", &[], "").await;
+        let fixture = fixture(variables);
+        fixture.issue("ada", "alpha", "1h").await.unwrap();
+        let answer = fixture.send("GET /.well-known/jwks.json", &[], "").await;
         assert_eq!(answer.body, json!({"keys": []}));
     }
 }

@@ -7,8 +7,8 @@ const AUTH: (&str, &str) = ("authorization", ADA);
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_rotation_answers_as_a_creation() {
-    let world = world(&[]);
-    let issued = world.issue("ada", "alpha", "1h").await.unwrap();
+    let fixture = fixture(&[]);
+    let issued = fixture.issue("ada", "alpha", "1h").await.unwrap();
     let mut id = issued.token.id.to_string();
     for (headers, body, life) in [
         (&[AUTH][..], "", 3_600),
@@ -23,7 +23,7 @@ async fn a_rotation_answers_as_a_creation() {
         (&[AUTH, JSON], r#"{"overlap":"5 minutes"}"#, 7_200),
     ] {
         let line = format!("POST /api/v1alpha/token/{id}/rotate");
-        let answer = world.send(&line, headers, body).await;
+        let answer = fixture.send(&line, headers, body).await;
         assert_eq!(answer.status, 201, "{body}: {answer:?}");
         id = answer.body["jwt_token_id"].as_str().unwrap().to_owned();
         assert_eq!(
@@ -35,13 +35,13 @@ async fn a_rotation_answers_as_a_creation() {
         assert_eq!(answer.body["jwt_token_life"], life);
         assert!(answer.body["jwt_token"].is_string());
     }
-    assert_eq!(world.list("ada").await.unwrap(), ["alpha", "alpha"]);
+    assert_eq!(fixture.list("ada").await.unwrap(), ["alpha", "alpha"]);
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn rotations_that_are_refused() {
-    let world = world(&[]);
-    let issued = world.issue("ada", "alpha", "1h").await.unwrap();
+    let fixture = fixture(&[]);
+    let issued = fixture.issue("ada", "alpha", "1h").await.unwrap();
     let good = format!("POST /v1alpha/token/{}/rotate", issued.token.id);
     let unknown = "POST /v1alpha/token/11111111-1111-4111-8111-111111111111/rotate";
     let duration = "must be a duration as a string, such as \"6 hours\", or a number of seconds";
@@ -85,35 +85,39 @@ async fn rotations_that_are_refused() {
             "jwt_token_life: must be longer than zero",
         ),
     ] {
-        let answer = world.send(line, headers, body).await;
+        let answer = fixture.send(line, headers, body).await;
         assert_eq!(answer.status, status, "{line} {body}");
         let said = answer.body["message"].as_str().unwrap();
         assert!(said.starts_with(message), "{said}");
     }
-    let overlapping = world.send(&good, &[AUTH, JSON], r#"{"overlap":60}"#).await;
+    let overlapping = fixture
+        .send(&good, &[AUTH, JSON], r#"{"overlap":60}"#)
+        .await;
     assert_eq!(overlapping.status, 201);
-    let again = world.send(&good, &[AUTH], "").await;
+    let again = fixture.send(&good, &[AUTH], "").await;
     assert_eq!((again.status, again.code()), (409, "already_rotated"));
-    let get = world.send(&good.replace("POST", "GET"), &[AUTH], "").await;
+    let get = fixture
+        .send(&good.replace("POST", "GET"), &[AUTH], "")
+        .await;
     assert_eq!((get.status, get.header("allow")), (405, "POST, OPTIONS"));
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn all_tokens_end_only_where_all_is_said() {
-    let world = world(&[]);
-    world.issue("ada", "alpha", "1h").await.unwrap();
+    let fixture = fixture(&[]);
+    fixture.issue("ada", "alpha", "1h").await.unwrap();
     for query in ["", "?all", "?all=1", "?all=false", "?all=true&all=true"] {
         let line = format!("DELETE /api/v1alpha/token{query}");
-        let answer = world.send(&line, &[AUTH], "").await;
+        let answer = fixture.send(&line, &[AUTH], "").await;
         assert_eq!(
             (answer.status, answer.header("allow")),
             (405, "GET, HEAD, POST, OPTIONS"),
             "{query}"
         );
     }
-    assert_eq!(world.list("ada").await.unwrap(), ["alpha"]);
+    assert_eq!(fixture.list("ada").await.unwrap(), ["alpha"]);
     for deleted in [1, 0] {
-        let answer = world
+        let answer = fixture
             .send("DELETE /v1alpha/token/?all=true", &[AUTH], "")
             .await;
         assert_eq!(answer.status, 200);
@@ -123,5 +127,5 @@ async fn all_tokens_end_only_where_all_is_said() {
         );
     }
     let line = "DELETE /v1alpha/token?all=true";
-    assert_eq!(world.send(line, &[], "").await.status, 401);
+    assert_eq!(fixture.send(line, &[], "").await.status, 401);
 }

@@ -7,11 +7,11 @@ const REVOKE: &str = "POST /api/v1alpha/revoke";
 
 #[tokio::test(flavor = "current_thread")]
 async fn introspection_of_a_live_token_and_of_anything_else() {
-    let world = world(&[("issuer", "me"), ("audience", "you")]);
-    let issued = world.issue("bob", "alpha", "1h").await.unwrap();
+    let fixture = fixture(&[("issuer", "me"), ("audience", "you")]);
+    let issued = fixture.issue("bob", "alpha", "1h").await.unwrap();
     let token = issued.signed.expose();
     let ada = [("authorization", ADA)];
-    let answer = world.send_token(INTROSPECT, &ada, token).await;
+    let answer = fixture.send_token(INTROSPECT, &ada, token).await;
     assert_eq!(answer.status, 200);
     assert_eq!(
         answer.body,
@@ -28,13 +28,13 @@ async fn introspection_of_a_live_token_and_of_anything_else() {
         })
     );
     for token in ["", "x", "..", &token[1..], &format!("{token}=")] {
-        let answer = world.send_token(INTROSPECT, &ada, token).await;
+        let answer = fixture.send_token(INTROSPECT, &ada, token).await;
         assert_eq!(answer.status, 200);
         assert_eq!(answer.body, json!({"active": false}), "{token}");
     }
-    assert_eq!(world.send_token(INTROSPECT, &[], token).await.status, 401);
+    assert_eq!(fixture.send_token(INTROSPECT, &[], token).await.status, 401);
     let bearer = format!("Bearer {token}");
-    let answer = world
+    let answer = fixture
         .send_token(INTROSPECT, &[("authorization", &bearer)], token)
         .await;
     assert_eq!(answer.status, 401);
@@ -42,12 +42,12 @@ async fn introspection_of_a_live_token_and_of_anything_else() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_token_that_retires_expires_then() {
-    let world = world(&[]);
-    let issued = world.issue("ada", "alpha", "1h").await.unwrap();
+    let fixture = fixture(&[]);
+    let issued = fixture.issue("ada", "alpha", "1h").await.unwrap();
     let line = format!("POST /v1alpha/token/{}/rotate", issued.token.id);
     let headers = [("authorization", ADA), ("content-type", "application/json")];
-    world.send(&line, &headers, r#"{"overlap":60}"#).await;
-    let answer = world
+    fixture.send(&line, &headers, r#"{"overlap":60}"#).await;
+    let answer = fixture
         .send_token(INTROSPECT, &headers[..1], issued.signed.expose())
         .await;
     assert_eq!(answer.body["exp"], 1_662_720_195);
@@ -55,20 +55,20 @@ async fn a_token_that_retires_expires_then() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn the_bearer_may_revoke() {
-    let world = world(&[]);
-    let issued = world.issue("ada", "alpha", "1h").await.unwrap();
-    world.issue("ada", "beta", "1h").await.unwrap();
+    let fixture = fixture(&[]);
+    let issued = fixture.issue("ada", "alpha", "1h").await.unwrap();
+    fixture.issue("ada", "beta", "1h").await.unwrap();
     for token in ["", "x", issued.signed.expose(), issued.signed.expose()] {
-        let answer = world.send_token(REVOKE, &[], token).await;
+        let answer = fixture.send_token(REVOKE, &[], token).await;
         assert_eq!(answer.status, 200);
         assert_eq!(answer.body, json!({"message": "Token revoked"}));
     }
-    assert_eq!(world.list("ada").await.unwrap(), ["beta"]);
+    assert_eq!(fixture.list("ada").await.unwrap(), ["beta"]);
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn forms_that_say_nothing() {
-    let world = world(&[]);
+    let fixture = fixture(&[]);
     let form = ("content-type", "application/x-www-form-urlencoded");
     let json = ("content-type", "application/json");
     for (headers, body, status, code) in [
@@ -81,7 +81,7 @@ async fn forms_that_say_nothing() {
         for line in [INTROSPECT, REVOKE] {
             let mut headers = headers.to_vec();
             headers.push(("authorization", ADA));
-            let answer = world.send(line, &headers, body).await;
+            let answer = fixture.send(line, &headers, body).await;
             assert_eq!((answer.status, answer.code()), (status, code), "{line}");
             let error = answer.body["error"].as_str();
             assert_eq!(error, (status == 400).then_some("invalid_request"));
@@ -91,7 +91,7 @@ async fn forms_that_say_nothing() {
         ("GET /v1alpha/introspect", "POST, OPTIONS"),
         ("PUT /v1alpha/revoke", "POST, OPTIONS"),
     ] {
-        let answer = world.send(line, &[], "").await;
+        let answer = fixture.send(line, &[], "").await;
         assert_eq!((answer.status, answer.header("allow")), (405, allow));
     }
 }

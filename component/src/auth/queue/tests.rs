@@ -4,33 +4,33 @@ fn at(millis: u64) -> Timestamp {
     Timestamp::new(Duration::from_millis(1_000_000 + millis))
 }
 
-/// How long a request is told to wait; `None` if it is its turn.
-fn wait(turn: Turn) -> Option<u64> {
-    match turn {
-        Turn::Now => None,
-        Turn::Later(pause) => Some(u64::try_from(pause.as_millis()).unwrap()),
-        Turn::Never => panic!("never"),
+/// How long a request is told to wait; `None` if it is admitted.
+fn wait(admission: Admission) -> Option<u64> {
+    match admission {
+        Admission::Granted => None,
+        Admission::Wait(pause) => Some(u64::try_from(pause.as_millis()).unwrap()),
+        Admission::Refused => panic!("refused"),
     }
 }
 
 #[test]
-fn the_first_in_line_waits_for_the_pause_and_the_others_for_the_first() {
+fn the_first_waits_for_the_pause_and_the_others_for_the_first() {
     let queue = Queue::new();
     let (mut one, mut other, mut late) = (None, None, None);
     queue.ended(None, false, at(0), at(50));
-    assert_eq!(wait(queue.turn(&mut one, &[1; 32], at(60))), Some(140));
-    assert_eq!(wait(queue.turn(&mut other, &[2; 32], at(60))), Some(140));
-    assert_eq!(wait(queue.turn(&mut one, &[1; 32], at(199))), Some(1));
+    assert_eq!(wait(queue.admit(&mut one, &[1; 32], at(60))), Some(140));
+    assert_eq!(wait(queue.admit(&mut other, &[2; 32], at(60))), Some(140));
+    assert_eq!(wait(queue.admit(&mut one, &[1; 32], at(199))), Some(1));
     // Who comes when the pause is over waits behind those who were there.
-    assert_eq!(wait(queue.turn(&mut late, &[3; 32], at(200))), Some(10));
-    assert_eq!(wait(queue.turn(&mut other, &[2; 32], at(200))), Some(10));
-    assert_eq!(wait(queue.turn(&mut one, &[1; 32], at(200))), None);
+    assert_eq!(wait(queue.admit(&mut late, &[3; 32], at(200))), Some(10));
+    assert_eq!(wait(queue.admit(&mut other, &[2; 32], at(200))), Some(10));
+    assert_eq!(wait(queue.admit(&mut one, &[1; 32], at(200))), None);
 
     queue.ended(one.as_ref(), true, at(200), at(250));
-    assert_eq!(one.take().and_then(|place| place.outcome()), Some(true));
-    assert_eq!(wait(queue.turn(&mut late, &[3; 32], at(250))), Some(10));
+    assert_eq!(one.take().and_then(|ticket| ticket.outcome()), Some(true));
+    assert_eq!(wait(queue.admit(&mut late, &[3; 32], at(250))), Some(10));
     drop(other);
-    assert_eq!(wait(queue.turn(&mut late, &[3; 32], at(260))), None);
+    assert_eq!(wait(queue.admit(&mut late, &[3; 32], at(260))), None);
 }
 
 #[test]
@@ -38,15 +38,21 @@ fn nobody_waits_for_longer_than_ten_seconds() {
     let queue = Queue::new();
     let (mut one, mut other) = (None, None);
     queue.ended(None, false, at(0), at(2_000));
-    assert_eq!(wait(queue.turn(&mut one, &[1; 32], at(2_000))), Some(1_000));
     assert_eq!(
-        wait(queue.turn(&mut other, &[2; 32], at(2_000))),
+        wait(queue.admit(&mut one, &[1; 32], at(2_000))),
         Some(1_000)
     );
-    assert_eq!(wait(queue.turn(&mut other, &[2; 32], at(11_999))), Some(10));
+    assert_eq!(
+        wait(queue.admit(&mut other, &[2; 32], at(2_000))),
+        Some(1_000)
+    );
+    assert_eq!(
+        wait(queue.admit(&mut other, &[2; 32], at(11_999))),
+        Some(10)
+    );
     assert!(matches!(
-        queue.turn(&mut other, &[2; 32], at(12_000)),
-        Turn::Never
+        queue.admit(&mut other, &[2; 32], at(12_000)),
+        Admission::Refused
     ));
 }
 
@@ -56,6 +62,6 @@ fn a_clock_that_is_set_back_makes_the_pause_no_longer() {
     let mut one = None;
     queue.ended(None, false, at(0), at(100));
     let earlier = |millis| Timestamp::new(Duration::from_millis(millis));
-    assert_eq!(wait(queue.turn(&mut one, &[1; 32], earlier(0))), Some(300));
-    assert_eq!(wait(queue.turn(&mut one, &[1; 32], earlier(300))), None);
+    assert_eq!(wait(queue.admit(&mut one, &[1; 32], earlier(0))), Some(300));
+    assert_eq!(wait(queue.admit(&mut one, &[1; 32], earlier(300))), None);
 }

@@ -5,12 +5,12 @@ use super::time::{FakeClock, sign_in};
 use super::{FixedRandom, argon2id};
 
 /// An instance with the user `ada`, whose password is `password`.
-struct World {
+struct Instance {
     clock: FakeClock,
     authenticator: Authenticator,
 }
 
-impl World {
+impl Instance {
     fn new() -> Self {
         let users = ["ada", "bob"].map(|name| {
             let hash = argon2id("password").parse().unwrap();
@@ -51,80 +51,89 @@ fn ada() -> Authentication {
 
 #[test]
 fn after_five_failures_in_a_row_the_delay_doubles_with_every_further_one() {
-    let world = World::new();
-    world.use_up("ada");
+    let instance = Instance::new();
+    instance.use_up("ada");
     for delay in [2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
-        assert_eq!(world.try_as("ada", "wrong"), throttled(delay));
+        assert_eq!(instance.try_as("ada", "wrong"), throttled(delay));
         // Neither does refusing make it longer, nor is the right password looked at.
-        world.pass(1);
-        assert_eq!(world.try_as("ada", "password"), throttled(delay - 1));
-        world.pass(delay - 1);
-        assert_eq!(world.try_as("ada", "wrong"), Authentication::Failed(None));
+        instance.pass(1);
+        assert_eq!(instance.try_as("ada", "password"), throttled(delay - 1));
+        instance.pass(delay - 1);
+        assert_eq!(
+            instance.try_as("ada", "wrong"),
+            Authentication::Failed(None)
+        );
     }
 }
 
 #[test]
 fn the_right_password_after_the_delay_ends_the_row() {
-    let world = World::new();
-    world.use_up("ada");
-    world.pass(2);
-    assert_eq!(world.try_as("ada", "password"), ada());
-    world.use_up("ada");
-    assert_eq!(world.try_as("ada", "wrong"), throttled(2));
+    let instance = Instance::new();
+    instance.use_up("ada");
+    instance.pass(2);
+    assert_eq!(instance.try_as("ada", "password"), ada());
+    instance.use_up("ada");
+    assert_eq!(instance.try_as("ada", "wrong"), throttled(2));
 }
 
 #[test]
 fn a_row_that_ended_a_quarter_of_an_hour_ago_is_forgotten() {
-    let world = World::new();
-    world.use_up("ada");
-    world.pass(899);
-    assert_eq!(world.try_as("ada", "wrong"), Authentication::Failed(None));
-    assert_eq!(world.try_as("ada", "wrong"), throttled(4));
-    world.pass(900);
-    world.use_up("ada");
-    assert_eq!(world.try_as("ada", "wrong"), throttled(2));
+    let instance = Instance::new();
+    instance.use_up("ada");
+    instance.pass(899);
+    assert_eq!(
+        instance.try_as("ada", "wrong"),
+        Authentication::Failed(None)
+    );
+    assert_eq!(instance.try_as("ada", "wrong"), throttled(4));
+    instance.pass(900);
+    instance.use_up("ada");
+    assert_eq!(instance.try_as("ada", "wrong"), throttled(2));
 }
 
 #[test]
 fn who_has_signed_in_stays_signed_in_while_others_guess() {
-    let world = World::new();
-    assert_eq!(world.try_as("ada", "password"), ada());
-    world.use_up("ada");
+    let instance = Instance::new();
+    assert_eq!(instance.try_as("ada", "password"), ada());
+    instance.use_up("ada");
     for _ in 0..20 {
         assert!(matches!(
-            world.try_as("ada", "wrong"),
+            instance.try_as("ada", "wrong"),
             Authentication::Throttled { .. } | Authentication::Failed(_)
         ));
-        assert_eq!(world.try_as("ada", "password"), ada());
-        world.pass(299);
+        assert_eq!(instance.try_as("ada", "password"), ada());
+        instance.pass(299);
     }
 }
 
 #[test]
 fn who_stays_signed_in_does_not_end_the_row_of_those_who_guess() {
-    let world = World::new();
-    assert_eq!(world.try_as("ada", "password"), ada());
-    world.use_up("ada");
+    let instance = Instance::new();
+    assert_eq!(instance.try_as("ada", "password"), ada());
+    instance.use_up("ada");
     for delay in [2, 4, 8, 16] {
-        assert_eq!(world.try_as("ada", "password"), ada());
-        assert_eq!(world.try_as("ada", "wrong"), throttled(delay));
-        world.pass(delay);
-        assert_eq!(world.try_as("ada", "password"), ada());
-        assert_eq!(world.try_as("ada", "wrong"), Authentication::Failed(None));
+        assert_eq!(instance.try_as("ada", "password"), ada());
+        assert_eq!(instance.try_as("ada", "wrong"), throttled(delay));
+        instance.pass(delay);
+        assert_eq!(instance.try_as("ada", "password"), ada());
+        assert_eq!(
+            instance.try_as("ada", "wrong"),
+            Authentication::Failed(None)
+        );
     }
 }
 
 #[test]
 fn one_user_is_not_refused_for_another() {
-    let world = World::new();
-    world.use_up("bob");
-    world.use_up("eve");
-    assert_eq!(world.try_as("ada", "password"), ada());
+    let instance = Instance::new();
+    instance.use_up("bob");
+    instance.use_up("eve");
+    assert_eq!(instance.try_as("ada", "password"), ada());
 }
 
 #[test]
 fn whether_there_is_such_a_user_does_not_show() {
-    let (known, unknown) = (World::new(), World::new());
+    let (known, unknown) = (Instance::new(), Instance::new());
     for (step, secs) in [0; 12]
         .into_iter()
         .chain([
@@ -132,44 +141,44 @@ fn whether_there_is_such_a_user_does_not_show() {
         ])
         .enumerate()
     {
-        let answers = [(&known, "ada"), (&unknown, "eve")].map(|(world, name)| {
-            world.pass(secs);
+        let answers = [(&known, "ada"), (&unknown, "eve")].map(|(instance, name)| {
+            instance.pass(secs);
             // What is right for one of the users is no different for who is none.
             let password = if step % 2 == 0 { "wrong" } else { "guess" };
-            world.try_as(name, password)
+            instance.try_as(name, password)
         });
         assert_eq!(answers[0], answers[1], "step {step}");
     }
-    let readings = |world: &World| world.clock.readings.get();
+    let readings = |instance: &Instance| instance.clock.readings.get();
     assert_eq!(readings(&known), readings(&unknown));
 }
 
 #[test]
 fn known_and_unknown_names_are_forgotten_alike_where_there_are_too_many() {
-    let world = World::new();
+    let instance = Instance::new();
     for name in ["ada", "eve"] {
-        world.use_up(name);
-        let mut throttle = world.authenticator.throttle.borrow_mut();
+        instance.use_up(name);
+        let mut throttle = instance.authenticator.throttle.borrow_mut();
         for number in 0..throttle::MAX_NAMES {
             let name = format!("{name}-{number}").parse().unwrap();
-            let digest = world.authenticator.key.name(&name);
-            throttle.failed(digest, world.clock.now());
+            let digest = instance.authenticator.key.name(&name);
+            throttle.failed(digest, instance.clock.now());
         }
         drop(throttle);
-        assert_eq!(world.try_as(name, "wrong"), Authentication::Failed(None));
+        assert_eq!(instance.try_as(name, "wrong"), Authentication::Failed(None));
     }
 }
 
 #[test]
 fn a_clock_that_is_set_back_locks_nobody_out() {
-    let world = World::new();
-    world.clock.reading.set(Duration::from_millis(50));
-    world.use_up("ada");
-    world.clock.reading.set(Duration::ZERO);
-    world.clock.set_back(Duration::from_secs(100_000));
-    assert_eq!(world.try_as("ada", "password"), throttled(2));
-    world.pass(1);
-    assert_eq!(world.try_as("ada", "password"), throttled(1));
-    world.pass(1);
-    assert_eq!(world.try_as("ada", "password"), ada());
+    let instance = Instance::new();
+    instance.clock.reading.set(Duration::from_millis(50));
+    instance.use_up("ada");
+    instance.clock.reading.set(Duration::ZERO);
+    instance.clock.set_back(Duration::from_secs(100_000));
+    assert_eq!(instance.try_as("ada", "password"), throttled(2));
+    instance.pass(1);
+    assert_eq!(instance.try_as("ada", "password"), throttled(1));
+    instance.pass(1);
+    assert_eq!(instance.try_as("ada", "password"), ada());
 }

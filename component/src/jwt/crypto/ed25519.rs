@@ -20,8 +20,7 @@ impl Ed25519<SigningKey> {
 }
 
 impl Ed25519<VerifyingKey> {
-    /// A public key that one can trust: a point of the curve in its one encoding, and not one of the few of small order,
-    /// under which signatures of anything can be made up.
+    /// A public key in its one encoding. Refuses points of small order, for which anybody can make signatures.
     pub(in super::super) fn public(key: &[u8; 32]) -> Option<Self> {
         let key = VerifyingKey::from_bytes(key).ok()?;
         (!key.is_weak()).then_some(Self(key))

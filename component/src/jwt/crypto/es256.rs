@@ -1,7 +1,7 @@
 //! ECDSA with P-256 and SHA-256 (RFC 7518, section 3.4).
 //!
-//! The nonce is that of RFC 6979, so that the same claims give the same token. Of the two signatures (r, s) and (r, n - s),
-//! which are equally good, only the one with the lower s counts: who sees a token cannot make another of it.
+//! The nonce is that of RFC 6979: the same claims give the same token. ECDSA takes both (r, s) and (r, n - s). Here only
+//! the one with the lower s is valid, so that nobody can turn a token into a second one.
 
 use jsonwebtoken::Algorithm;
 use jsonwebtoken::crypto::{JwtSigner, JwtVerifier};

@@ -1,10 +1,14 @@
 //! A new token in the place of an old one, and the end of all.
 
 use super::*;
-use crate::testing::World;
+use crate::testing::Fixture;
 
-async fn is_live(world: &World, issued: &Issued) -> bool {
-    let live = world.service.verify(issued.signed.expose()).await.unwrap();
+async fn is_live(fixture: &Fixture, issued: &Issued) -> bool {
+    let live = fixture
+        .service
+        .verify(issued.signed.expose())
+        .await
+        .unwrap();
     live.is_some()
 }
 
@@ -17,11 +21,11 @@ fn rotation(lifetime: &str, overlap: &str) -> Rotation {
 
 #[tokio::test(flavor = "current_thread")]
 async fn the_old_token_is_dead_at_once() {
-    let world = world(&[("max_tokens_per_user", "1")]);
+    let fixture = fixture(&[("max_tokens_per_user", "1")]);
     let ada = "ada".parse().unwrap();
-    let old = world.issue("ada", "alpha", "1h").await.unwrap();
-    world.clock.advance(Duration::from_secs(60));
-    let rotate = |id| world.service.rotate(&ada, id, Rotation::default());
+    let old = fixture.issue("ada", "alpha", "1h").await.unwrap();
+    fixture.clock.advance(Duration::from_secs(60));
+    let rotate = |id| fixture.service.rotate(&ada, id, Rotation::default());
     let new = rotate(old.token.id).await.unwrap();
     assert_ne!(new.token.id, old.token.id);
     assert_eq!(
@@ -32,16 +36,16 @@ async fn the_old_token_is_dead_at_once() {
             ..old.token.clone()
         }
     );
-    assert!(is_live(&world, &new).await);
-    assert!(!is_live(&world, &old).await);
-    assert_eq!(world.list("ada").await.unwrap(), ["alpha"]);
+    assert!(is_live(&fixture, &new).await);
+    assert!(!is_live(&fixture, &old).await);
+    assert_eq!(fixture.list("ada").await.unwrap(), ["alpha"]);
     assert_eq!(
         rotate(old.token.id).await,
         Err(ServiceError::Ledger(LedgerError::NoSuchToken))
     );
     let bob = "bob".parse().unwrap();
     assert_eq!(
-        world
+        fixture
             .service
             .rotate(&bob, new.token.id, Rotation::default())
             .await,
@@ -51,16 +55,19 @@ async fn the_old_token_is_dead_at_once() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn both_are_good_during_the_overlap() {
-    let world = world(&[("max_tokens_per_user", "2")]);
+    let fixture = fixture(&[("max_tokens_per_user", "2")]);
     let ada = "ada".parse().unwrap();
-    let old = world.issue("ada", "alpha", "1h").await.unwrap();
+    let old = fixture.issue("ada", "alpha", "1h").await.unwrap();
     let rotate = async |issued: &Issued, rotation| {
-        world.service.rotate(&ada, issued.token.id, rotation).await
+        fixture
+            .service
+            .rotate(&ada, issued.token.id, rotation)
+            .await
     };
     let new = rotate(&old, rotation("2h", "10 min")).await.unwrap();
     assert_eq!(new.token.lifetime.as_secs(), 7_200);
-    assert!(is_live(&world, &old).await && is_live(&world, &new).await);
-    let list = world.service.list(&ada).await.unwrap();
+    assert!(is_live(&fixture, &old).await && is_live(&fixture, &new).await);
+    let list = fixture.service.list(&ada).await.unwrap();
     let lives: Vec<_> = list
         .iter()
         .map(|status| (status.token.id, status.remaining.as_millis()))
@@ -75,9 +82,9 @@ async fn both_are_good_during_the_overlap() {
         Err(ServiceError::Ledger(LedgerError::LimitReached(2)))
     );
 
-    world.clock.advance(Duration::from_millis(599_750));
-    assert!(!is_live(&world, &old).await && is_live(&world, &new).await);
-    assert_eq!(world.list("ada").await.unwrap(), ["alpha"]);
+    fixture.clock.advance(Duration::from_millis(599_750));
+    assert!(!is_live(&fixture, &old).await && is_live(&fixture, &new).await);
+    assert_eq!(fixture.list("ada").await.unwrap(), ["alpha"]);
     assert_eq!(
         rotate(&old, Rotation::default()).await,
         Err(ServiceError::Ledger(LedgerError::NoSuchToken))
@@ -86,24 +93,24 @@ async fn both_are_good_during_the_overlap() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn an_overlap_gives_no_longer_life() {
-    let world = world(&[]);
+    let fixture = fixture(&[]);
     let ada = "ada".parse().unwrap();
-    let old = world.issue("ada", "alpha", "1m").await.unwrap();
-    world
+    let old = fixture.issue("ada", "alpha", "1m").await.unwrap();
+    fixture
         .service
         .rotate(&ada, old.token.id, rotation("1h", "1 year"))
         .await
         .unwrap();
-    world.clock.advance(Duration::from_secs(60));
-    assert!(!is_live(&world, &old).await);
+    fixture.clock.advance(Duration::from_secs(60));
+    assert!(!is_live(&fixture, &old).await);
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_refused_rotation_changes_nothing() {
-    let world = world(&[]);
+    let fixture = fixture(&[]);
     let ada = "ada".parse().unwrap();
-    let old = world.issue("ada", "alpha", "2 days").await.unwrap();
-    let strict = world.restarted(&[("max_token_life", "1 day")]);
+    let old = fixture.issue("ada", "alpha", "2 days").await.unwrap();
+    let strict = fixture.restarted(&[("max_token_life", "1 day")]);
     for refused in [rotation("", ""), rotation("25h", "")] {
         assert!(matches!(
             strict.service.rotate(&ada, old.token.id, refused).await,
@@ -115,15 +122,15 @@ async fn a_refused_rotation_changes_nothing() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn all_of_one_user() {
-    let world = world(&[]);
+    let fixture = fixture(&[]);
     let ada = "ada".parse().unwrap();
-    let alpha = world.issue("ada", "alpha", "1h").await.unwrap();
-    world.issue("ada", "beta", "1s").await.unwrap();
-    let other = world.issue("bob", "alpha", "1h").await.unwrap();
-    world.clock.advance(Duration::from_secs(2));
-    assert_eq!(world.service.revoke_all(&ada).await, Ok(2));
-    assert_eq!(world.service.revoke_all(&ada).await, Ok(0));
-    assert!(!is_live(&world, &alpha).await);
-    assert!(is_live(&world, &other).await);
-    assert_eq!(world.list("ada").await, Err(ServiceError::NoTokens));
+    let alpha = fixture.issue("ada", "alpha", "1h").await.unwrap();
+    fixture.issue("ada", "beta", "1s").await.unwrap();
+    let other = fixture.issue("bob", "alpha", "1h").await.unwrap();
+    fixture.clock.advance(Duration::from_secs(2));
+    assert_eq!(fixture.service.revoke_all(&ada).await, Ok(2));
+    assert_eq!(fixture.service.revoke_all(&ada).await, Ok(0));
+    assert!(!is_live(&fixture, &alpha).await);
+    assert!(is_live(&fixture, &other).await);
+    assert_eq!(fixture.list("ada").await, Err(ServiceError::NoTokens));
 }

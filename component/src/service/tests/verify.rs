@@ -2,13 +2,13 @@
 
 use super::*;
 use crate::jwt::{Claims, KeySet};
-use crate::testing::World;
+use crate::testing::Fixture;
 use crate::token::Issuer;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-async fn is_live(world: &World, token: &str) -> bool {
-    world.service.verify(token).await.unwrap().is_some()
+async fn is_live(fixture: &Fixture, token: &str) -> bool {
+    fixture.service.verify(token).await.unwrap().is_some()
 }
 
 /// A token that claims what `token` does, after `edit`, signed with the configured key.
@@ -22,10 +22,10 @@ fn forge(token: &Token, edit: impl FnOnce(&mut Claims)) -> SignedToken {
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_token_is_live_until_it_is_revoked() {
-    let world = world(&[]);
+    let fixture = fixture(&[]);
     let ada = "ada".parse().unwrap();
-    let Issued { token, signed, .. } = world.issue("ada", "alpha", "1h").await.unwrap();
-    let live = world.service.verify(signed.expose()).await.unwrap();
+    let Issued { token, signed, .. } = fixture.issue("ada", "alpha", "1h").await.unwrap();
+    let live = fixture.service.verify(signed.expose()).await.unwrap();
     assert_eq!(
         live,
         Some(LiveToken {
@@ -36,23 +36,23 @@ async fn a_token_is_live_until_it_is_revoked() {
             },
         })
     );
-    world.service.revoke(&ada, token.id).await.unwrap();
-    assert!(!is_live(&world, signed.expose()).await);
+    fixture.service.revoke(&ada, token.id).await.unwrap();
+    assert!(!is_live(&fixture, signed.expose()).await);
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_token_is_live_until_the_second_it_expires() {
-    let world = world(&[]);
-    let signed = world.issue("ada", "alpha", "1h").await.unwrap().signed;
-    world.clock.advance(Duration::from_millis(3_599_749));
-    assert!(is_live(&world, signed.expose()).await);
-    world.clock.advance(Duration::from_millis(1));
-    assert!(!is_live(&world, signed.expose()).await);
+    let fixture = fixture(&[]);
+    let signed = fixture.issue("ada", "alpha", "1h").await.unwrap().signed;
+    fixture.clock.advance(Duration::from_millis(3_599_749));
+    assert!(is_live(&fixture, signed.expose()).await);
+    fixture.clock.advance(Duration::from_millis(1));
+    assert!(!is_live(&fixture, signed.expose()).await);
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_token_dies_with_its_user_and_with_its_key() {
-    let first = world(&[("signing_keys", SECRET)]);
+    let first = fixture(&[("signing_keys", SECRET)]);
     let signed = first.issue("ada", "alpha", "1h").await.unwrap().signed;
     let same = first.restarted(&[("signing_keys", SECRET)]);
     assert!(is_live(&same, signed.expose()).await);
@@ -65,22 +65,22 @@ async fn a_token_dies_with_its_user_and_with_its_key() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_token_claims_what_was_configured_when_it_was_issued() {
     let key = ("signing_keys", SECRET);
-    let before = world(&[key]);
+    let before = fixture(&[key]);
     let plain = before.issue("ada", "plain", "1h").await.unwrap().signed;
     let with = before.restarted(&[key, ("issuer", "me"), ("audience", "you")]);
     let full = with.issue("ada", "full", "1h").await.unwrap().signed;
     let after = with.restarted(&[key, ("issuer", "another")]);
-    for world in [&before, &with, &after] {
-        assert!(is_live(world, plain.expose()).await);
-        assert!(is_live(world, full.expose()).await);
+    for fixture in [&before, &with, &after] {
+        assert!(is_live(fixture, plain.expose()).await);
+        assert!(is_live(fixture, full.expose()).await);
     }
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_token_that_borrows_a_live_id_is_dead() {
-    let world = world(&[("signing_keys", SECRET)]);
-    let Issued { token, signed, .. } = world.issue("ada", "alpha", "1h").await.unwrap();
-    world.issue("bob", "alpha", "1h").await.unwrap();
+    let fixture = fixture(&[("signing_keys", SECRET)]);
+    let Issued { token, signed, .. } = fixture.issue("ada", "alpha", "1h").await.unwrap();
+    fixture.issue("bob", "alpha", "1h").await.unwrap();
     // The forger's tool works.
     assert_eq!(forge(&token, |_| {}), signed);
     let dead: Vec<(&str, SignedToken)> = vec![
@@ -122,19 +122,19 @@ async fn a_token_that_borrows_a_live_id_is_dead() {
         ("aud", forge(&token, |c| c.aud = Some("you".to_owned()))),
     ];
     for (claim, forged) in dead {
-        assert!(!is_live(&world, forged.expose()).await, "{claim}");
+        assert!(!is_live(&fixture, forged.expose()).await, "{claim}");
     }
-    assert!(is_live(&world, signed.expose()).await);
+    assert!(is_live(&fixture, signed.expose()).await);
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn the_registered_claims_are_part_of_the_record() {
-    let world = world(&[
+    let fixture = fixture(&[
         ("signing_keys", SECRET),
         ("issuer", "me"),
         ("audience", "you"),
     ]);
-    let Issued { token, signed, .. } = world.issue("ada", "alpha", "1h").await.unwrap();
+    let Issued { token, signed, .. } = fixture.issue("ada", "alpha", "1h").await.unwrap();
     assert_eq!(
         token.issuer,
         Some(Issuer {
@@ -150,39 +150,39 @@ async fn the_registered_claims_are_part_of_the_record() {
         forge(&token, |c| c.aud = None),
         forge(&token, |c| c.aud = Some("me".to_owned())),
     ] {
-        assert!(!is_live(&world, forged.expose()).await);
+        assert!(!is_live(&fixture, forged.expose()).await);
     }
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn asking_writes_nothing() {
-    let world = world(&[]);
+    let fixture = fixture(&[]);
     let forged = forge(
         &Token {
             id: TokenId::from_random([1; 16]),
             description: "alpha".parse().unwrap(),
             lifetime: "1h".parse().unwrap(),
-            issued_at: world.clock.now().as_secs(),
+            issued_at: fixture.clock.now().as_secs(),
             issuer: None,
             retires_at: None,
         },
         |_| {},
     );
     for token in ["", "..", forged.expose()] {
-        assert!(!is_live(&world, token).await);
+        assert!(!is_live(&fixture, token).await);
     }
-    assert!(world.memory.documents.borrow().is_empty());
+    assert!(fixture.memory.documents.borrow().is_empty());
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn without_the_store_nobody_knows() {
-    let world = world(&[]);
-    let signed = world.issue("ada", "alpha", "1h").await.unwrap().signed;
-    world.memory.broken.set(true);
+    let fixture = fixture(&[]);
+    let signed = fixture.issue("ada", "alpha", "1h").await.unwrap().signed;
+    fixture.memory.broken.set(true);
     assert!(matches!(
-        world.service.verify(signed.expose()).await,
+        fixture.service.verify(signed.expose()).await,
         Err(StoreError::KeyValue(_))
     ));
-    world.memory.broken.set(false);
-    assert!(is_live(&world, signed.expose()).await);
+    fixture.memory.broken.set(false);
+    assert!(is_live(&fixture, signed.expose()).await);
 }

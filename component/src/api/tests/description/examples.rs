@@ -52,9 +52,9 @@ fn compact(example: &str) -> String {
 
 #[tokio::test(flavor = "current_thread")]
 async fn those_of_the_source_document() {
-    let world = world(&[]);
+    let fixture = fixture(&[]);
     let request = Request::get("/openapi.json").body(Bytes::new()).unwrap();
-    let response = handle(Ok(&world.service), request).await.response;
+    let response = handle(Ok(&fixture.service), request).await.response;
     let served = std::str::from_utf8(response.body()).unwrap();
     for example in EXAMPLES {
         let compact = format!("\"example\":{}", compact(example));
@@ -99,7 +99,7 @@ fn they_are_as_their_schemas_have_them() {
 #[tokio::test(flavor = "current_thread")]
 async fn descriptions_of_tokens() {
     let schema = &DESCRIPTION["components"]["schemas"]["Creation"];
-    let world = world(&[]);
+    let fixture = fixture(&[]);
     let long = "\u{1f980}".repeat(256);
     for (description, good) in [
         ("a", true),
@@ -123,9 +123,9 @@ async fn descriptions_of_tokens() {
         assert_eq!(errors(schema, &body).is_empty(), good, "{description:?}");
         let headers = [("authorization", ADA), ("content-type", "application/json")];
         let line = "POST /api/v1alpha/token";
-        let answer = world.send(line, &headers, &body.to_string()).await;
+        let answer = fixture.send(line, &headers, &body.to_string()).await;
         assert_eq!(answer.status, if good { 201 } else { 400 }, "{answer:?}");
-        world
+        fixture
             .send("DELETE /v1alpha/token?all=true", &headers, "")
             .await;
     }

@@ -1,4 +1,4 @@
-//! What requests get that arrive together, or while others fail.
+//! Requests that arrive together, or while others fail.
 
 use super::super::*;
 use super::time::{FakeClock, Requests, sign_in, signing_in};
@@ -93,7 +93,7 @@ fn who_is_remembered_does_not_wait() {
 }
 
 #[test]
-fn waiting_requests_take_their_turn_in_the_order_of_their_arrival() {
+fn waiting_requests_are_verified_in_the_order_of_their_arrival() {
     let authenticator = authenticator();
     let clock = after_a_failure(&authenticator);
     let mut requests = Requests::new(&clock);
@@ -107,7 +107,7 @@ fn waiting_requests_take_their_turn_in_the_order_of_their_arrival() {
 }
 
 #[test]
-fn the_line_is_bounded_and_the_same_for_everybody() {
+fn the_queue_is_bounded_and_the_same_for_all_users() {
     let authenticator = authenticator();
     let clock = after_a_failure(&authenticator);
     let mut requests = Requests::new(&clock);
@@ -124,23 +124,23 @@ fn the_line_is_bounded_and_the_same_for_everybody() {
 }
 
 #[test]
-fn requests_that_are_dropped_leave_no_place_taken() {
+fn requests_that_are_dropped_leave_the_queue() {
     let authenticator = authenticator();
     let clock = after_a_failure(&authenticator);
     let mut requests = Requests::new(&clock);
-    // Each place is shared by two.
+    // Two share each ticket.
     for number in 0..16 {
         let name = format!("user{}", number / 2);
         requests.add(signing_in(&authenticator, &clock, name, "password"));
     }
     assert_eq!(requests.poll(), []);
 
-    // One of the two that share a place: it stays taken.
+    // One of two: the other still waits.
     requests.abandon(|number| number < 4 && number % 2 == 0);
     requests.add(signing_in(&authenticator, &clock, "user20", "password"));
     assert_eq!(requests.poll(), [(16, BUSY)]);
 
-    // Both, those at the head of the line among them.
+    // Both, those at the head of the queue among them.
     requests.abandon(|number| number < 4);
     for number in [21, 22, 23] {
         let name = format!("user{number}");
@@ -151,7 +151,7 @@ fn requests_that_are_dropped_leave_no_place_taken() {
     assert_eq!(ended.len(), 14);
     assert!(ended.iter().all(|(_, answer)| is_valid(answer)));
 
-    // The line is empty again.
+    // The queue is empty again.
     let clock = after_a_failure(&authenticator);
     let mut requests = Requests::new(&clock);
     for number in 30..38 {
