@@ -16,9 +16,33 @@ const TOKEN_ID: &str = "{jwt_token_id}";
 /// that they ask about, and use its method.
 const VERIFICATION: &str = "/api/v1alpha/verify";
 
-/// The one table of routes: paths and methods. Documents and metrics name the last path. `HEAD` goes with `GET`, `OPTIONS`
+/// The one table of routes, the busiest first: paths and methods. Documents and metrics name the last path. `HEAD` goes with `GET`, `OPTIONS`
 /// with all.
 static RESOURCES: &[Resource] = &[
+    (
+        &["/api/v1alpha/token"],
+        &[
+            ("GET", Managed(List)),
+            ("POST", Managed(Create)),
+            ("DELETE", Managed(DeleteAll)),
+        ],
+    ),
+    (&[VERIFICATION], &[("GET", Open(Verify))]),
+    (
+        &["/api/v1alpha/token/{jwt_token_id}"],
+        &[("GET", Managed(Show)), ("DELETE", Managed(Delete))],
+    ),
+    (
+        &["/api/v1alpha/token/{jwt_token_id}/rotate"],
+        &[("POST", Managed(Rotate))],
+    ),
+    // RFC 7662.
+    (
+        &["/api/v1alpha/introspect"],
+        &[("POST", Managed(Introspect))],
+    ),
+    // RFC 7009.
+    (&["/api/v1alpha/revoke"], &[("POST", Open(Revoke))]),
     (&["/"], &[("GET", Open(ShowPage))]),
     (&["/openapi.json"], &[("GET", Open(Describe))]),
     // RFC 8615.
@@ -29,30 +53,6 @@ static RESOURCES: &[Resource] = &[
         &["/api/healthz/readyness", "/api/healthz/readiness"],
         &[("GET", Open(Ready))],
     ),
-    (
-        &["/api/v1alpha/token"],
-        &[
-            ("GET", Managed(List)),
-            ("POST", Managed(Create)),
-            ("DELETE", Managed(DeleteAll)),
-        ],
-    ),
-    (
-        &["/api/v1alpha/token/{jwt_token_id}"],
-        &[("GET", Managed(Show)), ("DELETE", Managed(Delete))],
-    ),
-    (
-        &["/api/v1alpha/token/{jwt_token_id}/rotate"],
-        &[("POST", Managed(Rotate))],
-    ),
-    (&[VERIFICATION], &[("GET", Open(Verify))]),
-    // RFC 7662.
-    (
-        &["/api/v1alpha/introspect"],
-        &[("POST", Managed(Introspect))],
-    ),
-    // RFC 7009.
-    (&["/api/v1alpha/revoke"], &[("POST", Open(Revoke))]),
 ];
 
 type Resource = (&'static [&'static str], &'static [(&'static str, Action)]);
