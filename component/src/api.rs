@@ -1,6 +1,6 @@
 //! The HTTP interface: requests in, responses out, nothing of Wasm.
 //!
-//! Checks come in this order: route, method, configuration, authentication, media type, size, JSON, fields, state of the
+//! The order of checks: route, method, configuration, authentication, media type, size, JSON, fields, state of the
 //! ledger. Only the user or the bearer of a token learns anything about it.
 
 mod bearer;

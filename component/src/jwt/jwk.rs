@@ -57,7 +57,7 @@ pub enum KeyError {
     DuplicateId,
 }
 
-/// The members of a key, in the order of writing.
+/// The members of a key, in the order in which they are written.
 #[derive(Clone, Default, Serialize)]
 struct Jwk {
     kty: &'static str,
@@ -177,7 +177,7 @@ impl fmt::Debug for PrivateJwk {
     }
 }
 
-/// Reads a key, and its private half if it has one. Fails if it `signs` and must not.
+/// Reads a key, and its private half if it has one. If it `signs`, `key_ops` must allow it.
 pub(super) fn parse(jwk: &Value, signs: bool) -> Result<(Key, Option<SigningKey>), KeyError> {
     let members = Members(jwk.as_object().ok_or(KeyError::NotAnObject)?);
     if members.text("use")?.is_some_and(|usage| usage != "sig") {
