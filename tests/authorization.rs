@@ -29,7 +29,7 @@ const LINES: &[(&str, &str, &str)] = &[
     ("DELETE", "/api/v1alpha/token?all=true", ""),
 ];
 
-/// The routes that everybody may ask. Of a token they tell, and change, only who holds it.
+/// The routes without credentials. What they tell or change of a token takes the token itself.
 const OPEN: &[(&str, &str)] = &[
     ("GET", "/"),
     ("GET", "/openapi.json"),

@@ -343,7 +343,7 @@ fn nothing_is_kept() {
 fn names_are_text() {
     let server = Server::shared();
     let user = server.user();
-    // Markup, and an override that would turn around whatever follows.
+    // Markup, and an override that would reverse the text after it.
     let name = "<img src=x onerror=document.title='owned'>\u{202e}<b>";
     user.issue(name, 360);
     let Some(browser) = signed_in(&user, &server.url) else {

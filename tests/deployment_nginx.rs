@@ -73,7 +73,7 @@ impl Tls {
 
     fn curl(&self, url: &str, options: &[&str]) -> Answer {
         let mut command = Command::new("curl");
-        // `-q`: whatever the developer has in ~/.curlrc.
+        // `-q`: not the developer's ~/.curlrc.
         command.args(["-q", "-sS", "-i", "--noproxy", "*", "--max-time", "60"]);
         for port in [self.https.port(), self.http.port()] {
             command.args(["--resolve", &format!("{NAME}:{port}:127.0.0.1")]);
@@ -180,7 +180,7 @@ fn the_api_through_nginx_with_tls() {
     let verified = tls.https("/api/v1alpha/verify", &["-H", &bearer]);
     assert_eq!(verified.status, "401");
 
-    // Whoever refuses, the client is told the same.
+    // nginx and Latchkey refuse with the same body.
     let large = tls.path("large");
     fs::write(&large, vec![b' '; (16 << 10) + 1]).expect("a file");
     let upload = format!("@{large}");

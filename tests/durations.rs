@@ -103,7 +103,7 @@ const REFUSED: &[(&str, &str)] = &[
     (r#""9999:00:00""#, "366 days"),
 ];
 
-/// Lives beyond every integer type: refused like the others, whatever the message says.
+/// Lives beyond every integer type: refused like the others, with any message.
 const OVERFLOWING: &[&str] = &[
     "4294967296",
     "9223372036854775808",

@@ -26,7 +26,7 @@ struct Faults {
     denies_commits: bool,
     /// A swap is aborted and confirmed, as Spin's Redis would, were only that mended.
     confirms_aborts: bool,
-    /// A swap on an absent key writes, whatever came between, as in Spin's SQLite.
+    /// A swap on an absent key writes unconditionally, as in Spin's SQLite.
     upserts_absent: bool,
     /// A swap takes a while, as on a disk, so that the host answers before it is over. Without it, the component is told
     /// what became of each swap.

@@ -3,12 +3,12 @@
 //! The suite starts the host, which builds the component where it must; or it is pointed at a server that runs already:
 //!
 //! ```text
-//! cargo test --package latchkey-cli --test integration
-//! LATCHKEY_URL=http://127.0.0.1:3000 LATCHKEY_USER=admin:password cargo test --package latchkey-cli --test integration
+//! cargo test --workspace --test integration
+//! LATCHKEY_URL=http://127.0.0.1:3000 LATCHKEY_USER=admin:password cargo test --workspace --test integration
 //! ```
 //!
-//! On a given server the user's tokens are deleted, and tests that need a configuration, a command line or a second user
-//! of their own say on stderr that they are skipped.
+//! On a given server the suite deletes the user's tokens, and skips tests that need a configuration, a command line or a
+//! second user of their own; they say so on stderr.
 
 mod cases;
 mod client;

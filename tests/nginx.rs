@@ -13,7 +13,7 @@ use ureq::http;
 use crate::process::{Process, Stderr};
 use crate::server::{Server, host_only};
 
-/// nginx with a page that says whom it has been told to be asked by.
+/// nginx with a page that shows the user it was told.
 struct Nginx {
     url: String,
     _process: Process,

@@ -23,7 +23,7 @@ fn line(server: &Server) -> Value {
     serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
 }
 
-/// The next two lines, of which one is an audit line and the other that of the request: two threads write them.
+/// The next two lines: an audit line and that of its request, in either order, as two threads write them.
 fn audited(server: &Server) -> (Value, Value) {
     let (one, other) = (line(server), line(server));
     match one["audit"].is_string() {

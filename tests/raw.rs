@@ -96,7 +96,7 @@ impl Raw {
         })
     }
 
-    /// Waits until the server has closed the connection; whatever it still says is no response.
+    /// Waits until the server has closed the connection, and fails if it sends a response first.
     #[track_caller]
     pub fn closed(&mut self) {
         let mut rest = Vec::new();

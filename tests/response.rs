@@ -23,7 +23,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// Holds the conventions that no response may break, whatever was asked.
+    /// Checks the conventions of all responses.
     #[track_caller]
     pub fn checked(self) -> Self {
         let method = self.request.split(' ').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What was acknowledged outlives the server, whichever way it ends.
+//! Acknowledged changes outlive the server, also after `kill -9`.
 
 use std::path::Path;
 

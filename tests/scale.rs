@@ -1,4 +1,4 @@
-//! The edges: the fullest ledger, the strangest names, very many users.
+//! The edges: the fullest ledger, unusual names, very many users.
 
 use rusqlite::{Connection, params};
 

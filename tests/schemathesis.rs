@@ -29,7 +29,7 @@ fn finds_nothing() {
     let Some(python) = python::with("schemathesis", &PACKAGES) else {
         return;
     };
-    // Limits are a matter of configuration, of which the description knows nothing.
+    // Limits depend on the configuration, and are not in the description.
     let launch = Launch::new()
         .variable("max_token_life", "9007199254740991")
         .variable("max_tokens_per_user", "1000");

@@ -1,6 +1,6 @@
 //! The HTTP interface: requests in, responses out, nothing of Wasm.
 //!
-//! Checks come in this order: route, method, configuration, authentication, media type, size, JSON, fields, state of the
+//! The order of checks: route, method, configuration, authentication, media type, size, JSON, fields, state of the
 //! ledger. Only the user or the bearer of a token learns anything about it.
 
 mod bearer;
@@ -22,7 +22,7 @@ pub mod route;
 mod verification;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use crate::audit::{self, Event, Origin};
 use crate::auth::{Authentication, SignIn};
@@ -53,12 +53,18 @@ pub async fn handle<P: Ports>(
     service: Result<&Service<P>, &ConfigError>,
     request: Request<impl RequestBody>,
 ) -> Handled {
-    let origin = origin(request.headers());
+    // Of several addresses, the last is the host's.
+    let mut clients = request.headers().get_all(headers::CLIENT_ADDRESS).iter();
+    let client = clients.next_back().cloned();
+    let request_id = request.headers().get(headers::REQUEST_ID).cloned();
     let (response, event, log_line) = match answer(service, request).await {
         Ok(Answer { response, event }) => (response, event, None),
         Err(error) => (error.response(), error.event(), error.log_line()),
     };
-    let line = |event| Some(audit::line(&event, service.ok()?.now(), &origin));
+    let line = |event| {
+        let origin = origin(client, request_id);
+        Some(audit::line(&event, service.ok()?.now(), &origin))
+    };
     Handled {
         response,
         audit_line: event.and_then(line),
@@ -188,15 +194,12 @@ fn token_id(route: Route<'_>) -> Result<TokenId, ApiError> {
         .ok_or(ApiError::NO_SUCH_TOKEN)
 }
 
-fn origin(headers: &HeaderMap) -> Origin {
-    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
-    // Of several addresses, the last is the host's.
-    let mut clients = headers.get_all(headers::CLIENT_ADDRESS).iter();
+fn origin(client: Option<HeaderValue>, request_id: Option<HeaderValue>) -> Origin {
+    let text = |value: HeaderValue| value.to_str().ok().map(str::to_owned);
     let id_lengths = 1..=headers::MAX_REQUEST_ID;
     Origin {
-        client: clients.next_back().and_then(text),
-        request_id: headers
-            .get(headers::REQUEST_ID)
+        client: client.and_then(text),
+        request_id: request_id
             .and_then(text)
             .filter(|id| id_lengths.contains(&id.len())),
     }

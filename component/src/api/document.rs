@@ -99,8 +99,8 @@ impl Document {
     }
 }
 
-/// Whether `request` accepts gzip (RFC 9110, section 12.5.3). Without the header it does not: a person with `curl` would see
-/// compressed bytes.
+/// Whether `request` accepts gzip (RFC 9110, section 12.5.3). Without the header it does not: a person
+/// with `curl` would see compressed bytes.
 fn accepts_gzip(request: &HeaderMap) -> bool {
     let mut any = None;
     let mut gzip = None;

@@ -12,12 +12,12 @@ pub const BASE: &str = "/api/v1alpha";
 /// Stands for any token in the paths of [`RESOURCES`].
 const TOKEN_ID: &str = "{jwt_token_id}";
 
-/// All paths below are the same resource, and all methods the same question: some proxies append the path of the request
-/// that they ask about, and use its method.
+/// All paths below are the same resource, and all methods the same question: some proxies append the path of the
+/// request that they ask about, and use its method.
 const VERIFICATION: &str = "/api/v1alpha/verify";
 
-/// The one table of routes, the busiest first: paths and methods. Documents and metrics name the last path. `HEAD` goes with `GET`, `OPTIONS`
-/// with all.
+/// The one table of routes: paths and methods, the busiest first. Documents and metrics name the last path. `HEAD` goes
+/// with `GET`, `OPTIONS` with all.
 static RESOURCES: &[Resource] = &[
     (
         &["/api/v1alpha/token"],

@@ -52,8 +52,8 @@ fn response(LiveToken { user, status }: &LiveToken) -> Response<Bytes> {
     response
 }
 
-/// A user name as the value of a header: all bytes but letters, digits and `-._~@` are percent-encoded (RFC 3986, section
-/// 2.1). So it is the same to every proxy, and one value.
+/// A user name as the value of a header: all bytes but letters, digits and `-._~@` are percent-encoded (RFC 3986,
+/// section 2.1). So it is the same to every proxy, and one value.
 fn header_text(user: &Username) -> HeaderValue {
     let mut text = String::with_capacity(user.as_str().len());
     for byte in user.as_str().bytes() {

@@ -15,7 +15,7 @@ use crate::ports::Random;
 pub(super) const CURVE_ED25519: &str = "Ed25519";
 pub(super) const CURVE_P256: &str = "P-256";
 
-/// The members of a key, in the order of writing.
+/// The members of a key, in the order in which they are written.
 #[derive(Clone, Default, Serialize)]
 pub(super) struct Jwk {
     kty: &'static str,

@@ -112,7 +112,7 @@ impl FromStr for KeySet {
     type Err = KeySetError;
 
     /// Parses the variable `signing_keys`: a JWK Set if it begins with a brace, else an HS256 secret: the bytes of the text
-    /// without white space around it. Refuses PEM, and JSON that is no object.
+    /// without white space around it. Refuses PEM and JSON arrays.
     fn from_str(text: &str) -> Result<Self, KeySetError> {
         let text = text.trim();
         if text.starts_with('[') || text.starts_with("-----BEGIN") {

@@ -50,16 +50,18 @@ impl Dispatcher {
         credentials: Option<&Credentials>,
         request: Request<WasiBody>,
     ) -> Result<Answer, Failure> {
-        let queue = match self.worker_for(home, credentials) {
+        let worker = self.worker_for(home, credentials);
+        let queue = match worker {
             Worker::SignIn => &self.sign_in,
             Worker::Serving(number) => &self.serving[number],
         };
         let answer = queue.request(request, self.request_time).await?;
         if let Some(credentials) = credentials {
-            match Verdict::of(answer.status()) {
-                Verdict::Accepted => self.known.admit(credentials),
-                Verdict::Refused => self.known.forget(credentials),
-                Verdict::Unknown => {}
+            match (worker, Verdict::of(answer.status())) {
+                (Worker::SignIn, Verdict::Accepted) => self.known.admit(credentials),
+                (Worker::Serving(_), Verdict::Refused) => self.known.forget(credentials),
+                // They are as known as they were.
+                (Worker::SignIn | Worker::Serving(_), _) => {}
             }
         }
         Ok(answer)

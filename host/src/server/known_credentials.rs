@@ -28,9 +28,6 @@ impl KnownCredentials {
     }
 
     pub(super) fn admit(&self, credentials: &Credentials) {
-        if self.contains(credentials) {
-            return;
-        }
         let digest = self.digest(credentials);
         self.digests.rcu(|digests| {
             let mut digests = match digests.len() < MAX_USERS {
@@ -44,9 +41,6 @@ impl KnownCredentials {
 
     /// Others of the same user stay known.
     pub(super) fn forget(&self, credentials: &Credentials) {
-        if !self.contains(credentials) {
-            return;
-        }
         let digest = self.digest(credentials);
         self.digests.rcu(|digests| {
             let mut digests = HashMap::clone(digests);

@@ -1,4 +1,4 @@
-//! A new token in the place of an old one, and the end of all.
+//! Rotation, and the revocation of all tokens.
 
 use super::*;
 use crate::testing::Fixture;
