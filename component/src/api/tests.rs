@@ -8,6 +8,7 @@ mod keys;
 mod management;
 mod oauth;
 
+use http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::*;
