@@ -53,11 +53,10 @@ pub async fn handle<P: Ports>(
     service: Result<&Service<P>, &ConfigError>,
     request: Request<impl RequestBody>,
 ) -> Handled {
-    // Of several addresses, the last is the host's.
-    let mut clients = request.headers().get_all(headers::CLIENT_ADDRESS).iter();
-    let client = clients.next_back().cloned();
+    let trusted = service.ok().and_then(Service::client_address_header);
+    let client = headers::client_address(request.headers(), trusted).map(str::to_owned);
     let request_id = request.headers().get(headers::REQUEST_ID).cloned();
-    let (response, event, log_line) = match answer(service, request).await {
+    let (response, event, log_line) = match answer(service, client.as_deref(), request).await {
         Ok(Answer { response, event }) => (response, event, None),
         Err(error) => (error.response(), error.event(), error.log_line()),
     };
@@ -98,6 +97,7 @@ impl From<Response<Bytes>> for Answer {
 
 async fn answer<P: Ports>(
     service: Result<&Service<P>, &ConfigError>,
+    client: Option<&str>,
     request: Request<impl RequestBody>,
 ) -> Result<Answer, ApiError> {
     let path = request.uri().path().to_owned();
@@ -116,7 +116,8 @@ async fn answer<P: Ports>(
     let service = service.map_err(|error| ApiError::Configuration(error.clone()))?;
     let authorization = request.headers().get_all(header::AUTHORIZATION);
     let sign_in = SignIn::parse(authorization.iter().map(HeaderValue::as_bytes));
-    match service.authenticate(sign_in).await {
+    let network = client.and_then(|client| client.parse().ok());
+    match service.authenticate(sign_in, network).await? {
         Authentication::Valid(user) => perform(service, action, route, user, request).await,
         Authentication::Absent => Err(ApiError::Unauthorized),
         Authentication::Failed(user) => Err(ApiError::SignInFailed(user)),
@@ -194,11 +195,11 @@ fn token_id(route: Route<'_>) -> Result<TokenId, ApiError> {
         .ok_or(ApiError::NO_SUCH_TOKEN)
 }
 
-fn origin(client: Option<HeaderValue>, request_id: Option<HeaderValue>) -> Origin {
+fn origin(client: Option<String>, request_id: Option<HeaderValue>) -> Origin {
     let text = |value: HeaderValue| value.to_str().ok().map(str::to_owned);
     let id_lengths = 1..=headers::MAX_REQUEST_ID;
     Origin {
-        client: client.and_then(text),
+        client,
         request_id: request_id
             .and_then(text)
             .filter(|id| id_lengths.contains(&id.len())),

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use http::HeaderName;
+
 use crate::auth::{PasswordHash, Users};
 use crate::jwt::KeySet;
 use crate::lifetime::{Lifetime, LifetimeError};
@@ -17,6 +19,7 @@ pub const VARIABLES: &[&str] = &[
     EXPIRED_RETENTION,
     ISSUER,
     AUDIENCE,
+    CLIENT_ADDRESS_HEADER,
 ];
 
 const USERS: &str = "users";
@@ -26,6 +29,7 @@ const MAX_TOKENS_PER_USER: &str = "max_tokens_per_user";
 const EXPIRED_RETENTION: &str = "expired_retention";
 const ISSUER: &str = "issuer";
 const AUDIENCE: &str = "audience";
+const CLIENT_ADDRESS_HEADER: &str = "client_address_header";
 
 /// The highest `max_tokens_per_user`. With the longest descriptions, a ledger of so many is 1.2 MB, which Azure Cosmos DB
 /// takes (2 MB); DynamoDB (400 KB) takes one of 300.
@@ -46,6 +50,8 @@ pub struct Config {
     pub expired_retention: Duration,
     /// The registered claims of new tokens, if they have any.
     pub issuer: Option<Issuer>,
+    /// The header in which a proxy gives the client's address, if there is a proxy.
+    pub client_address_header: Option<HeaderName>,
 }
 
 /// Why there is no [`Config`]. The messages name the variable and the entry, never its value.
@@ -91,6 +97,10 @@ impl Config {
                 })
                 .map_err(|problem| invalid(EXPIRED_RETENTION, problem))?,
             issuer: parse_issuer(get(ISSUER), get(AUDIENCE))?,
+            client_address_header: get(CLIENT_ADDRESS_HEADER)
+                .map(|name| name.trim().parse())
+                .transpose()
+                .map_err(|_| invalid(CLIENT_ADDRESS_HEADER, "it is not the name of a header"))?,
         })
     }
 }

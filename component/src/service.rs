@@ -7,7 +7,9 @@ mod verify;
 use std::cell::{OnceCell, RefCell};
 use std::time::Duration;
 
-use crate::auth::{Authentication, Authenticator, SignIn};
+use http::HeaderName;
+
+use crate::auth::{Authentication, Authenticator, ClientNetwork, Recognition, SignIn};
 use crate::config::Config;
 use crate::jwt::{KeySet, PublicKeySet, SignedToken};
 use crate::ledger::LedgerError;
@@ -96,10 +98,30 @@ impl<P: Ports> Service<P> {
         }
     }
 
-    /// See [`Authenticator::authenticate`].
-    pub async fn authenticate(&self, sign_in: SignIn) -> Authentication {
-        let clock = self.store.ports.clock();
-        self.authenticator.authenticate(sign_in, clock).await
+    /// Tells what `sign_in`, from `network`, proves.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if a password cannot be verified, since failures could not be counted.
+    pub async fn authenticate(
+        &self,
+        sign_in: SignIn,
+        network: Option<ClientNetwork>,
+    ) -> Result<Authentication, StoreError> {
+        let attempt = match self.authenticator.recognize(sign_in, self.now()) {
+            Recognition::Known(authentication) => return Ok(authentication),
+            Recognition::Unknown(attempt) => attempt,
+        };
+        let secret = self.keys().await?.derive("sign-ins");
+        let store = &self.store;
+        self.authenticator
+            .verify(&attempt, network, &secret, store)
+            .await
+    }
+
+    /// The header in which a proxy gives the client's address, if one is trusted.
+    pub fn client_address_header(&self) -> Option<&HeaderName> {
+        self.config.client_address_header.as_ref()
     }
 
     /// The time now.

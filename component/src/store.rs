@@ -8,6 +8,9 @@ mod gate;
 
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use crate::ledger::{DocumentError, Ledger, WriteId};
 use crate::ports::{Clock, Random};
 use crate::token::Username;
@@ -60,6 +63,9 @@ pub enum StoreError {
     /// The stored document is not ours to change.
     #[error(transparent)]
     Document(#[from] DocumentError),
+    /// Another value is not ours to change.
+    #[error("the value of `{0}` is malformed")]
+    Value(String),
     /// The signing key in the store is none.
     #[error("the signing key in the store is malformed")]
     SigningKey,
@@ -163,6 +169,32 @@ impl<P: Ports> Store<P> {
         )
     }
 
+    /// The value of `key`, in JSON: the default if there is none.
+    pub async fn value<T: DeserializeOwned + Default>(&self, key: &str) -> Result<T, StoreError> {
+        read_value(key, self.ports.key_values().get(key).await?.as_deref())
+    }
+
+    /// Changes the value of `key` by `apply`, and returns its result for the version that was written.
+    ///
+    /// Unlike [`Self::change`], it leaves no id of the write: where another writer follows before this one is confirmed,
+    /// `apply` is applied again.
+    pub async fn change_value<T: DeserializeOwned + Serialize + Default, R>(
+        &self,
+        key: &str,
+        mut apply: impl FnMut(&mut T) -> R,
+    ) -> Result<R, StoreError> {
+        let mut result = None;
+        self.change_document(key, &mut |current| {
+            let mut value = read_value(key, current)?;
+            result = Some(apply(&mut value));
+            let value =
+                serde_json::to_vec(&value).map_err(|_| StoreError::Value(key.to_owned()))?;
+            Ok(Step::Write(value))
+        })
+        .await?;
+        Ok(result.expect("a change asks at least once what to do"))
+    }
+
     /// Tests whether the store takes writes. Writes the time: a store might skip a write that changes nothing.
     pub async fn try_write(&self) -> Result<(), KeyValueError> {
         let now = self.ports.clock().now().as_secs().to_string();
@@ -200,6 +232,16 @@ impl<P: Ports> Store<P> {
             ))
             .await;
     }
+}
+
+fn read_value<T: DeserializeOwned + Default>(
+    key: &str,
+    value: Option<&[u8]>,
+) -> Result<T, StoreError> {
+    let value = value.map(serde_json::from_slice).transpose();
+    value
+        .map(Option::unwrap_or_default)
+        .map_err(|_| StoreError::Value(key.to_owned()))
 }
 
 fn read_ledger(document: Option<&[u8]>) -> Result<Ledger, StoreError> {

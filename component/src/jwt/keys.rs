@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::algorithm::KeyAlgorithm;
 use super::jwk::PublicJwk;
@@ -46,6 +47,17 @@ impl KeySet {
     pub(super) fn signature(&self, message: &[u8]) -> String {
         let signature = self.signing.try_sign(message);
         URL_SAFE_NO_PAD.encode(signature.expect("a key that was parsed can sign"))
+    }
+
+    /// A secret for `purpose` that only those can compute who have the first key, the same as long as that one signs.
+    ///
+    /// It is the digest of a signature: all algorithms here sign without randomness (RFC 8032, RFC 6979), and nothing with
+    /// a space in it is the signing input of a token.
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        let signature = self
+            .signing
+            .try_sign(format!("latchkey {purpose}").as_bytes());
+        Sha256::digest(signature.expect("a key that was parsed can sign")).into()
     }
 
     /// The `kid` of the header. `None` for a single symmetric key: no verifier has a choice of keys.
