@@ -28,7 +28,7 @@ use crate::audit::{self, Event, Origin};
 use crate::auth::{Authentication, SignIn};
 use crate::config::ConfigError;
 use crate::service::Service;
-use crate::store::Ports;
+use crate::store::Store;
 use crate::token::{TokenId, Username};
 
 pub use body::{BodyError, RequestBody};
@@ -49,8 +49,8 @@ pub struct Handled {
 }
 
 /// Answers `request`. `service` is an error if the configuration cannot work.
-pub async fn handle<P: Ports>(
-    service: Result<&Service<P>, &ConfigError>,
+pub async fn handle<S: Store>(
+    service: Result<&Service<S>, &ConfigError>,
     request: Request<impl RequestBody>,
 ) -> Handled {
     let trusted = service.ok().and_then(Service::client_address_header);
@@ -95,8 +95,8 @@ impl From<Response<Bytes>> for Answer {
     }
 }
 
-async fn answer<P: Ports>(
-    service: Result<&Service<P>, &ConfigError>,
+async fn answer<S: Store>(
+    service: Result<&Service<S>, &ConfigError>,
     client: Option<&str>,
     request: Request<impl RequestBody>,
 ) -> Result<Answer, ApiError> {
@@ -127,8 +127,8 @@ async fn answer<P: Ports>(
     }
 }
 
-async fn perform<P: Ports>(
-    service: &Service<P>,
+async fn perform<S: Store>(
+    service: &Service<S>,
     action: ManagedAction,
     route: Route<'_>,
     user: Username,

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use crate::ports::{Clock, Random};
 use crate::secret::Secret;
-use crate::store::{Ports, Store, StoreError};
+use crate::store::{Ports as _, Store, StoreError};
 use crate::token::{Timestamp, Username};
 
 pub use credentials::Credentials;
@@ -185,12 +185,12 @@ impl Authenticator {
     /// # Errors
     ///
     /// [`StoreError`] if failures cannot be read or counted: then nobody is told whether the password is right.
-    pub async fn verify<P: Ports>(
+    pub async fn verify<S: Store>(
         &self,
         attempt: &Attempt,
         network: Option<ClientNetwork>,
         secret: &[u8; 32],
-        store: &Store<P>,
+        store: &S,
     ) -> Result<Authentication, StoreError> {
         let outcome = self.outcome(attempt, network, secret, store).await?;
         Ok(match outcome {
@@ -203,14 +203,14 @@ impl Authenticator {
         })
     }
 
-    async fn outcome<P: Ports>(
+    async fn outcome<S: Store>(
         &self,
         attempt: &Attempt,
         network: Option<ClientNetwork>,
         secret: &[u8; 32],
-        store: &Store<P>,
+        store: &S,
     ) -> Result<Outcome, StoreError> {
-        let clock = store.ports.clock();
+        let clock = store.ports().clock();
         let key = DigestKey::new(secret);
         let (slot, client) = (key.slot(&attempt.name), key.client(&attempt.name, network));
         // Known and unknown names do the same work. The password behind a decoy is no password of this user.

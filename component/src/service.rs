@@ -26,10 +26,10 @@ const WRITE_CHECK_PERIOD: Duration = Duration::from_secs(2);
 
 /// The token service: one for each instance, for all its requests.
 #[derive(Debug)]
-pub struct Service<P> {
+pub struct Service<S> {
     config: Config,
     authenticator: Authenticator,
-    store: Store<P>,
+    store: S,
     /// The key in the store, if none is configured; read when first needed.
     stored_keys: OnceCell<KeySet>,
     /// When the store was last written to for [`Self::check_store`], and how that went.
@@ -86,12 +86,12 @@ pub enum ServiceError {
     Store(#[from] StoreError),
 }
 
-impl<P: Ports> Service<P> {
-    /// The service of `config` over these ports.
-    pub fn new(config: Config, ports: P) -> Self {
+impl<S: Store> Service<S> {
+    /// The service of `config` over this store.
+    pub fn new(config: Config, store: S) -> Self {
         Self {
-            authenticator: Authenticator::new(config.users.clone(), ports.random()),
-            store: Store { ports },
+            authenticator: Authenticator::new(config.users.clone(), store.ports().random()),
+            store,
             stored_keys: OnceCell::new(),
             write_check: RefCell::default(),
             config,
@@ -126,7 +126,7 @@ impl<P: Ports> Service<P> {
 
     /// The time now.
     pub fn now(&self) -> Timestamp {
-        self.store.ports.clock().now()
+        self.store.ports().clock().now()
     }
 
     /// The tokens of `user`, newest first: at least one.
@@ -241,7 +241,7 @@ impl<P: Ports> Service<P> {
 
     fn new_id(&self) -> TokenId {
         let mut bytes = [0; 16];
-        self.store.ports.random().fill(&mut bytes);
+        self.store.ports().random().fill(&mut bytes);
         TokenId::from_random(bytes)
     }
 

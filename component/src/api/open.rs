@@ -10,10 +10,10 @@ use super::{document, form, key_set, response, verification};
 use crate::audit::Event;
 use crate::config::ConfigError;
 use crate::service::{LiveToken, Service};
-use crate::store::Ports;
+use crate::store::Store;
 
-pub(super) async fn perform<P: Ports>(
-    service: Result<&Service<P>, &ConfigError>,
+pub(super) async fn perform<S: Store>(
+    service: Result<&Service<S>, &ConfigError>,
     action: OpenAction,
     request: Request<impl RequestBody>,
 ) -> Result<Answer, ApiError> {

@@ -49,8 +49,8 @@ impl Fixture {
     }
 }
 
-async fn send<P: Ports>(
-    service: Result<&Service<P>, &ConfigError>,
+async fn send<S: Store>(
+    service: Result<&Service<S>, &ConfigError>,
     line: &str,
     headers: &[(&str, &str)],
     body: &str,

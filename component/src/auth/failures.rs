@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::{ClientDigest, Slot};
 use crate::ports::Clock;
-use crate::store::{Ports, Store, StoreError};
+use crate::store::{Ports as _, Store, StoreError};
 use crate::token::Timestamp;
 
 /// For how long attempts are refused at first. Doubles with every further failure.
@@ -49,12 +49,12 @@ const OF_SLOT: Limit = Limit {
 
 /// Counts a failure of `client` in `slot`. Returns the delay if attempts were refused already, by failures that others
 /// have counted meanwhile.
-pub(super) async fn count<P: Ports>(
-    store: &Store<P>,
+pub(super) async fn count<S: Store>(
+    store: &S,
     slot: Slot,
     client: ClientDigest,
 ) -> Result<Option<Duration>, StoreError> {
-    let now = store.ports.clock().now();
+    let now = store.ports().clock().now();
     let count = |failures: &mut Failures| {
         let delay = failures.delay(client, now);
         failures.count(client, now);
@@ -64,13 +64,13 @@ pub(super) async fn count<P: Ports>(
 }
 
 /// For how much longer attempts of `client` in `slot` are refused, if they are refused.
-pub(super) async fn delay<P: Ports>(
-    store: &Store<P>,
+pub(super) async fn delay<S: Store>(
+    store: &S,
     slot: Slot,
     client: ClientDigest,
 ) -> Result<Option<Duration>, StoreError> {
     let failures: Failures = store.value(&key(slot)).await?;
-    Ok(failures.delay(client, store.ports.clock().now()))
+    Ok(failures.delay(client, store.ports().clock().now()))
 }
 
 fn key(Slot(slot): Slot) -> String {

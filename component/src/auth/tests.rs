@@ -5,6 +5,7 @@ mod queueing;
 mod time;
 
 use super::*;
+use crate::store::Documents;
 use crate::testing::Memory;
 use time::{FakeClock, run};
 
@@ -21,7 +22,7 @@ struct Instance {
     clock: FakeClock,
     memory: Memory,
     authenticator: Authenticator,
-    store: Store<(Memory, FakeClock, FixedRandom)>,
+    store: Documents<(Memory, FakeClock, FixedRandom)>,
     secret: [u8; 32],
 }
 
@@ -40,9 +41,7 @@ impl Instance {
         let users = users.map(|(name, hash)| (name.parse().unwrap(), hash.parse().unwrap()));
         Self {
             authenticator: Authenticator::new(Users::new(users.collect()), &FixedRandom),
-            store: Store {
-                ports: (memory.clone(), clock.clone(), FixedRandom),
-            },
+            store: Documents::new((memory.clone(), clock.clone(), FixedRandom)),
             clock,
             memory,
             secret: [7; 32],

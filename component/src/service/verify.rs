@@ -2,7 +2,7 @@
 
 use super::{Service, TokenStatus};
 use crate::jwt::Claims;
-use crate::store::{Ports, StoreError};
+use crate::store::{Store, StoreError};
 use crate::token::Username;
 
 /// A token that is live.
@@ -14,7 +14,7 @@ pub struct LiveToken {
     pub status: TokenStatus,
 }
 
-impl<P: Ports> Service<P> {
+impl<S: Store> Service<S> {
     /// The token that `signed` is, or `None` if it is not live. It is live only if
     ///
     /// - one of the keys signed it, with the key's own algorithm;
@@ -38,15 +38,14 @@ impl<P: Ports> Service<P> {
         let Some(user) = self.config.users.named(&claims.username) else {
             return Ok(None);
         };
-        let ledger = self.store.load(user).await?;
-        let Some(token) = ledger.find(claims.jwt_token_id) else {
+        let Some(token) = self.store.find(user, claims.jwt_token_id).await? else {
             return Ok(None);
         };
-        if Claims::new(user, token) != claims {
+        if Claims::new(user, &token) != claims {
             return Ok(None);
         }
         // It may have expired while the store was read.
-        let status = TokenStatus::at(self.now(), token.clone());
+        let status = TokenStatus::at(self.now(), token);
         Ok((!status.is_expired()).then(|| LiveToken {
             user: user.clone(),
             status,
