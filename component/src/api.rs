@@ -27,7 +27,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use crate::audit::{self, Event, Origin};
 use crate::auth::{Authentication, SignIn};
 use crate::config::ConfigError;
-use crate::service::Service;
+use crate::service::{Listing, Permit, Service};
 use crate::store::Store;
 use crate::token::{TokenId, Username};
 
@@ -46,6 +46,8 @@ pub struct Handled {
     pub audit_line: Option<String>,
     /// A line that the log should have and the client should not.
     pub log_line: Option<String>,
+    /// To be kept until the response is sent.
+    pub permit: Option<Permit>,
 }
 
 /// Answers `request`. `service` is an error if the configuration cannot work.
@@ -56,18 +58,25 @@ pub async fn handle<S: Store>(
     let trusted = service.ok().and_then(Service::client_address_header);
     let client = headers::client_address(request.headers(), trusted).map(str::to_owned);
     let request_id = request.headers().get(headers::REQUEST_ID).cloned();
-    let (response, event, log_line) = match answer(service, client.as_deref(), request).await {
-        Ok(Answer { response, event }) => (response, event, None),
-        Err(error) => (error.response(), error.event(), error.log_line()),
+    let (answer, log_line) = match answer(service, client.as_deref(), request).await {
+        Ok(answer) => (answer, None),
+        Err(error) => {
+            let answer = Answer {
+                event: error.event(),
+                ..error.response().into()
+            };
+            (answer, error.log_line())
+        }
     };
     let line = |event| {
         let origin = origin(client, request_id);
         Some(audit::line(&event, service.ok()?.now(), &origin))
     };
     Handled {
-        response,
-        audit_line: event.and_then(line),
+        response: answer.response,
+        audit_line: answer.event.and_then(line),
         log_line,
+        permit: answer.permit,
     }
 }
 
@@ -75,13 +84,14 @@ pub async fn handle<S: Store>(
 struct Answer {
     response: Response<Bytes>,
     event: Option<Event>,
+    permit: Option<Permit>,
 }
 
 impl Answer {
     fn new(response: Response<Bytes>, event: Event) -> Self {
         Self {
-            response,
             event: Some(event),
+            ..response.into()
         }
     }
 }
@@ -91,6 +101,7 @@ impl From<Response<Bytes>> for Answer {
         Self {
             response,
             event: None,
+            permit: None,
         }
     }
 }
@@ -138,8 +149,11 @@ async fn perform<S: Store>(
     let headers = &parts.headers;
     Ok(match action {
         ManagedAction::List => {
-            let tokens = service.list(&user).await?;
-            response::json(StatusCode::OK, &Listed::new(&tokens)).into()
+            let Listing { tokens, permit } = service.list(&user).await?;
+            Answer {
+                permit: Some(permit),
+                ..response::json(StatusCode::OK, &Listed::new(&tokens)).into()
+            }
         }
         ManagedAction::Create => {
             let wanted = creation::read(headers, body).await?;
@@ -170,7 +184,10 @@ async fn perform<S: Store>(
             };
             let response = response::json(StatusCode::OK, &body);
             let event = (deleted > 0).then_some(Event::AllTokensRevoked(user, deleted));
-            Answer { response, event }
+            Answer {
+                event,
+                ..response.into()
+            }
         }
         ManagedAction::Rotate => {
             let rotation = rotation::read(headers, body).await?;

@@ -1,7 +1,9 @@
 //! The use cases: issue, list, show, verify, rotate and revoke tokens.
 
+mod admission;
 mod issue;
 mod rotate;
+mod signatures;
 mod verify;
 
 use std::cell::{OnceCell, RefCell};
@@ -18,7 +20,10 @@ use crate::ports::{Clock, Random};
 use crate::store::{KeyValueError, Ports, Store, StoreError};
 use crate::token::{Timestamp, Token, TokenId, Username};
 
+use admission::Admission;
+pub use admission::Permit;
 pub use rotate::Rotation;
+use signatures::Signatures;
 pub use verify::LiveToken;
 
 /// How often a store is written to at most, to see whether it takes writes.
@@ -29,6 +34,8 @@ const WRITE_CHECK_PERIOD: Duration = Duration::from_secs(2);
 pub struct Service<S> {
     config: Config,
     authenticator: Authenticator,
+    admission: Admission,
+    signatures: Signatures,
     store: S,
     /// The key in the store, if none is configured; read when first needed.
     stored_keys: OnceCell<KeySet>,
@@ -57,6 +64,15 @@ impl TokenStatus {
     pub fn is_expired(&self) -> bool {
         self.remaining.is_zero()
     }
+}
+
+/// The tokens of a user.
+#[derive(Debug)]
+pub struct Listing {
+    /// Newest first.
+    pub tokens: Vec<TokenStatus>,
+    /// To be kept as long as the answer is in memory.
+    pub permit: Permit,
 }
 
 /// A new token. Its signed form exists nowhere else.
@@ -90,6 +106,8 @@ impl<S: Store> Service<S> {
     /// The service of `config` over this store.
     pub fn new(config: Config, store: S) -> Self {
         Self {
+            admission: Admission::new(config.max_tokens_per_user),
+            signatures: Signatures::default(),
             authenticator: Authenticator::new(config.users.clone(), store.ports().random()),
             store,
             stored_keys: OnceCell::new(),
@@ -119,6 +137,11 @@ impl<S: Store> Service<S> {
             .await
     }
 
+    async fn admit(&self, changes: Option<&Username>) -> Permit {
+        let clock = self.store.ports().clock();
+        self.admission.admit(changes, clock).await
+    }
+
     /// The header in which a proxy gives the client's address, if one is trusted.
     pub fn client_address_header(&self) -> Option<&HeaderName> {
         self.config.client_address_header.as_ref()
@@ -134,17 +157,19 @@ impl<S: Store> Service<S> {
     /// # Errors
     ///
     /// [`ServiceError::NoTokens`], [`ServiceError::Store`].
-    pub async fn list(&self, user: &Username) -> Result<Vec<TokenStatus>, ServiceError> {
+    pub async fn list(&self, user: &Username) -> Result<Listing, ServiceError> {
+        let permit = self.admit(None).await;
         let mut ledger = self.store.load(user).await?;
         let now = self.now();
         ledger.expire(now, self.config.expired_retention);
         if ledger.tokens().is_empty() {
             return Err(ServiceError::NoTokens);
         }
-        Ok(ledger
-            .into_tokens()
-            .map(|token| TokenStatus::at(now, token))
-            .collect())
+        let tokens = ledger.into_tokens();
+        Ok(Listing {
+            tokens: tokens.map(|token| TokenStatus::at(now, token)).collect(),
+            permit,
+        })
     }
 
     /// One token of `user`.
@@ -153,6 +178,7 @@ impl<S: Store> Service<S> {
     ///
     /// [`LedgerError::NoSuchToken`], [`ServiceError::Store`].
     pub async fn show(&self, user: &Username, id: TokenId) -> Result<TokenStatus, ServiceError> {
+        let _permit = self.admit(None).await;
         let mut ledger = self.store.load(user).await?;
         let now = self.now();
         ledger.expire(now, self.config.expired_retention);
@@ -166,6 +192,7 @@ impl<S: Store> Service<S> {
     ///
     /// [`LedgerError::NoSuchToken`]; [`ServiceError::Store`], after which the token may be revoked.
     pub async fn revoke(&self, user: &Username, id: TokenId) -> Result<(), ServiceError> {
+        let _permit = self.admit(Some(user)).await;
         let now = self.now();
         self.store
             .change(user, |ledger| {
@@ -182,6 +209,7 @@ impl<S: Store> Service<S> {
     ///
     /// [`StoreError`], after which they may be revoked.
     pub async fn revoke_all(&self, user: &Username) -> Result<usize, StoreError> {
+        let _permit = self.admit(Some(user)).await;
         let now = self.now();
         let change = self.store.change(user, |ledger| {
             ledger.expire(now, self.config.expired_retention);
@@ -203,6 +231,7 @@ impl<S: Store> Service<S> {
         let Some(live) = self.verify(signed).await? else {
             return Ok(None);
         };
+        let _permit = self.admit(Some(&live.user)).await;
         let id = live.status.token.id;
         let change = self
             .store

@@ -180,8 +180,9 @@ impl Fixture {
     }
 
     pub(crate) async fn list(&self, user: &str) -> Result<Vec<String>, ServiceError> {
-        let tokens = self.service.list(&user.parse().unwrap()).await?;
-        Ok(tokens
+        let listing = self.service.list(&user.parse().unwrap()).await?;
+        Ok(listing
+            .tokens
             .iter()
             .map(|status| status.token.description.as_str().to_owned())
             .collect())

@@ -36,6 +36,11 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0)
     }
 
+    /// The time `later` than this one.
+    pub fn plus(self, later: Duration) -> Self {
+        Self(self.0.saturating_add(later))
+    }
+
     /// The time until second `secs` of the epoch, zero once it has come.
     pub const fn until_secs(self, secs: u64) -> Duration {
         Duration::from_secs(secs).saturating_sub(self.0)

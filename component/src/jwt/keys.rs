@@ -70,15 +70,25 @@ impl KeySet {
         }
     }
 
-    /// The keys that may have signed a token with this header. A token without `kid` was signed when there was one key.
+    /// The keys that may have signed a token with this header. A token without `kid` was signed when there was one key, and
+    /// that was symmetric.
     pub(super) fn candidates(
         &self,
         algorithm: &str,
         id: Option<&str>,
     ) -> impl Iterator<Item = &Key> {
         self.keys.iter().filter(move |key| {
-            key.algorithm.name() == algorithm && (id.is_none() || key.id.as_deref() == id)
+            let named = match id {
+                Some(_) => key.id.as_deref() == id,
+                None => key.public.is_none(),
+            };
+            key.algorithm.name() == algorithm && named
         })
+    }
+
+    /// Whether verifying takes so long that forgeries could slow others: not by symmetric keys alone.
+    pub fn is_costly(&self) -> bool {
+        self.keys.iter().any(|key| key.public.is_some())
     }
 
     /// The public keys: empty where all keys are symmetric.

@@ -32,6 +32,7 @@ impl<S: Store> Service<S> {
         let lifetime = lifetime.at_most(self.config.max_token_life)?;
         // Before the ledger changes: a token that we cannot sign must not be listed.
         let keys = self.keys().await?;
+        let _permit = self.admit(Some(user)).await;
         let now = self.now();
         let token = Token {
             id: self.new_id(),

@@ -32,6 +32,7 @@ impl<S: Store> Service<S> {
     ) -> Result<Issued, ServiceError> {
         // Before the ledger changes: a token that we cannot sign must not be listed.
         let keys = self.keys().await?;
+        let _permit = self.admit(Some(user)).await;
         let now = self.now();
         let issued_at = now.as_secs();
         let new_id = self.new_id();

@@ -2,7 +2,7 @@
 
 use super::{Service, TokenStatus};
 use crate::jwt::Claims;
-use crate::store::{Store, StoreError};
+use crate::store::{Ports, Store, StoreError};
 use crate::token::Username;
 
 /// A token that is live.
@@ -32,12 +32,14 @@ impl<S: Store> Service<S> {
         let Some(keys) = self.present_keys().await? else {
             return Ok(None);
         };
-        let Ok(claims) = keys.verify(signed, self.now()) else {
+        let clock = self.store.ports().clock();
+        let Ok(claims) = self.signatures.verify(keys, signed, clock).await else {
             return Ok(None);
         };
         let Some(user) = self.config.users.named(&claims.username) else {
             return Ok(None);
         };
+        let _permit = self.admit(None).await;
         let Some(token) = self.store.find(user, claims.jwt_token_id).await? else {
             return Ok(None);
         };

@@ -51,7 +51,7 @@ impl Guest for Component {
         if let Some(line) = handled.audit_line {
             let _ = writeln!(std::io::stdout(), "{line}");
         }
-        http::response(handled.response)
+        http::response(handled.response, handled.permit)
     }
 }
 
