@@ -1,6 +1,6 @@
 //! The HTTP interface: requests in, responses out, nothing of Wasm.
 //!
-//! The order of checks: route, method, configuration, authentication, media type, size, JSON, fields, state of the
+//! The order of checks: route, method, configuration, authentication, origin, media type, size, JSON, fields, state of the
 //! ledger. Only the user or the bearer of a token learns anything about it.
 
 mod bearer;
@@ -8,6 +8,7 @@ mod body;
 mod condition;
 mod content;
 mod creation;
+mod cross_site;
 mod document;
 mod error;
 mod fields;
@@ -117,7 +118,11 @@ async fn answer<P: Ports>(
     let authorization = request.headers().get_all(header::AUTHORIZATION);
     let sign_in = SignIn::parse(authorization.iter().map(HeaderValue::as_bytes));
     match service.authenticate(sign_in).await {
-        Authentication::Valid(user) => perform(service, action, route, user, request).await,
+        Authentication::Valid(user) => {
+            // Not before: a host takes this refusal as proof of the credentials.
+            cross_site::check(Action::Managed(action), request.headers())?;
+            perform(service, action, route, user, request).await
+        }
         Authentication::Absent => Err(ApiError::Unauthorized),
         Authentication::Failed(user) => Err(ApiError::SignInFailed(user)),
         Authentication::Throttled { user, retry_after } => {

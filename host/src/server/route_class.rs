@@ -1,6 +1,7 @@
 //! What the host has to know of a request's route, and of the status of its answer.
 
-use http::{Method, StatusCode, Uri};
+use http::header::WWW_AUTHENTICATE;
+use http::{HeaderMap, Method, StatusCode, Uri};
 use latchkey_component::api::route::{Action, Route};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +35,12 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
-    /// The component verifies credentials before it looks at the rest of a request: any other refusal means they are good.
-    pub(super) fn of(status: StatusCode) -> Self {
+    /// The component verifies credentials before it looks at the rest of a request: any other refusal means they are good,
+    /// and so does a 429 that is not about signing in, which asks for no credentials.
+    pub(super) fn of(status: StatusCode, headers: &HeaderMap) -> Self {
         match status.as_u16() {
-            401 | 429 => Self::Refused,
+            401 => Self::Refused,
+            429 if headers.contains_key(WWW_AUTHENTICATE) => Self::Refused,
             200..500 => Self::Accepted,
             _ => Self::Unknown,
         }
@@ -46,6 +49,8 @@ impl Verdict {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]
@@ -85,18 +90,23 @@ mod tests {
 
     #[test]
     fn answers_tell_whether_credentials_are_good() {
-        for (status, expected) in [
-            (200, Verdict::Accepted),
-            (201, Verdict::Accepted),
-            (404, Verdict::Accepted),
-            (415, Verdict::Accepted),
-            (401, Verdict::Refused),
-            (429, Verdict::Refused),
-            (500, Verdict::Unknown),
-            (503, Verdict::Unknown),
+        let basic = HeaderValue::from_static("Basic");
+        let challenge = HeaderMap::from_iter([(WWW_AUTHENTICATE, basic)]);
+        let nothing = HeaderMap::new();
+        for (status, headers, expected) in [
+            (200, &nothing, Verdict::Accepted),
+            (201, &nothing, Verdict::Accepted),
+            (404, &nothing, Verdict::Accepted),
+            (415, &nothing, Verdict::Accepted),
+            (401, &challenge, Verdict::Refused),
+            // Too many attempts, and too many idempotency keys.
+            (429, &challenge, Verdict::Refused),
+            (429, &nothing, Verdict::Accepted),
+            (500, &nothing, Verdict::Unknown),
+            (503, &nothing, Verdict::Unknown),
         ] {
             let status = StatusCode::from_u16(status).expect("a status");
-            assert_eq!(Verdict::of(status), expected, "{status}");
+            assert_eq!(Verdict::of(status, headers), expected, "{status}");
         }
     }
 }
