@@ -157,6 +157,15 @@ fn a_line_for_an_auditor_of_each_change_and_each_failure() {
     let (audit, _) = audited(user.delete(&rotated.text("jwt_token_id")).expect(200));
     assert_eq!(audit["audit"], "token_revoked");
 
+    // What a description would do to the terminal of a reader is escaped.
+    let created = user
+        .create("code\u{202e}exe\u{200b}\u{2066}", 360)
+        .expect(201);
+    assert!(created.body.contains('\u{202e}'));
+    let raw = server.stderr_line();
+    assert!(raw.contains(r"code\u202eexe\u200b\u2066"), "{raw}");
+    line(&server);
+
     let failed = server.named(&user.name, "wrong-secret").list();
     let (audit, _) = audited(failed.expect(401));
     assert_eq!(

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use latchkey_component::jwt::{self, KeySet, KeySetError, PrivateJwk};
 use latchkey_component::ports::Random;
 use latchkey_component::secret::Secret;
+use latchkey_component::text;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -56,11 +57,20 @@ impl JwkSet {
 
     /// Reads what the server takes as `signing_keys`, a JWK Set or an HS256 secret, and puts a new key first: for this
     /// algorithm, or else for that of the present first key.
+    ///
+    /// Of secrets it takes those of one word only: any other file is more likely to be something else.
     pub fn rotated(text: &str, algorithm: Option<KeyAlgorithm>) -> Result<Self, KeySetError> {
+        let text = text::trim(text);
         let present = text.parse::<KeySet>()?.algorithm();
-        let mut set: Self = serde_json::from_str(text).unwrap_or_else(|_| Self {
-            keys: vec![PrivateJwk::from_secret(text.trim().as_bytes()).expose()],
-        });
+        let mut set = match serde_json::from_str(text) {
+            Ok(set) => set,
+            Err(_) if text.contains(char::is_whitespace) => {
+                return Err(KeySetError::LooksLike("a text of several words"));
+            }
+            Err(_) => Self {
+                keys: vec![PrivateJwk::from_secret(text.as_bytes()).expose()],
+            },
+        };
         let algorithm = algorithm.map_or(present, Into::into);
         set.keys.insert(0, generate(algorithm));
         Ok(set)
@@ -110,7 +120,8 @@ mod tests {
         for algorithm in ALL {
             let set = JwkSet::generate(algorithm);
             let before = keys(&set);
-            let set = JwkSet::rotated(set.to_text().expose(), None).expect("rotated");
+            let text = format!("\u{feff}{}", set.to_text().expose());
+            let set = JwkSet::rotated(&text, None).expect("rotated");
             let after = keys(&set);
             assert_eq!(after[1..], before);
             assert_eq!(after[0]["alg"], before[0]["alg"]);
@@ -126,6 +137,10 @@ mod tests {
         for (secret, k) in [
             (
                 " 0123456789abcdef0123456789abcdef\n",
+                "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY",
+            ),
+            (
+                "\u{feff}0123456789abcdef0123456789abcdef\r\n",
                 "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY",
             ),
             (
@@ -158,5 +173,8 @@ mod tests {
             assert!(text.parse::<KeySet>().is_err(), "{text}");
             assert!(JwkSet::rotated(text, None).is_err(), "{text}");
         }
+        // The server takes this, but a file of it may be anything.
+        let words = "milk, eggs, bread, butter, cheese, apples";
+        assert!(JwkSet::rotated(words, None).is_err());
     }
 }

@@ -53,12 +53,12 @@ pub struct Api {
 
 impl Api {
     /// Sends nothing yet.
-    pub fn new(address: Address, credentials: &Credentials) -> Self {
-        Self {
-            transport: Transport::new(&address, credentials),
+    pub fn new(address: Address, credentials: &Credentials) -> Result<Self, ClientError> {
+        Ok(Self {
+            transport: Transport::new(&address, credentials)?,
             user: visible(credentials.name.as_str()),
             address,
-        }
+        })
     }
 
     pub fn list(&self) -> Reply<List> {
