@@ -90,7 +90,7 @@ fn what_cannot_be_done_is_one_line() {
             "pem",
             "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA\n-----END PRIVATE KEY-----\n",
         ),
-        ("notes", "milk, eggs, bread, butter, cheese, apples\n"),
+        ("notes", "milk, eggs, bread,\nbutter, cheese, apples\n"),
         ("script", "export PATH=~/bin:$PATH\nexport EDITOR=vi\n"),
         (
             "users",
@@ -102,7 +102,7 @@ fn what_cannot_be_done_is_one_line() {
     }
     for (args, code, says) in [
         (&["--rotate", &path("pem")][..], 1, "a PEM"),
-        (&["--rotate", &path("notes")], 1, "a text"),
+        (&["--rotate", &path("notes")], 1, "the text of a file"),
         (&["--rotate", &path("script")], 1, "the text of a file"),
         (&["--rotate", &path("users")], 1, "a password hash"),
         (&["--alg", "RS256"], 2, "RS256"),

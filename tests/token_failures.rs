@@ -188,7 +188,7 @@ fn the_proxy_is_that_of_curl() {
         cases.check(value, code, 2);
         cases.check(
             (value, &said),
-            said.starts_with("error: the proxy in all_proxy is"),
+            said.contains("error: the proxy in all_proxy is"),
             true,
         );
     }
