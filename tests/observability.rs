@@ -196,6 +196,41 @@ fn a_line_for_an_auditor_of_each_change_and_each_failure() {
     assert!(!rest.contains("wrong-secret") && !rest.contains(&token));
 }
 
+/// Who has used up the idempotency keys has signed in all the same.
+#[test]
+fn too_many_idempotency_keys_are_no_failure_to_sign_in() {
+    if !host_only("the log of a server") {
+        return;
+    }
+    let launch = Launch::new().env("RUST_LOG", "warn,latchkey::request=info");
+    let server = Server::start(launch.arg("--log-format").arg("json"));
+    let user = server.user();
+    let create = |number: usize| {
+        let body = json!({ "jwt_token_description": number.to_string(), "jwt_token_life": 360 });
+        let request = user.request("POST", TOKENS).json(body.to_string());
+        request
+            .header("idempotency-key", &format!("key-{number}"))
+            .send()
+    };
+    for number in 0..1_000 {
+        create(number).expect(201);
+        if number % 100 == 99 {
+            let all = user.request("DELETE", &format!("{TOKENS}?all=true"));
+            all.send().expect(200);
+        }
+    }
+    let refused = create(1_000).refused(429, "too_many_idempotency_keys");
+    let id = refused.header("x-request-id");
+    let mut lines = std::iter::repeat_with(|| line(&server));
+    let logged = lines
+        .find(|line| line["request_id"] == id)
+        .expect("its line");
+    assert_eq!(
+        members(&logged, ["status", "user"]),
+        json!([429, user.name])
+    );
+}
+
 #[test]
 fn what_is_not_asked_for_is_not_logged() {
     if !host_only("the log of a server") {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::content::{MAX_BYTES, MediaType};
+use super::headers::IDEMPOTENCY_RETRY_AFTER;
 use super::response;
 use crate::audit::Event;
 use crate::config::ConfigError;
@@ -272,8 +273,6 @@ impl ApiError {
             Self::Unauthorized | Self::SignInFailed(_) => challenge(headers, BASIC.to_owned()),
             Self::TooManyAttempts { retry_after, .. } => {
                 headers.insert(header::RETRY_AFTER, whole_seconds(*retry_after));
-                // Tells it from the other 429, for which the credentials were verified (RFC 9110, section 11.6.1).
-                challenge(headers, BASIC.to_owned());
             }
             Self::NoBearer => challenge(headers, BEARER.to_owned()),
             Self::MalformedBearer => {
@@ -287,7 +286,8 @@ impl ApiError {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Self::Service(Ledger(TooManyIdempotencyKeys)) => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("3600"));
+                let seconds = HeaderValue::from_static(IDEMPOTENCY_RETRY_AFTER);
+                headers.insert(header::RETRY_AFTER, seconds);
             }
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! Header names that Latchkey shares with its host.
+//! Headers that Latchkey shares with its host.
 
 /// The client's address, from Spin or the native host. If there are several values, the last is the host's.
 pub const CLIENT_ADDRESS: &str = "spin-client-addr";
@@ -14,3 +14,7 @@ pub const USER: &str = "x-latchkey-user";
 
 /// The id of the token that was verified.
 pub const TOKEN_ID: &str = "x-latchkey-token-id";
+
+/// The value of `Retry-After` in the one 429 that is not about signing in, in seconds. Nobody waits as long for the next
+/// attempt to sign in, so the host tells by it that the credentials are good.
+pub const IDEMPOTENCY_RETRY_AFTER: &str = "3600";

@@ -90,21 +90,20 @@ fn is_in_domain(host: &str, entry: &str) -> bool {
 
 fn is_in_network(address: IpAddr, entry: &str) -> bool {
     let (network, bits) = match entry.split_once('/') {
-        Some((network, bits)) => (network, bits.parse().ok()),
-        None => (entry, Some(128)),
+        Some((network, bits)) => (network, Some(bits)),
+        None => (entry, None),
     };
-    let (Ok(network), Some(bits)) = (network.trim_matches(['[', ']']).parse(), bits) else {
+    let Ok(network) = network.trim_matches(['[', ']']).parse() else {
         return false;
     };
-    let of = |bits: u32, width: u32, difference: u128| {
-        let ignored = width - bits.min(width);
-        difference.checked_shr(ignored).unwrap_or(0) == 0
+    let (width, difference) = match (address, network) {
+        (IpAddr::V4(one), IpAddr::V4(other)) => (32, u128::from(one.to_bits() ^ other.to_bits())),
+        (IpAddr::V6(one), IpAddr::V6(other)) => (128, one.to_bits() ^ other.to_bits()),
+        _ => return false,
     };
-    match (address, network) {
-        (IpAddr::V4(one), IpAddr::V4(other)) => {
-            of(bits, 32, (one.to_bits() ^ other.to_bits()).into())
-        }
-        (IpAddr::V6(one), IpAddr::V6(other)) => of(bits, 128, one.to_bits() ^ other.to_bits()),
+    match bits.map_or(Ok(width), str::parse) {
+        Ok(0) => true,
+        Ok(bits) if bits <= width => difference >> (width - bits) == 0,
         _ => false,
     }
 }
@@ -209,6 +208,8 @@ mod tests {
             ("10.1.2.3", "10.1.2.3", true),
             ("10.1.2.3", "10.1.2.3/32", true),
             ("10.1.2.3", "10.0.0.0/x", false),
+            ("10.1.2.3", "10.1.2.3/33", false),
+            ("10.1.2.3", "10.1.2.3/-1", false),
             ("10.1.2.3", "2.3", false),
             ("10.1.2.3", "0.0.0.0/0", true),
             ("[2001:db8::1]", "2001:db8::/32", true),
