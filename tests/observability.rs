@@ -157,6 +157,18 @@ fn a_line_for_an_auditor_of_each_change_and_each_failure() {
     let (audit, _) = audited(user.delete(&rotated.text("jwt_token_id")).expect(200));
     assert_eq!(audit["audit"], "token_revoked");
 
+    // What a description would do to the terminal of a reader is escaped.
+    let created = user
+        .create("code\u{202e}exe\u{200b}\u{2066}", 360)
+        .expect(201);
+    assert!(created.body.contains('\u{202e}'));
+    // One is the line of the request; which comes first is open.
+    let raw = server.stderr_line() + &server.stderr_line();
+    assert!(
+        raw.contains(r"code\u202eexe\u200b\u2066") && !raw.contains('\u{202e}'),
+        "{raw}"
+    );
+
     let failed = server.named(&user.name, "wrong-secret").list();
     let (audit, _) = audited(failed.expect(401));
     assert_eq!(
@@ -182,6 +194,41 @@ fn a_line_for_an_auditor_of_each_change_and_each_failure() {
 
     let rest = rest(&server);
     assert!(!rest.contains("wrong-secret") && !rest.contains(&token));
+}
+
+/// Who has used up the idempotency keys has signed in all the same.
+#[test]
+fn too_many_idempotency_keys_are_no_failure_to_sign_in() {
+    if !host_only("the log of a server") {
+        return;
+    }
+    let launch = Launch::new().env("RUST_LOG", "warn,latchkey::request=info");
+    let server = Server::start(launch.arg("--log-format").arg("json"));
+    let user = server.user();
+    let create = |number: usize| {
+        let body = json!({ "jwt_token_description": number.to_string(), "jwt_token_life": 360 });
+        let request = user.request("POST", TOKENS).json(body.to_string());
+        request
+            .header("idempotency-key", &format!("key-{number}"))
+            .send()
+    };
+    for number in 0..1_000 {
+        create(number).expect(201);
+        if number % 100 == 99 {
+            let all = user.request("DELETE", &format!("{TOKENS}?all=true"));
+            all.send().expect(200);
+        }
+    }
+    let refused = create(1_000).refused(429, "too_many_idempotency_keys");
+    let id = refused.header("x-request-id");
+    let mut lines = std::iter::repeat_with(|| line(&server));
+    let logged = lines
+        .find(|line| line["request_id"] == id)
+        .expect("its line");
+    assert_eq!(
+        members(&logged, ["status", "user"]),
+        json!([429, user.name])
+    );
 }
 
 #[test]

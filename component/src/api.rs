@@ -1,6 +1,6 @@
 //! The HTTP interface: requests in, responses out, nothing of Wasm.
 //!
-//! The order of checks: route, method, configuration, authentication, media type, size, JSON, fields, state of the
+//! The order of checks: route, method, configuration, authentication, origin, media type, size, JSON, fields, state of the
 //! ledger. Only the user or the bearer of a token learns anything about it.
 
 mod bearer;
@@ -8,6 +8,7 @@ mod body;
 mod condition;
 mod content;
 mod creation;
+mod cross_site;
 mod document;
 mod error;
 mod fields;
@@ -129,7 +130,11 @@ async fn answer<S: Store>(
     let sign_in = SignIn::parse(authorization.iter().map(HeaderValue::as_bytes));
     let network = client.and_then(|client| client.parse().ok());
     match service.authenticate(sign_in, network).await? {
-        Authentication::Valid(user) => perform(service, action, route, user, request).await,
+        Authentication::Valid(user) => {
+            // Not before: a host takes this refusal as proof of the credentials.
+            cross_site::check(Action::Managed(action), request.headers())?;
+            perform(service, action, route, user, request).await
+        }
         Authentication::Absent => Err(ApiError::Unauthorized),
         Authentication::Failed(user) => Err(ApiError::SignInFailed(user)),
         Authentication::Throttled { user, retry_after } => {

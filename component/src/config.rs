@@ -8,6 +8,7 @@ use http::HeaderName;
 use crate::auth::{PasswordHash, Users};
 use crate::jwt::KeySet;
 use crate::lifetime::{Lifetime, LifetimeError};
+use crate::text;
 use crate::token::{Issuer, Username};
 
 /// The variables that the component reads.
@@ -73,14 +74,20 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Reads each variable by `variable`. One that is not set, or blank, has its default.
+    /// Reads each variable by `variable`, without the white space and the byte order mark around it. One that is not set,
+    /// or blank, has its default.
     pub fn from_variables(
         variable: impl Fn(&'static str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
-        let get = |name| variable(name).filter(|value| !value.trim().is_empty());
+        let get = |name| {
+            let value = variable(name)?;
+            let value = text::trim(&value);
+            (!value.is_empty()).then(|| value.to_owned())
+        };
         Ok(Self {
             users: parse_users(&get(USERS).ok_or(ConfigError::NoUsers)?)
-                .map_err(|problem| invalid(USERS, problem))?,
+                .map_err(|problem| invalid(USERS, problem))?
+                .ok_or(ConfigError::NoUsers)?,
             signing_keys: get(SIGNING_KEYS)
                 .map(|keys| keys.parse())
                 .transpose()
@@ -114,17 +121,26 @@ fn invalid(variable: &'static str, problem: impl ToString) -> ConfigError {
     }
 }
 
-/// Entries as in an htpasswd file, `name:hash`, separated by white space.
-///
-/// A problem names the entry by its number, and by its name unless that may be a password or a hash.
-fn parse_users(text: &str) -> Result<Users, String> {
+/// The entries of the variable `users`: as in an htpasswd file, separated by white space. An entry that begins with `#`
+/// is a comment, to the end of its line.
+pub fn user_entries(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().flat_map(|line| {
+        // Files that were joined may have a byte order mark in the middle.
+        let entries = text::without_byte_order_mark(line).split_whitespace();
+        entries.take_while(|entry| !entry.starts_with('#'))
+    })
+}
+
+/// `None` if there are no entries. A problem names the entry by its number, and by its name unless that may be a password
+/// or a hash.
+fn parse_users(text: &str) -> Result<Option<Users>, String> {
     let mut users: Vec<(Username, PasswordHash)> = Vec::new();
     let mut names = HashSet::new();
-    for (index, entry) in text.split_whitespace().enumerate() {
+    for (index, entry) in user_entries(text).enumerate() {
         let number = index + 1;
         let (name, hash) = entry
             .split_once(':')
-            .ok_or_else(|| format!("entry {number} is not `name:hash`"))?;
+            .ok_or_else(|| format!("entry {number} is not `name:hash`{}", file_hint(entry)))?;
         let user: Username = name
             .parse()
             .map_err(|error| format!("entry {number}: {error}"))?;
@@ -144,7 +160,15 @@ fn parse_users(text: &str) -> Result<Users, String> {
         }
         users.push((user, hash));
     }
-    Ok(Users::new(users))
+    Ok((!users.is_empty()).then(|| Users::new(users)))
+}
+
+/// What to say of a value that seems to name a file.
+fn file_hint(value: &str) -> &'static str {
+    match value.starts_with('@') {
+        true => "; it looks like the name of a file, which only --variable NAME=@FILE reads",
+        false => "",
+    }
 }
 
 fn parse_count(text: &str) -> Result<usize, String> {
@@ -167,6 +191,17 @@ fn parse_issuer(
     issuer: Option<String>,
     audience: Option<String>,
 ) -> Result<Option<Issuer>, ConfigError> {
+    // It becomes a claim as it is.
+    for (variable, value) in [(ISSUER, &issuer), (AUDIENCE, &audience)] {
+        let value = value.as_deref().unwrap_or_default();
+        if value.starts_with('@') {
+            let problem = format!("it cannot begin with @{}", file_hint(value));
+            return Err(invalid(variable, problem));
+        } else if value.contains(text::is_unsafe) {
+            let problem = "it has a line break, or another character that cannot be seen";
+            return Err(invalid(variable, problem));
+        }
+    }
     match (issuer, audience) {
         (Some(name), audience) => Ok(Some(Issuer { name, audience })),
         (None, Some(_)) => Err(invalid(

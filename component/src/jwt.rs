@@ -8,6 +8,7 @@ mod crypto;
 mod jwk;
 mod key;
 mod keys;
+mod lookalike;
 mod segment;
 
 use std::fmt;
@@ -20,6 +21,13 @@ pub use algorithm::KeyAlgorithm;
 pub use jwk::{PrivateJwk, PublicJwk};
 pub use key::KeyError;
 pub use keys::{KeySet, KeySetError, PublicKeySet};
+
+/// Whether `text` has the form of a token: three segments of base64url (RFC 7515, section 3.1).
+pub fn has_form(text: &str) -> bool {
+    let digit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let is_segment = |segment: &str| !segment.is_empty() && segment.bytes().all(digit);
+    text.split('.').count() == 3 && text.split('.').all(is_segment)
+}
 
 /// A token as its user gets it: a secret, shown once and stored nowhere.
 #[derive(Clone, PartialEq, Eq)]

@@ -14,6 +14,7 @@ use wasmtime::component::{Accessor, HasData};
 use crate::bindings::spin::variables::variables as wit;
 use crate::manifest::Manifest;
 use latchkey_component::secret::Secret;
+use latchkey_component::text::without_byte_order_mark;
 
 /// The prefix of the environment variables that set variables.
 const ENVIRONMENT_PREFIX: &str = "SPIN_VARIABLE_";
@@ -55,7 +56,7 @@ pub enum VariableError {
 pub enum Assignment {
     /// `NAME=VALUE`
     Value(String, Secret),
-    /// `NAME=@FILE`: all of the file is the value, a newline at its end included, as Spin has it.
+    /// `NAME=@FILE`: all of the file is the value, a newline at its end included, as Spin has it, but not a byte order mark.
     File(String, PathBuf),
     /// `@FILE.json` or `@FILE.toml`: names and values.
     Map(PathBuf),
@@ -101,7 +102,8 @@ impl Assignment {
 }
 
 fn read(path: &Path) -> Result<String, VariableError> {
-    std::fs::read_to_string(path).map_err(|error| cannot_read(path, error))
+    let text = std::fs::read_to_string(path).map_err(|error| cannot_read(path, error))?;
+    Ok(without_byte_order_mark(&text).to_owned())
 }
 
 fn cannot_read(path: &Path, reason: impl ToString) -> VariableError {

@@ -37,3 +37,6 @@ pub(super) fn client_address<'a>(
 fn last(values: GetAll<'_, HeaderValue>) -> Option<&str> {
     values.into_iter().next_back()?.to_str().ok()
 }
+/// The value of `Retry-After` in the one 429 that is not about signing in, in seconds. Nobody waits as long for the next
+/// attempt to sign in, so the host tells by it that the credentials are good.
+pub const IDEMPOTENCY_RETRY_AFTER: &str = "3600";

@@ -83,6 +83,14 @@ impl Action {
     fn needs_all(self) -> bool {
         self == Managed(DeleteAll)
     }
+
+    /// Whether it changes which tokens there are.
+    pub(super) fn changes(self) -> bool {
+        matches!(
+            self,
+            Managed(Create | Delete | DeleteAll | Rotate) | Open(Revoke)
+        )
+    }
 }
 
 /// What everybody may ask. To ask about a token takes the token itself.

@@ -71,5 +71,13 @@ async fn send<S: Store>(
         body: serde_json::from_slice(&body).unwrap_or_default(),
     };
     description::check(line, &answer);
+    if answer.header("content-type") == "application/json" && answer.status != 304 {
+        let origins = match path {
+            "/openapi.json" => "cross-origin",
+            _ => "same-origin",
+        };
+        let policy = answer.header("cross-origin-resource-policy");
+        assert_eq!(policy, origins, "{line}");
+    }
     answer
 }

@@ -10,8 +10,9 @@ use argon2::{Argon2, Params};
 use super::generated::{GeneratedHash, GeneratedPassword};
 use crate::secret::Secret;
 
-/// The most memory that one argon2id verification may take, in KiB: an instance must have it.
-const MAX_ARGON2_KIB: u32 = 128 * 1024;
+/// The most memory that one argon2id verification may take, in KiB: half of what the native host gives an instance, which
+/// needs the rest for requests, and for what allocations of this size leave unused.
+const MAX_ARGON2_KIB: u32 = 64 * 1024;
 
 /// The most work of one argon2id verification, in KiB times passes: some two seconds in Wasm.
 const MAX_ARGON2_WORK: u64 = 1024 * 1024;
@@ -95,6 +96,15 @@ impl fmt::Debug for PasswordHash {
 pub enum PasswordHashError {
     #[error("is not a password hash; write `$argon2id$...` or `$2b$...`, never a plain password")]
     Unknown,
+    #[error(
+        "is a hash of a kind that is not accepted; hash the password with argon2id or with bcrypt as `$2b$` or `$2y$`"
+    )]
+    OtherKind,
+    #[error(
+        "is a bcrypt hash of the kind `$2a$`, which some programs computed wrongly; if yours did not, and the password \
+         is ASCII, write `$2b$` for `$2a$`, or hash the password again"
+    )]
+    Bcrypt2a,
     #[error("is a malformed argon2id hash")]
     MalformedArgon2,
     #[error("asks for more memory or passes than one sign-in may take ({} MiB)", MAX_ARGON2_KIB / 1024)]
@@ -127,6 +137,11 @@ impl FromStr for PasswordHash {
             let hash = GeneratedHash::parse(digest);
             let hash = hash.ok_or(PasswordHashError::MalformedGenerated)?;
             Ok(Self(Kind::Generated(hash)))
+        } else if hash.starts_with("$2a$") {
+            Err(PasswordHashError::Bcrypt2a)
+        } else if hash.starts_with(['$', '{']) {
+            // As in /etc/shadow and htpasswd, and as LDAP writes them.
+            Err(PasswordHashError::OtherKind)
         } else {
             Err(PasswordHashError::Unknown)
         }

@@ -386,9 +386,14 @@ fn hashes_that_cannot_work_are_refused() {
         ("password", Unknown),
         (
             "$2a$10$abcdefghijklmnopqrstuuKOfpmNcAcCvAHpoXFPQ1z3l6JKsDIt2",
-            Unknown,
+            Bcrypt2a,
         ),
-        ("$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0$aGFzaA", Unknown),
+        (
+            "$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0$aGFzaA",
+            OtherKind,
+        ),
+        ("$6$salt$hash", OtherKind),
+        ("{SSHA}hash", OtherKind),
         ("$argon2id$", MalformedArgon2),
         (
             "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0",
@@ -396,6 +401,7 @@ fn hashes_that_cannot_work_are_refused() {
         ),
         (short.trim_end_matches('$'), MalformedArgon2),
         (&good.replace("m=8", "m=1048576"), Argon2TooCostly),
+        (&good.replace("m=8", "m=131072"), Argon2TooCostly),
         (&good.replace("m=8,t=1", "m=65536,t=100"), Argon2TooCostly),
         (&good.replace("m=8", "m=7"), MalformedArgon2),
         ("$2b$", MalformedBcrypt),

@@ -12,6 +12,8 @@ use sha2::{Digest, Sha256};
 use super::algorithm::KeyAlgorithm;
 use super::jwk::PublicJwk;
 use super::key::{self, Key, KeyError, MIN_SECRET_BYTES, SigningKey};
+use super::lookalike;
+use crate::text;
 
 /// The keys: the first signs, all verify. There is at least one.
 #[derive(Clone)]
@@ -119,6 +121,8 @@ pub enum KeySetError {
     ShortSecret,
     #[error("is not a JWK Set (RFC 7517, section 5)")]
     Malformed,
+    #[error("is neither a JWK Set nor an HS256 secret: it looks like {0}")]
+    LooksLike(&'static str),
     #[error("the JWK Set has no keys")]
     Empty,
     #[error("key {0}: {1}")]
@@ -134,14 +138,14 @@ impl FromStr for KeySet {
     type Err = KeySetError;
 
     /// Parses the variable `signing_keys`: a JWK Set if it begins with a brace, else an HS256 secret: the bytes of the text
-    /// without white space around it. Refuses PEM and JSON arrays.
+    /// without what [`text::trim`] removes. Refuses what looks like something else.
     fn from_str(text: &str) -> Result<Self, KeySetError> {
-        let text = text.trim();
-        if text.starts_with('[') || text.starts_with("-----BEGIN") {
-            return Err(KeySetError::Malformed);
-        }
+        let text = text::trim(text);
         if !text.starts_with('{') {
-            return Self::from_secret(text.as_bytes());
+            return match lookalike::of(text) {
+                Some(other) => Err(KeySetError::LooksLike(other)),
+                None => Self::from_secret(text.as_bytes()),
+            };
         }
         let set: JwkSet = serde_json::from_str(text).map_err(|_| KeySetError::Malformed)?;
         let mut signing = None;

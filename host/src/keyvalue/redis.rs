@@ -47,6 +47,16 @@ pub(super) struct Redis {
 
 /// Fails if `url` cannot be parsed.
 pub(super) fn check_url(url: &str) -> Result<Client, StoreError> {
+    // Behind the host there is no @: it was a password that such a character ended, and the host may be another.
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    if rest
+        .split_once(['#', '/', '?'])
+        .is_some_and(|(_, behind)| behind.contains('@'))
+    {
+        return Err(StoreError::Url(
+            "the user and the password of a Redis URL must be percent-encoded: write # as %23, / as %2F, ? as %3F, @ as %40",
+        ));
+    }
     Client::open(url).map_err(|_| {
         StoreError::Url("the Redis URL is not redis[s]://[user:password@]host[:port][/database]")
     })

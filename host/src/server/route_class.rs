@@ -1,6 +1,8 @@
 //! What the host has to know of a request's route, and of the status of its answer.
 
-use http::{Method, StatusCode, Uri};
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, Method, StatusCode, Uri};
+use latchkey_component::api::headers::IDEMPOTENCY_RETRY_AFTER;
 use latchkey_component::api::route::{Action, Route};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +36,12 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
-    /// The component verifies credentials before it looks at the rest of a request: any other refusal means they are good.
-    pub(super) fn of(status: StatusCode) -> Self {
+    /// The component verifies credentials before it looks at the rest of a request: any other refusal means they are good,
+    /// and so does the 429 that is not about signing in.
+    pub(super) fn of(status: StatusCode, headers: &HeaderMap) -> Self {
+        let is_retry_after = |seconds| headers.get(RETRY_AFTER).is_some_and(|v| v == seconds);
         match status.as_u16() {
+            429 if is_retry_after(IDEMPOTENCY_RETRY_AFTER) => Self::Accepted,
             401 | 429 => Self::Refused,
             200..500 => Self::Accepted,
             _ => Self::Unknown,
@@ -46,6 +51,8 @@ impl Verdict {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]
@@ -85,18 +92,24 @@ mod tests {
 
     #[test]
     fn answers_tell_whether_credentials_are_good() {
-        for (status, expected) in [
-            (200, Verdict::Accepted),
-            (201, Verdict::Accepted),
-            (404, Verdict::Accepted),
-            (415, Verdict::Accepted),
-            (401, Verdict::Refused),
-            (429, Verdict::Refused),
-            (500, Verdict::Unknown),
-            (503, Verdict::Unknown),
+        let after = |value| HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]);
+        let (nothing, soon) = (HeaderMap::new(), after("300"));
+        let later = after(IDEMPOTENCY_RETRY_AFTER);
+        for (status, headers, expected) in [
+            (200, &nothing, Verdict::Accepted),
+            (201, &nothing, Verdict::Accepted),
+            (404, &nothing, Verdict::Accepted),
+            (415, &nothing, Verdict::Accepted),
+            (401, &nothing, Verdict::Refused),
+            // Too many attempts, and too many idempotency keys.
+            (429, &soon, Verdict::Refused),
+            (429, &nothing, Verdict::Refused),
+            (429, &later, Verdict::Accepted),
+            (500, &nothing, Verdict::Unknown),
+            (503, &nothing, Verdict::Unknown),
         ] {
             let status = StatusCode::from_u16(status).expect("a status");
-            assert_eq!(Verdict::of(status), expected, "{status}");
+            assert_eq!(Verdict::of(status, headers), expected, "{status}");
         }
     }
 }

@@ -70,9 +70,9 @@ fn files() {
         path.display().to_string()
     };
     let given = [
-        format!("a=@{}", file("a.txt", "from a file\n")),
-        format!("@{}", file("b.json", r#"{"b": "from JSON"}"#)),
-        format!("@{}", file("c.toml", "c = 'from TOML'")),
+        format!("a=@{}", file("a.txt", "\u{feff}from a file\n")),
+        format!("@{}", file("b.json", "\u{feff}{\"b\": \"from JSON\"}")),
+        format!("@{}", file("c.toml", "\u{feff}c = 'from TOML'")),
     ]
     .map(|argument| argument.parse().unwrap());
     let manifest = manifest(

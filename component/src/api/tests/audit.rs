@@ -105,6 +105,9 @@ async fn failures_to_sign_in_are_written_down_without_what_was_typed() {
     ];
     let answer = fixture.send("GET /v1alpha/token", &headers, "").await;
     assert_eq!(answer.status, 429);
+    let retry_after: u64 = answer.header("retry-after").parse().unwrap();
+    let idempotency: u64 = headers::IDEMPOTENCY_RETRY_AFTER.parse().unwrap();
+    assert!(retry_after < idempotency);
     assert_eq!(answer.audit["audit"], "sign_in_throttled");
     assert_eq!(answer.audit["user"], "ada");
     assert_eq!(answer.audit["client"], "192.0.2.1:4711");
