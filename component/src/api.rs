@@ -32,6 +32,7 @@ use crate::store::Ports;
 use crate::token::{TokenId, Username};
 
 pub use body::{BodyError, RequestBody};
+pub use content::MAX_BYTES;
 
 use error::ApiError;
 use response::{AllDeleted, Listed, Shown};

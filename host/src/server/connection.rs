@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{EXPECT, HOST};
+use http::header::HOST;
+use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderName, HeaderValue, Request, Uri};
-use http_body::Body;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -17,10 +17,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use latchkey_component::api::headers;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use wasmtime_wasi_http::WasiBody;
 
-use super::answer::Answer;
-use super::body::Drained;
+use super::activity::Activity;
+use super::answer::{Answer, Failure};
+use super::body::{Drained, Unsent};
 use super::dispatch::Dispatcher;
 use super::limits::Limits;
 use super::observation::Observation;
@@ -42,12 +42,14 @@ pub(super) struct Shared {
     pub(super) metrics: Option<Arc<Metrics>>,
 }
 
-/// Serves one connection until the client closes it; after a shutdown has begun, until the request in flight is answered.
+/// Serves one connection until the client closes it, or until the listener does for want of room; after a shutdown has begun,
+/// until the request in flight is answered.
 pub(super) async fn serve(
     shared: Arc<Shared>,
     worker: usize,
     stream: std::net::TcpStream,
     client: SocketAddr,
+    activity: Arc<Activity>,
     mut shutdown: watch::Receiver<bool>,
 ) {
     let stream = match TcpStream::from_std(stream) {
@@ -61,8 +63,11 @@ pub(super) async fn serve(
     let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(shared.limits.write_time));
     let local = stream.local_addr().ok();
     let service = service_fn(|request| {
-        let shared = shared.clone();
-        async move { Ok::<_, Infallible>(respond(&shared, worker, request, client, local).await) }
+        let (shared, activity) = (shared.clone(), activity.clone());
+        async move {
+            let answer = respond(&shared, worker, request, client, local, &activity);
+            Ok::<_, Infallible>(answer.await)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -75,6 +80,7 @@ pub(super) async fn serve(
     let shutdown_begun = async { drop(shutdown.wait_for(|begun| *begun).await) };
     let result = tokio::select! {
         result = connection.as_mut() => result,
+        () = activity.closed() => return,
         () = shutdown_begun => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -91,34 +97,40 @@ async fn respond(
     mut request: Request<Incoming>,
     client: SocketAddr,
     local: Option<SocketAddr>,
+    activity: &Activity,
 ) -> Answer {
     let observation = Observation::begin(&mut request, client, shared.metrics.clone());
-    let request = prepare(request, client, local, shared.limits.body_time);
-    let credentials = observation.credentials.as_ref();
-    let answer = shared.dispatcher.dispatch(worker, credentials, request);
-    let mut response = match answer.await {
-        Ok(answer) => answer,
-        Err(failure) => failure.response(),
+    let (mut head, body) = request.into_parts();
+    let body = Drained::new(body, &head.headers, shared.limits.body_time);
+    prepare(&mut head, client, local);
+    let dispatch = async |head, body| {
+        let _busy = activity.busy().await;
+        let request = Request::from_parts(head, body);
+        let credentials = observation.credentials.as_ref();
+        shared
+            .dispatcher
+            .dispatch(worker, credentials, request)
+            .await
     };
+    let answer = if !observation.class.reads_body || body.is_empty_or_too_large() {
+        dispatch(head, body.boxed_unsync()).await
+    } else if !body.expects_continue() {
+        dispatch(head, body.read().await).await
+    } else {
+        // By the header alone, the component may refuse the request. Only if it wants the body is the client asked for it.
+        let unsent = Unsent::default();
+        match dispatch(head.clone(), unsent.clone().boxed_unsync()).await {
+            Ok(_) if unsent.is_wanted() => dispatch(head, body.read().await).await,
+            answer => answer,
+        }
+    };
+    let mut response = answer.unwrap_or_else(Failure::response);
     observation.end(&mut response);
     response
 }
 
-/// The request as the component expects it: with a scheme and an authority, and with the client's address.
-fn prepare(
-    request: Request<Incoming>,
-    client: SocketAddr,
-    local: Option<SocketAddr>,
-    body_time: Duration,
-) -> Request<WasiBody> {
-    let (mut head, body) = request.into_parts();
-    let body = if body.is_end_stream() {
-        Empty::new().map_err(|never| match never {}).boxed_unsync()
-    } else {
-        let expects_continue = head.headers.contains_key(EXPECT);
-        Drained::new(body, expects_continue, body_time).boxed_unsync()
-    };
-
+/// Completes the head of a request as the component expects it: with a scheme and an authority, and with the client's address.
+fn prepare(head: &mut Parts, client: SocketAddr, local: Option<SocketAddr>) {
     let mut uri = std::mem::take(&mut head.uri).into_parts();
     uri.scheme.get_or_insert(Scheme::HTTP);
     if uri.authority.is_none() {
@@ -137,5 +149,4 @@ fn prepare(
     if let Ok(client) = HeaderValue::try_from(client.to_string()) {
         head.headers.append(CLIENT_ADDRESS, client);
     }
-    Request::from_parts(head, body)
 }

@@ -7,7 +7,7 @@ use super::start_error::StartError;
 /// The bounds of the server.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Connections that are open at a time, and so requests; beyond it, clients wait to be accepted.
+    /// Connections that are open at a time, and so requests; beyond it, idle ones are closed, or clients wait.
     pub connections: usize,
     /// Workers that serve connections, each with a thread and an instance: as many as can compute at a time. There is one
     /// more, for signing in.
