@@ -121,7 +121,8 @@ impl Body for Drained {
             return Poll::Ready(None);
         };
         if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
-            return Poll::Ready(frame.map(|frame| frame.map_err(Error::from)));
+            // Not by `Error::from`, which logs a warning: a client that hangs up is nothing to warn of.
+            return Poll::Ready(frame.map(|frame| frame.map_err(|_| Error::HttpProtocolError)));
         }
         let time = self.time;
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(time)));

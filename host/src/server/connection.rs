@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::header::HOST;
 use http::request::Parts;
@@ -24,6 +23,8 @@ use super::body::{Drained, Unsent};
 use super::dispatch::Dispatcher;
 use super::limits::Limits;
 use super::observation::Observation;
+use super::rebinding::is_rebound;
+use super::target::Encoded;
 use super::thread::Thread;
 use crate::metrics::Metrics;
 
@@ -42,6 +43,14 @@ pub(super) struct Shared {
     pub(super) metrics: Option<Arc<Metrics>>,
 }
 
+/// The addresses of a connection.
+struct Addresses {
+    client: SocketAddr,
+    local: Option<SocketAddr>,
+    /// That of the listener, which may stand for several.
+    listener: SocketAddr,
+}
+
 /// Serves one connection until the client closes it, or until the listener does for want of room; after a shutdown has begun,
 /// until the request in flight is answered.
 pub(super) async fn serve(
@@ -49,6 +58,7 @@ pub(super) async fn serve(
     worker: usize,
     stream: std::net::TcpStream,
     client: SocketAddr,
+    listener: SocketAddr,
     activity: Arc<Activity>,
     mut shutdown: watch::Receiver<bool>,
 ) {
@@ -61,13 +71,14 @@ pub(super) async fn serve(
     // A client that does not read its answer would keep its connection for ever.
     #[cfg(target_os = "linux")]
     let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(shared.limits.write_time));
-    let local = stream.local_addr().ok();
+    let addresses = Addresses {
+        client,
+        local: stream.local_addr().ok(),
+        listener,
+    };
     let service = service_fn(|request| {
-        let (shared, activity) = (shared.clone(), activity.clone());
-        async move {
-            let answer = respond(&shared, worker, request, client, local, &activity);
-            Ok::<_, Infallible>(answer.await)
-        }
+        let answer = respond(&shared, worker, request, &addresses, &activity);
+        async { Ok::<_, Infallible>(answer.await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -75,7 +86,7 @@ pub(super) async fn serve(
         .max_buf_size(BUFFER)
         // A client may close its side after the request and still wait for the answer.
         .half_close(true)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Encoded::new(stream)), service);
     let mut connection = std::pin::pin!(connection);
     let shutdown_begun = async { drop(shutdown.wait_for(|begun| *begun).await) };
     let result = tokio::select! {
@@ -95,14 +106,13 @@ async fn respond(
     shared: &Shared,
     worker: usize,
     mut request: Request<Incoming>,
-    client: SocketAddr,
-    local: Option<SocketAddr>,
+    addresses: &Addresses,
     activity: &Activity,
 ) -> Answer {
-    let observation = Observation::begin(&mut request, client, shared.metrics.clone());
+    let observation = Observation::begin(&mut request, addresses.client, shared.metrics.clone());
     let (mut head, body) = request.into_parts();
     let body = Drained::new(body, &head.headers, shared.limits.body_time);
-    prepare(&mut head, client, local);
+    prepare(&mut head, addresses);
     let dispatch = async |head, body| {
         let _busy = activity.busy().await;
         let request = Request::from_parts(head, body);
@@ -112,7 +122,10 @@ async fn respond(
             .dispatch(worker, credentials, request)
             .await
     };
-    let answer = if !observation.class.reads_body || body.is_empty_or_too_large() {
+    let authority = head.uri.authority();
+    let answer = if authority.is_some_and(|name| is_rebound(name, addresses.listener)) {
+        Err(Failure::Misdirected)
+    } else if !observation.class.reads_body || body.is_empty_or_too_large() {
         dispatch(head, body.boxed_unsync()).await
     } else if !body.expects_continue() {
         dispatch(head, body.read().await).await
@@ -130,7 +143,7 @@ async fn respond(
 }
 
 /// Completes the head of a request as the component expects it: with a scheme and an authority, and with the client's address.
-fn prepare(head: &mut Parts, client: SocketAddr, local: Option<SocketAddr>) {
+fn prepare(head: &mut Parts, addresses: &Addresses) {
     let mut uri = std::mem::take(&mut head.uri).into_parts();
     uri.scheme.get_or_insert(Scheme::HTTP);
     if uri.authority.is_none() {
@@ -138,7 +151,7 @@ fn prepare(head: &mut Parts, client: SocketAddr, local: Option<SocketAddr>) {
         uri.authority = host
             .and_then(|host| Authority::try_from(host).ok())
             // Before HTTP/1.1 a request needed no host, and this is the one that it reached.
-            .or_else(|| Authority::try_from(local?.to_string()).ok())
+            .or_else(|| Authority::try_from(addresses.local?.to_string()).ok())
             .or(Some(Authority::from_static("localhost")));
     }
     uri.path_and_query
@@ -146,7 +159,7 @@ fn prepare(head: &mut Parts, client: SocketAddr, local: Option<SocketAddr>) {
     // All three parts are there, so they make a URI.
     head.uri = Uri::from_parts(uri).unwrap_or_default();
 
-    if let Ok(client) = HeaderValue::try_from(client.to_string()) {
+    if let Ok(client) = HeaderValue::try_from(addresses.client.to_string()) {
         head.headers.append(CLIENT_ADDRESS, client);
     }
 }

@@ -30,14 +30,18 @@ pub(super) async fn serve(
     let mut shutdown = std::pin::pin!(shutdown);
     let mut workers = (0..shared.serving_threads.len()).cycle();
     let mut waiting = None;
+    let Ok(address) = listener.local_addr() else {
+        return;
+    };
     loop {
         if let Some((stream, client)) = waiting.take() {
             match (room.enter(SocketAddr::ip(&client)), workers.next()) {
                 (Some(activity), Some(worker)) => {
                     let runtime = &shared.serving_threads[worker].runtime;
                     let (shared, shutdown) = (shared.clone(), shutdown_begun.clone());
-                    let serving =
-                        connection::serve(shared, worker, stream, client, activity, shutdown);
+                    let serving = connection::serve(
+                        shared, worker, stream, client, address, activity, shutdown,
+                    );
                     connections.spawn_on(serving, runtime);
                 }
                 _ => {
