@@ -217,6 +217,32 @@ fn no_administrator_where_there_are_users() {
 }
 
 #[test]
+fn no_administrator_where_users_are_given_and_there_are_none() {
+    if !host_only("servers of its own") {
+        return;
+    }
+    Server::shared();
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let path = file.path().to_str().expect("UTF-8");
+    std::fs::write(path, " \n").expect("a file");
+    for launch in [
+        Launch::new().users(Some("")),
+        Launch::new().users(Some(&format!("@{path}"))),
+        Launch::new().users(None).env("SPIN_VARIABLE_USERS", ""),
+    ] {
+        let finished = launch.spawn(Stderr::Kept).finish();
+        assert_eq!(
+            (finished.status.code(), finished.stdout.as_str()),
+            (Some(1), ""),
+            "{finished:?}"
+        );
+        let said = &finished.stderr;
+        assert!(said.contains("set the variable `users`"), "{said}");
+        assert!(!said.contains("admin"), "{said}");
+    }
+}
+
+#[test]
 fn what_cannot_work_is_one_line_and_an_exit_code() {
     if !host_only("a command line of its own") {
         return;

@@ -1,5 +1,7 @@
 //! What an operator sees: the log, the lines for an auditor, the metrics.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -255,6 +257,37 @@ fn what_is_not_asked_for_is_not_logged() {
 }
 
 #[test]
+fn a_store_that_others_can_read_is_warned_of() {
+    if !host_only("stores of its own") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let mode = |path: &Path, mode| {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(path, permissions).expect("an own file");
+    };
+    let file = directory.path().join("store.db");
+    std::fs::write(&file, "").expect("a file");
+    mode(directory.path(), 0o755);
+    mode(&file, 0o644);
+    let server = Server::start(Launch::new().store(&format!("sqlite:{}", file.display())));
+    let said = server.stderr_line();
+    assert!(
+        said.contains("WARN") && said.contains("chmod 600"),
+        "{said}"
+    );
+
+    // On the way to another machine, here one that cannot be found.
+    let launch = Launch::new().store("redis://:hunter2@redis.invalid");
+    let said = launch.spawn(Stderr::Kept).finish().stderr;
+    assert!(
+        said.contains("WARN") && said.contains("rediss://"),
+        "{said}"
+    );
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
 fn metrics_for_prometheus() {
     if !host_only("the metrics of a server") {
         return;
@@ -305,6 +338,11 @@ fn metrics_for_prometheus() {
     // What is counted is nobody's business but the operator's.
     assert_eq!(server.request("GET", "/metrics").send().status, 404);
     assert_eq!(get(url.trim_end_matches("/metrics")).0, 404);
+    // Nor of a web page whose name leads to this machine.
+    let port = url.trim_end_matches("/metrics").rsplit(':').next();
+    let host = format!("evil.example:{}", port.expect("a port"));
+    let page = server.agent.get(url).header("host", host).call();
+    assert_eq!(page.expect("an answer").status(), 421);
 
     // While a body is awaited, the request is in flight.
     let request = format!("POST {TOKENS}");

@@ -33,6 +33,7 @@ use crate::store::Store;
 use crate::token::{TokenId, Username};
 
 pub use body::{BodyError, RequestBody};
+pub use content::MAX_BYTES;
 
 use error::ApiError;
 use response::{AllDeleted, Listed, Shown};

@@ -89,8 +89,9 @@ pub fn entry(user: &Credentials) -> Result<String, UserError> {
     Ok(format!("{name}:{hash}"))
 }
 
-/// Adds the `given` users to the variable `users`. If that leaves none, adds [`DEFAULT_USER`] with a random password,
-/// which it returns so that it can be shown once.
+/// Adds the `given` users to the variable `users`. If nobody has named any, adds [`DEFAULT_USER`] with a random password,
+/// which it returns so that it can be shown once. Who gives the variable wants no such user, even if it is empty: the file may
+/// have been truncated, and the password would be in the log.
 pub fn add_to(
     variables: &mut Variables,
     given: &[Credentials],
@@ -102,7 +103,7 @@ pub fn add_to(
     };
     let mut generated = None;
     let mut default_user = None;
-    if given.is_empty() && entries.trim().is_empty() {
+    if given.is_empty() && entries.trim().is_empty() && !variables.is_given(USERS) {
         // 144 random bits, in characters that need no quoting in a shell or a URL.
         let password = URL_SAFE_NO_PAD.encode(random::<18>()?);
         default_user = Some(credentials(DEFAULT_USER.parse()?, &password)?);

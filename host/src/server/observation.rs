@@ -24,7 +24,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static(headers::REQUEST_ID);
 pub(super) struct Observation {
     began: Instant,
     method: Method,
-    class: RouteClass,
+    pub(super) class: RouteClass,
     /// The credentials that the component will verify, if it will verify any.
     pub(super) credentials: Option<Credentials>,
     client: SocketAddr,

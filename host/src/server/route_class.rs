@@ -11,6 +11,8 @@ pub(super) struct RouteClass {
     pub(super) template: &'static str,
     /// Whether the request is answered only to users who sign in.
     pub(super) signs_in: bool,
+    /// Whether the body of the request counts.
+    pub(super) reads_body: bool,
 }
 
 impl RouteClass {
@@ -20,6 +22,7 @@ impl RouteClass {
         Self {
             template: route.map_or("unmatched", Route::template),
             signs_in: matches!(action, Some(Action::Managed(_))),
+            reads_body: action.is_some_and(Action::reads_body),
         }
     }
 }
@@ -57,35 +60,74 @@ mod tests {
 
     #[test]
     fn classes() {
-        for (method, path, template, signs_in) in [
-            ("GET", "/api/v1alpha/token", "/api/v1alpha/token", true),
-            ("GET", "/v1alpha/token/?x=y", "/api/v1alpha/token", true),
+        let item = "/api/v1alpha/token/{jwt_token_id}";
+        for (method, path, template, signs_in, reads_body) in [
             (
-                "DELETE",
-                "/v1alpha/token/x",
-                "/api/v1alpha/token/{jwt_token_id}",
+                "GET",
+                "/api/v1alpha/token",
+                "/api/v1alpha/token",
+                true,
+                false,
+            ),
+            (
+                "POST",
+                "/v1alpha/token/?x=y",
+                "/api/v1alpha/token",
+                true,
                 true,
             ),
+            ("DELETE", "/v1alpha/token/x", item, true, false),
             (
                 "POST",
                 "/v1alpha/introspect",
                 "/api/v1alpha/introspect",
                 true,
+                true,
             ),
-            ("OPTIONS", "/api/v1alpha/token", "/api/v1alpha/token", false),
-            ("PUT", "/api/v1alpha/token", "/api/v1alpha/token", false),
-            ("GET", "/api/v1alpha/verify/x", "/api/v1alpha/verify", false),
+            (
+                "POST",
+                "/v1alpha/revoke",
+                "/api/v1alpha/revoke",
+                false,
+                true,
+            ),
+            (
+                "OPTIONS",
+                "/api/v1alpha/token",
+                "/api/v1alpha/token",
+                false,
+                false,
+            ),
+            (
+                "PUT",
+                "/api/v1alpha/token",
+                "/api/v1alpha/token",
+                false,
+                false,
+            ),
+            (
+                "POST",
+                "/api/v1alpha/verify/x",
+                "/api/v1alpha/verify",
+                false,
+                false,
+            ),
             (
                 "GET",
                 "/api/healthz/liveness",
                 "/api/healthz/liveness",
                 false,
+                false,
             ),
-            ("GET", "/api/v1alpha/token/x/y", "unmatched", false),
+            ("POST", "/api/v1alpha/token/x/y", "unmatched", false, false),
         ] {
             let method = method.parse().expect("a method");
             let class = RouteClass::of(&method, &path.parse().expect("a path"));
-            let expected = RouteClass { template, signs_in };
+            let expected = RouteClass {
+                template,
+                signs_in,
+                reads_body,
+            };
             assert_eq!(class, expected, "{method} {path}");
         }
     }

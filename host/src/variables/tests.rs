@@ -59,6 +59,8 @@ fn the_command_line_wins_over_the_environment_and_that_over_the_default() {
         Variables::resolve(&manifest(&declared, &templates), &given, environment).unwrap();
     let values = names.map(|name| variables.get(name).unwrap().expose());
     assert_eq!(values, ["a=b", "environment", "default"]);
+    let given = names.map(|name| variables.is_given(name));
+    assert_eq!(given, [true, true, false]);
 }
 
 #[test]
