@@ -1,0 +1,35 @@
+//! Stored ledgers.
+
+use std::time::Duration;
+
+use latchkey_component::ledger::Ledger;
+use latchkey_component::token::Timestamp;
+
+/// What was read is written so that it is read as the same. What expires, expires once.
+pub fn check(input: &[u8]) {
+    let Ok(mut ledger) = Ledger::from_document(input) else {
+        return;
+    };
+    let document = ledger.to_document();
+    assert_eq!(Ledger::from_document(&document).as_ref(), Ok(&ledger));
+
+    let now = Timestamp::new(Duration::from_secs(1_662_720_135));
+    let retention = Duration::from_secs(3_600);
+    ledger.expire(now, retention);
+    let expired = ledger.clone();
+    ledger.expire(now, retention);
+    assert_eq!(ledger, expired);
+    for token in expired.tokens() {
+        assert!(
+            token.remaining(now) <= Duration::from_secs(token.lifetime.as_secs())
+                || token.issued_at > now.as_secs()
+        );
+        let before = ledger.tokens().len();
+        assert_eq!(
+            ledger.delete(token.id).map(|deleted| deleted.id),
+            Some(token.id)
+        );
+        assert_eq!(ledger.tokens().len(), before - 1);
+    }
+    assert_eq!(ledger.delete_all(), 0);
+}
