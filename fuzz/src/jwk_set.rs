@@ -4,23 +4,26 @@ use latchkey_component::jwt::KeySet;
 
 use super::jwt;
 
+/// Stands in front of every string, and must not be shown.
+const SECRET: &str = "s3cr3t-never-shown";
+
 /// Keys that were read sign what they verify, and publish nothing private. A refusal does not show them.
 pub fn check(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else {
         return;
     };
-    let keys = match text.parse::<KeySet>() {
-        Ok(keys) => keys,
-        Err(error) => {
-            let shown = format!("{error} {error:?}");
-            // Longer than any name of a member, so none of ours.
-            let secret = text
-                .split('"')
-                .find(|part| part.len() > 30 && shown.contains(part));
-            assert_eq!(secret, None);
-            return;
+    for text in [
+        text.to_owned(),
+        text.replace(":\"", &format!(":\"{SECRET}")),
+    ] {
+        match text.parse::<KeySet>() {
+            Ok(keys) => sign(&keys),
+            Err(error) => assert!(!format!("{error} {error:?}").contains(SECRET)),
         }
-    };
+    }
+}
+
+fn sign(keys: &KeySet) {
     let claims = jwt::claims();
     let token = keys.sign(&claims);
     assert_eq!(keys.verify(token.expose(), jwt::NOW), Ok(claims));
