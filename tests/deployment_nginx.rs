@@ -72,22 +72,27 @@ impl Tls {
     }
 
     fn curl(&self, url: &str, options: &[&str]) -> Answer {
-        let mut command = Command::new("curl");
-        // `-q`: not the developer's ~/.curlrc.
-        command.args(["-q", "-sS", "-i", "--noproxy", "*", "--max-time", "60"]);
-        for port in [self.https.port(), self.http.port()] {
-            command.args(["--resolve", &format!("{NAME}:{port}:127.0.0.1")]);
-        }
-        command.arg("--cacert").arg(self.path("fullchain.pem"));
-        let output = command.args(options).arg(url).output().expect("curl runs");
-        assert!(output.status.success(), "curl {url}: {output:?}");
-        let text = String::from_utf8(output.stdout).expect("text");
+        let text = self.output(url, &[&["-i"], options].concat());
         let (head, body) = text.split_once("\r\n\r\n").expect("a head");
         Answer {
             status: head.split(' ').nth(1).expect("a status").to_owned(),
             head: head.to_ascii_lowercase(),
             body: body.to_owned(),
         }
+    }
+
+    /// What curl prints.
+    fn output(&self, url: &str, options: &[&str]) -> String {
+        let mut command = Command::new("curl");
+        // `-q`: not the developer's ~/.curlrc.
+        command.args(["-q", "-sS", "--noproxy", "*", "--max-time", "60"]);
+        for port in [self.https.port(), self.http.port()] {
+            command.args(["--resolve", &format!("{NAME}:{port}:127.0.0.1")]);
+        }
+        command.arg("--cacert").arg(self.path("fullchain.pem"));
+        let output = command.args(options).arg(url).output().expect("curl runs");
+        assert!(output.status.success(), "curl {url}: {output:?}");
+        String::from_utf8(output.stdout).expect("text")
     }
 
     fn path(&self, name: &str) -> String {
@@ -106,6 +111,9 @@ http {
     fastcgi_temp_path fastcgi;
     uwsgi_temp_path uwsgi;
     scgi_temp_path scgi;
+    # For clients with other addresses than that of this machine.
+    set_real_ip_from 127.0.0.1;
+    real_ip_header X-Test-Address;
     include site.conf;
 }
 ";
@@ -195,6 +203,57 @@ fn the_api_through_nginx_with_tls() {
     for secret in [token, &user.password] {
         assert!(!log.contains(secret), "{log}");
     }
+}
+
+/// The statuses of many requests on one connection, from this address, and with these credentials.
+fn flood(tls: &Tls, address: &str, authorization: &str) -> Vec<String> {
+    let path = "/api/healthz/liveness?[1-60]";
+    let address = format!("x-test-address: {address}");
+    let authorization = format!("authorization: {authorization}");
+    let discard = tls.path("discarded");
+    let statuses = [
+        "-H",
+        &address,
+        "-H",
+        &authorization,
+        "-o",
+        &discard,
+        "-w",
+        "\n%{http_code}",
+    ];
+    let url = format!("https://{NAME}:{}{path}", tls.https.port());
+    let output = tls.output(&url, &statuses);
+    let lines = output.lines().filter(|line| !line.is_empty());
+    let statuses: Vec<_> = lines.map(str::to_owned).collect();
+    assert_eq!(statuses.len(), 60, "{output}");
+    statuses
+}
+
+#[test]
+fn requests_with_a_password_have_a_limit_of_their_own() {
+    if !host_only("a server that nginx can reach") {
+        return;
+    }
+    let Some(tls) = Tls::start(Server::shared()) else {
+        return;
+    };
+    let is_limited = |address, authorization| {
+        let statuses = flood(&tls, address, authorization);
+        let limited = statuses.iter().filter(|status| *status == "429").count();
+        let served = statuses.iter().filter(|status| *status == "200").count();
+        assert_eq!(limited + served, 60, "{statuses:?}");
+        assert!(served > 0, "{statuses:?}");
+        limited > 0
+    };
+    // "YTpi" is "a:b".
+    assert!(is_limited("192.0.2.1", "bAsic YTpi"));
+    // Tokens from the same address go on, and passwords from others.
+    assert!(!is_limited("192.0.2.1", "Bearer x"));
+    assert_eq!(flood(&tls, "192.0.2.2", "Basic YTpi")[0], "200");
+    // One customer has all of a /64, and nothing of the next.
+    assert!(is_limited("2001:db8:0:a0a::1", "Basic YTpi"));
+    assert_eq!(flood(&tls, "2001:db8:0:a0a:1::2", "Basic YTpi")[0], "429");
+    assert_eq!(flood(&tls, "2001:db8:0:a0b::1", "Basic YTpi")[0], "200");
 }
 
 #[test]

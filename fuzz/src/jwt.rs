@@ -35,7 +35,7 @@ pub fn claims() -> Claims {
 }
 
 /// A set of each kind: a secret, one key of each algorithm, and several keys.
-pub struct Sets(Vec<KeySet>);
+struct Sets(Vec<KeySet>);
 
 thread_local! {
     static SETS: Sets = Sets::new();
@@ -64,7 +64,7 @@ impl Sets {
     }
 
     /// Tokens that were signed, one by each set.
-    pub fn signed(&self) -> impl Iterator<Item = String> {
+    fn signed(&self) -> impl Iterator<Item = String> {
         let claims = claims();
         self.0
             .iter()

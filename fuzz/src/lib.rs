@@ -11,17 +11,3 @@ pub mod lifetime;
 mod ports;
 pub mod requests;
 pub mod routes;
-
-/// A target: its name, and what it checks.
-pub type Target = (&'static str, fn(&[u8]));
-
-/// All targets.
-pub const TARGETS: &[Target] = &[
-    ("credentials", credentials::check),
-    ("jwk_set", jwk_set::check),
-    ("jwt", jwt::check),
-    ("ledger", ledger::check),
-    ("lifetime", lifetime::check),
-    ("requests", requests::check),
-    ("routes", routes::check),
-];
