@@ -34,8 +34,8 @@ pub fn claims() -> Claims {
     }
 }
 
-/// A set of each kind: a secret, one key of each algorithm, and several keys.
-struct Sets(Vec<KeySet>);
+/// A set of each kind: a secret, one key of each algorithm, and several keys. With each a token that it signed.
+struct Sets(Vec<(KeySet, String)>);
 
 thread_local! {
     static SETS: Sets = Sets::new();
@@ -55,28 +55,28 @@ impl Sets {
                 .parse::<KeySet>()
                 .expect("keys")
         };
-        Self(vec![
+        let sets = vec![
             KeySet::from_secret(SECRET).expect("a secret"),
             set(&[eddsa.clone()]),
             set(&[es256.clone()]),
             set(&[hmac, eddsa, es256]),
-        ])
-    }
-
-    /// Tokens that were signed, one by each set.
-    fn signed(&self) -> impl Iterator<Item = String> {
-        let claims = claims();
-        self.0
-            .iter()
-            .map(move |keys| keys.sign(&claims).expose().to_owned())
+        ];
+        let sign = |keys: KeySet| {
+            let token = keys.sign(&claims()).expose().to_owned();
+            (keys, token)
+        };
+        Self(sets.into_iter().map(sign).collect())
     }
 
     /// Whether any set verifies `token`. What it verifies is what one of them signed.
     fn accept(&self, token: &str) -> bool {
-        let verified = self.0.iter().find_map(|keys| keys.verify(token, NOW).ok());
+        let verified = self
+            .0
+            .iter()
+            .find_map(|(keys, _)| keys.verify(token, NOW).ok());
         let Some(claims) = verified else { return false };
         assert!(claims.exp > NOW.as_secs());
-        let again = |keys: &KeySet| keys.sign(&claims).expose() == token;
+        let again = |(keys, _): &(KeySet, _)| keys.sign(&claims).expose() == token;
         assert!(self.0.iter().any(again), "another spelling: {token}");
         true
     }
@@ -88,7 +88,7 @@ pub fn check(input: &[u8]) {
         if let Ok(text) = std::str::from_utf8(input) {
             sets.accept(text);
         }
-        signed_by_hand(&sets.0[0], input);
+        signed_by_hand(&sets.0[0].0, input);
         changed(sets, input);
     });
 }
@@ -125,12 +125,12 @@ fn changed(sets: &Sets, input: &[u8]) {
     let Some((which, changes)) = input.split_first() else {
         return;
     };
-    let good = sets.signed().nth(usize::from(*which) % 4).expect("a token");
+    let (_, good) = &sets.0[usize::from(*which) % sets.0.len()];
     let mut token = good.clone().into_bytes();
     for change in changes.chunks_exact(3) {
         let place = usize::from(u16::from_le_bytes([change[0], change[1]])) % token.len();
         token[place] = change[2] & 0x7f;
     }
     let token = String::from_utf8(token).expect("ASCII");
-    assert_eq!(sets.accept(&token), token == good, "{token}");
+    assert_eq!(sets.accept(&token), token == *good, "{token}");
 }

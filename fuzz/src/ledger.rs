@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use latchkey_component::ledger::Ledger;
 use latchkey_component::token::Timestamp;
+use serde_json::Value;
 
 /// What was read is written so that it is read as the same. What expires, expires once.
 pub fn check(input: &[u8]) {
@@ -12,6 +13,13 @@ pub fn check(input: &[u8]) {
     };
     let document = ledger.to_document();
     assert_eq!(Ledger::from_document(&document).as_ref(), Ok(&ledger));
+    // Nothing was left out.
+    let [read, written] =
+        [input, &document].map(|json| serde_json::from_slice::<Value>(json).expect("JSON"));
+    for list in ["tokens", "writes", "repeatable"] {
+        let count = |document: &Value| document[list].as_array().map_or(0, Vec::len);
+        assert_eq!(count(&read), count(&written), "{list}");
+    }
 
     let now = Timestamp::new(Duration::from_secs(1_662_720_135));
     let retention = Duration::from_secs(3_600);
