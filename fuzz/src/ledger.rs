@@ -13,12 +13,12 @@ pub fn check(input: &[u8]) {
     };
     let document = ledger.to_document();
     assert_eq!(Ledger::from_document(&document).as_ref(), Ok(&ledger));
-    // Nothing was left out.
-    let [read, written] =
-        [input, &document].map(|json| serde_json::from_slice::<Value>(json).expect("JSON"));
+    // Nothing was left out. What has no meaning to us need not even be text.
+    let read = serde_json::from_slice(input).unwrap_or(Value::Null);
+    let written: Value = serde_json::from_slice(&document).expect("JSON");
     for list in ["tokens", "writes", "repeatable"] {
         let count = |document: &Value| document[list].as_array().map_or(0, Vec::len);
-        assert_eq!(count(&read), count(&written), "{list}");
+        assert!(read.is_null() || count(&read) == count(&written), "{list}");
     }
 
     let now = Timestamp::new(Duration::from_secs(1_662_720_135));
