@@ -1,8 +1,11 @@
 //! What is in `deploy/` fits the program: the commands run where there is no repository, and what the files name is there.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use tempfile::TempDir;
 use yaml_rust2::{Yaml, YamlLoader};
@@ -37,8 +40,8 @@ fn installation() -> TempDir {
     directory
 }
 
-/// Runs a command in an installation, with its paths for those of the file, and uses what is served.
-fn serves(mut command: Command, paths: &[(&str, &str)]) {
+/// Runs a command in an installation, with its paths for those of the file, and uses what is served. Returns the directory.
+fn serves(mut command: Command, paths: &[(&str, &str)]) -> TempDir {
     let directory = installation();
     let root = directory.path().display().to_string();
     for (from, to) in paths {
@@ -60,9 +63,8 @@ fn serves(mut command: Command, paths: &[(&str, &str)]) {
     verify.header("authorization", &bearer).send().expect(200);
     let keys = server.request("GET", "/.well-known/jwks.json").send();
     assert!(keys.expect(200).body.contains("Ed25519"), "the given key");
-    for made in ["state/tokens.db", "cache/latchkey"] {
-        assert!(directory.path().join(made).exists(), "{made}");
-    }
+    assert!(directory.path().join("state/tokens.db").exists());
+    directory
 }
 
 /// What a file says is to be run.
@@ -102,7 +104,10 @@ fn the_command_of_the_unit() {
         ("%C", "{root}/cache"),
         ("%d/", "{root}/secrets/"),
     ];
-    serves(command, &paths);
+    let directory = serves(command, &paths);
+    assert!(directory.path().join("cache/latchkey").exists());
+    // 10,000 lines in 30 seconds are less than a flood of requests has: it would hide audit lines.
+    assert!(unit.contains("\nLogRateLimitIntervalSec=0\n"));
 }
 
 #[test]
@@ -120,11 +125,88 @@ fn the_command_of_the_container() {
     let paths = [
         ("0.0.0.0:25441", "127.0.0.1:0"),
         ("/usr/lib/latchkey", "{root}/lib"),
-        ("/var/lib/latchkey/cache", "{root}/cache"),
         ("/var/lib/latchkey", "{root}/state"),
         ("/run/secrets", "{root}/secrets"),
     ];
-    serves(command, &paths);
+    let directory = serves(command, &paths);
+    // No compiled component: it would be code on the volume.
+    for file in fs::read_dir(directory.path().join("state")).expect("a directory") {
+        let name = file.expect("a file").file_name();
+        let name = name.to_string_lossy();
+        assert!(name.starts_with("tokens.db"), "{name}");
+    }
+    // Who builds the image gets what was tried.
+    for image in environment(&container, "ARG ") {
+        let (_, digest) = image.1.split_once("@sha256:").expect("a digest");
+        assert_eq!(digest.len(), 64, "{image:?}");
+    }
+}
+
+#[test]
+fn a_cache_that_others_can_write_to_is_not_used() {
+    if !host_only("a server of its own") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let cache = directory.path().join("latchkey");
+    fs::create_dir(&cache).expect("a directory");
+    let files = || fs::read_dir(&cache).expect("a directory").count();
+    let start = |mode| {
+        fs::set_permissions(&cache, Permissions::from_mode(mode)).expect("its owner");
+        let home = directory.path().display().to_string();
+        let launch = Launch::new().env("XDG_CACHE_HOME", &home);
+        Server::start_with(launch, Stderr::Kept)
+    };
+    for mode in [0o777, 0o770] {
+        let server = start(mode);
+        server.signal("TERM");
+        let said = server.finish().stderr;
+        assert!(said.contains("others can write to"), "{mode:o}: {said}");
+        assert_eq!(files(), 0, "{mode:o}");
+    }
+    let server = start(0o700);
+    for _ in 0..1_000 {
+        if files() > 0 {
+            break;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert!(files() > 0, "nothing is kept");
+    server.signal("TERM");
+    let said = server.finish().stderr;
+    assert!(!said.contains("others can write to"), "{said}");
+}
+
+/// The commands of cargo that resolve dependencies, by the lines of a text.
+fn resolving(text: &str) -> impl Iterator<Item = &str> {
+    let commands = ["build", "bench", "check", "clippy", "run", "test"];
+    text.lines().filter(move |line| {
+        let words = line.split("cargo ").skip(1);
+        let mut words = words.filter_map(|rest| rest.split([' ', '`', '"']).next());
+        words.any(|word| commands.contains(&word))
+    })
+}
+
+/// Without `--locked`, cargo takes newer versions than those that were looked at, and says nothing.
+#[test]
+fn every_command_of_cargo_is_locked() {
+    let texts = [
+        ("README.md", include_str!("../README.md")),
+        ("CONTRIBUTING.md", include_str!("../CONTRIBUTING.md")),
+        ("deploying.md", include_str!("../docs/deploying.md")),
+        ("Containerfile", CONTAINER),
+        ("spin.toml", MANIFEST),
+        (".ci/run", include_str!("../.ci/run")),
+    ];
+    for (name, text) in texts {
+        let lines: Vec<_> = resolving(text).collect();
+        assert!(!lines.is_empty(), "{name}");
+        for line in lines {
+            assert!(line.contains("--locked"), "{name}: {line}");
+        }
+    }
+    let aliases = include_str!("../.cargo/config.toml");
+    assert!(aliases.contains("up = \"run --locked "), "{aliases}");
 }
 
 fn documents(text: &str) -> Vec<Yaml> {

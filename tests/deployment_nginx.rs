@@ -72,22 +72,26 @@ impl Tls {
     }
 
     fn curl(&self, url: &str, options: &[&str]) -> Answer {
-        let mut command = Command::new("curl");
-        // `-q`: not the developer's ~/.curlrc.
-        command.args(["-q", "-sS", "-i", "--noproxy", "*", "--max-time", "60"]);
-        for port in [self.https.port(), self.http.port()] {
-            command.args(["--resolve", &format!("{NAME}:{port}:127.0.0.1")]);
-        }
-        command.arg("--cacert").arg(self.path("fullchain.pem"));
-        let output = command.args(options).arg(url).output().expect("curl runs");
-        assert!(output.status.success(), "curl {url}: {output:?}");
-        let text = String::from_utf8(output.stdout).expect("text");
+        let mut curl = Command::new("curl");
+        let text = run(curl.args(self.common()).arg("-i").args(options).arg(url));
         let (head, body) = text.split_once("\r\n\r\n").expect("a head");
         Answer {
             status: head.split(' ').nth(1).expect("a status").to_owned(),
             head: head.to_ascii_lowercase(),
             body: body.to_owned(),
         }
+    }
+
+    /// The options of every request.
+    fn common(&self) -> Vec<String> {
+        // `-q`: not the developer's ~/.curlrc.
+        let options = ["-q", "-sS", "--noproxy", "*", "--max-time", "60"];
+        let mut options = options.map(str::to_owned).to_vec();
+        for port in [self.https.port(), self.http.port()] {
+            options.extend(["--resolve".to_owned(), format!("{NAME}:{port}:127.0.0.1")]);
+        }
+        options.extend(["--cacert".to_owned(), self.path("fullchain.pem")]);
+        options
     }
 
     fn path(&self, name: &str) -> String {
@@ -106,6 +110,9 @@ http {
     fastcgi_temp_path fastcgi;
     uwsgi_temp_path uwsgi;
     scgi_temp_path scgi;
+    # For clients with other addresses than that of this machine.
+    set_real_ip_from 127.0.0.1;
+    real_ip_header X-Test-Address;
     include site.conf;
 }
 ";
@@ -195,6 +202,78 @@ fn the_api_through_nginx_with_tls() {
     for secret in [token, &user.password] {
         assert!(!log.contains(secret), "{log}");
     }
+}
+
+/// What a command prints.
+fn run(command: &mut Command) -> String {
+    let output = command.output().expect("curl runs");
+    assert!(output.status.success(), "{command:?}: {output:?}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// How many requests a client sends in one go.
+const MANY: usize = 60;
+
+/// For each client, an address and what it sends as `Authorization`: how many of [`MANY`] requests are refused.
+fn refused<const N: usize>(tls: &Tls, clients: [(&str, &str); N]) -> [usize; N] {
+    // One process: the limits hardly recover between two clients.
+    let mut curl = Command::new("curl");
+    for (number, (address, authorization)) in clients.iter().enumerate() {
+        if number > 0 {
+            curl.arg("--next");
+        }
+        curl.args(tls.common()).args(["-o", &tls.path("discarded")]);
+        curl.args(["-w", "%{http_code}\n"]);
+        curl.args(["-H", &format!("x-test-address: {address}")]);
+        curl.args(["-H", &format!("authorization: {authorization}")]);
+        let port = tls.https.port();
+        let path = format!("/api/healthz/liveness?[1-{MANY}]");
+        curl.arg(format!("https://{NAME}:{port}{path}"));
+    }
+    let output = run(&mut curl);
+    let statuses: Vec<_> = output.lines().collect();
+    assert_eq!(statuses.len(), MANY * N, "{output}");
+    assert!(
+        statuses
+            .iter()
+            .all(|status| ["200", "429"].contains(status))
+    );
+    let mut clients = statuses.chunks(MANY);
+    [(); N].map(|()| {
+        let statuses = clients.next().expect("as many");
+        statuses.iter().filter(|status| **status == "429").count()
+    })
+}
+
+#[test]
+fn requests_with_a_password_have_a_limit_of_their_own() {
+    if !host_only("a server that nginx can reach") {
+        return;
+    }
+    let Some(tls) = Tls::start(Server::shared()) else {
+        return;
+    };
+    // `YTpi` is `a:b`.
+    let clients = [
+        ("192.0.2.1", "bAsic YTpi"),
+        ("192.0.2.1", "Bearer x"),
+        ("192.0.2.2", "Basic YTpi"),
+    ];
+    let [passwords, tokens, others] = refused(&tls, clients);
+    assert!((1..MANY).contains(&passwords), "{passwords}");
+    assert_eq!(tokens, 0, "tokens of the same address");
+    assert!((1..MANY).contains(&others), "{others}");
+
+    // One customer has all of a /64, and nothing of the next. The bytes of the network are no text: one is a newline.
+    let networks = [
+        "2001:db8:0:a0a::1",
+        "2001:db8:0:a0a:1::2",
+        "2001:db8:0:a0b::1",
+    ];
+    let [first, same, next] = refused(&tls, networks.map(|address| (address, "Basic YTpi")));
+    assert!((1..MANY).contains(&first), "{first}");
+    assert!(same > first, "{same}: the address has a limit of its own");
+    assert!(next < same, "{next}");
 }
 
 #[test]

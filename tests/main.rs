@@ -3,8 +3,8 @@
 //! The suite starts the host, which builds the component where it must; or it is pointed at a server that runs already:
 //!
 //! ```text
-//! cargo test --workspace --test integration
-//! LATCHKEY_URL=http://127.0.0.1:3000 LATCHKEY_USER=admin:password cargo test --workspace --test integration
+//! cargo test --locked --workspace --test integration
+//! LATCHKEY_URL=http://127.0.0.1:3000 LATCHKEY_USER=admin:password cargo test --locked --workspace --test integration
 //! ```
 //!
 //! On a given server the suite deletes the user's tokens, and skips tests that need a configuration, a command line or a

@@ -138,6 +138,46 @@ fn two_hosts_share_one() {
 }
 
 #[test]
+fn the_user_of_the_documents_may_do_what_the_host_does_and_no_more() {
+    let Some(redis) = Redis::start() else { return };
+    let rights = include_str!("../docs/deploying.md")
+        .lines()
+        .find(|line| line.starts_with("ACL SETUSER latchkey "))
+        .expect("the command")
+        .replace("PASSWORD", "hunter3");
+    let rights: Vec<_> = rights.split(' ').collect();
+    assert_eq!(redis.cli(&rights), "OK");
+
+    let url = format!("redis://latchkey:hunter3@127.0.0.1:{}/1", redis.port);
+    let server = Server::start(Launch::new().store(&url));
+    can_write_again(&server);
+    let user = named(&server);
+    let [first, second] = ["alpha", "beta"].map(|name| user.issue(name, 360));
+    user.delete(&first.id).expect(200);
+    assert_eq!(user.ids(), [second.id.as_str()]);
+    assert_eq!(redis.cli(&["ACL", "LOG"]), "", "something was refused");
+
+    for command in [
+        "FLUSHALL",
+        "FLUSHDB",
+        "KEYS *",
+        "SCAN 0",
+        "DEL latchkey-ledger-user_2d0",
+        "EVAL return 0",
+        "GET other",
+        "CONFIG GET dir",
+        "SCRIPT FLUSH",
+        "ACL LIST",
+        "SHUTDOWN NOSAVE",
+    ] {
+        let login = ["--user", "latchkey", "--pass", "hunter3"];
+        let words: Vec<_> = login.into_iter().chain(command.split(' ')).collect();
+        let answer = redis.cli(&words);
+        assert!(answer.starts_with("NOPERM"), "{command}: {answer}");
+    }
+}
+
+#[test]
 fn a_redis_that_dies_and_comes_back_loses_nothing() {
     let Some(mut redis) = Redis::start() else {
         return;

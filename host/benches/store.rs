@@ -4,7 +4,7 @@
 //! - lists per second of one user, alone in the store and beside 10,000 others.
 //!
 //! ```text
-//! cargo bench --package latchkey-host --bench store
+//! cargo bench --locked --package latchkey-host --bench store
 //! ```
 //!
 //! Servers and clients share the processors, so only the ratios mean something. Each row is the median of pairs.

@@ -39,6 +39,8 @@ const YEAR: u128 = 31_557_600 * SECOND;
 
 /// Reads a duration and adds it up, in seconds; zero is left to the caller to refuse.
 pub(super) fn whole_seconds(input: &str) -> Result<u64, LifetimeError> {
+    // White space around it does not count, as in a description.
+    let input = input.trim_matches(is_space);
     if input.chars().nth(MAX_CHARS).is_some() {
         return Err(LifetimeError::TooLong);
     }
@@ -103,8 +105,7 @@ impl<'a> Term<'a> {
 
 /// What the input is the sum of.
 fn terms(input: &str) -> Result<Vec<Term<'_>>, LifetimeError> {
-    let text = input.trim_matches(is_space);
-    let text = text.strip_prefix('+').unwrap_or(text);
+    let text = input.strip_prefix('+').unwrap_or(input);
     let mut text = text.trim_start_matches(is_space);
     if text.is_empty() {
         return Err(LifetimeError::Empty);

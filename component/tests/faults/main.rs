@@ -2,9 +2,9 @@
 //! replays.
 //!
 //! ```text
-//! cargo test --package latchkey-component --test faults
-//! LATCHKEY_SEEDS=100000 cargo test --release --package latchkey-component --test faults
-//! LATCHKEY_SEED=42 cargo test --package latchkey-component --test faults spin_sqlite
+//! cargo test --locked --package latchkey-component --test faults
+//! LATCHKEY_SEEDS=100000 cargo test --locked --release --package latchkey-component --test faults
+//! LATCHKEY_SEED=42 cargo test --locked --package latchkey-component --test faults spin_sqlite
 //! ```
 
 #![allow(

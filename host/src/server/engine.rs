@@ -1,6 +1,9 @@
 //! The engine: how components are compiled, and what their instances may use.
 
-use std::path::PathBuf;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use wasmtime::component::Component;
@@ -49,8 +52,8 @@ fn pool(limits: &Limits) -> InstanceAllocationStrategy {
     InstanceAllocationStrategy::Pooling(pool)
 }
 
-/// Where compiled components are kept between runs: the user's cache directory. Without one, or if it cannot be written,
-/// each start compiles.
+/// Where compiled components are kept between runs: the user's cache directory. Without one, if it cannot be written, or
+/// if others can write to it, each start compiles.
 fn cache() -> Option<Cache> {
     let absolute = |name: &str| {
         let path = PathBuf::from(std::env::var_os(name)?);
@@ -58,11 +61,36 @@ fn cache() -> Option<Cache> {
     };
     let directory =
         absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+    let directory = directory.join("latchkey");
+    match is_private(&directory) {
+        Ok(true) => {}
+        Ok(false) => {
+            let directory = directory.display();
+            tracing::warn!("compiled components are not kept: others can write to {directory}");
+            return None;
+        }
+        Err(error) => {
+            tracing::info!("compiled components are not kept: {error}");
+            return None;
+        }
+    }
     let mut config = CacheConfig::new();
-    config.with_directory(directory.join("latchkey"));
+    config.with_directory(directory);
     Cache::new(config)
         .inspect_err(|error| tracing::info!("compiled components are not kept: {error:#}"))
         .ok()
+}
+
+/// Makes the directory if it is missing. Whether only its owner, who is this user or root, can write to it: the files are
+/// machine code, and nothing checks it before it runs.
+fn is_private(directory: &Path) -> io::Result<bool> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
+    let metadata = fs::metadata(directory)?;
+    let owners = [rustix::process::geteuid().as_raw(), 0];
+    Ok(owners.contains(&metadata.uid()) && metadata.mode() & 0o022 == 0)
 }
 
 pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, StartError> {

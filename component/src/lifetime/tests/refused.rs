@@ -203,10 +203,11 @@ fn refuses_clocks_that_could_be_misread() {
 
 #[test]
 fn bounds_the_input_and_the_excerpt() {
-    let longest = format!("{}1h", " ".repeat(254));
+    let longest = format!("1{}h", " ".repeat(254));
     assert_eq!(seconds(&longest), Ok(3_600));
+    assert_eq!(seconds(&format!(" {longest}\n")), Ok(3_600));
     let too_long = "must not be longer than 256 characters".to_owned();
-    assert_eq!(seconds(&format!(" {longest}")), Err(too_long.clone()));
+    assert_eq!(seconds(&longest.replace('h', " h")), Err(too_long.clone()));
     assert_eq!(seconds(&"µ".repeat(16_384)), Err(too_long));
 
     let cut = |word: String| match format!("1{word}").parse::<Lifetime>() {
