@@ -24,7 +24,7 @@ const LINES: &[(&str, &str, &str)] = &[
         "/api/v1alpha/token/{jwt_token_id}/rotate",
         r#"{"overlap":60}"#,
     ),
-    ("POST", "/api/v1alpha/introspect", "token=x"),
+    ("POST", "/api/v1alpha/introspect", "token=x.y.z"),
     ("DELETE", "/api/v1alpha/token/{jwt_token_id}", ""),
     ("DELETE", "/api/v1alpha/token?all=true", ""),
 ];

@@ -56,6 +56,42 @@ fn listens_where_it_is_told() {
 }
 
 #[test]
+fn listens_on_names_and_on_every_address() {
+    if !host_only("a server of its own") {
+        return;
+    }
+    Server::shared();
+    for (listen, host) in [("localhost:0", "127.0.0.1"), (":0", "0.0.0.0")] {
+        let mut process = Process::start(
+            latchkey([
+                "up",
+                "--listen",
+                listen,
+                "--metrics",
+                listen,
+                "--store",
+                "memory:",
+                "--user",
+                "ada:pw",
+            ]),
+            Stderr::Kept,
+        );
+        let metrics = process.stderr_line();
+        assert!(
+            metrics.starts_with(&format!("Metrics on http://{host}:")),
+            "{metrics}"
+        );
+        let line = process.line(crate::process::PATIENCE).unwrap_or_default();
+        let address = line
+            .trim_end()
+            .strip_prefix(&format!("Listening on http://{host}:"));
+        let port = address.unwrap_or_else(|| panic!("{line}"));
+        let reached = std::net::TcpStream::connect(format!("localhost:{port}"));
+        assert!(reached.is_ok(), "{listen}: {reached:?}");
+    }
+}
+
+#[test]
 fn ends_on_either_signal() {
     if !host_only("a server that it may end") {
         return;
@@ -181,6 +217,32 @@ fn no_administrator_where_there_are_users() {
 }
 
 #[test]
+fn no_administrator_where_users_are_given_and_there_are_none() {
+    if !host_only("servers of its own") {
+        return;
+    }
+    Server::shared();
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let path = file.path().to_str().expect("UTF-8");
+    std::fs::write(path, " \n").expect("a file");
+    for launch in [
+        Launch::new().users(Some("")),
+        Launch::new().users(Some(&format!("@{path}"))),
+        Launch::new().users(None).env("SPIN_VARIABLE_USERS", ""),
+    ] {
+        let finished = launch.spawn(Stderr::Kept).finish();
+        assert_eq!(
+            (finished.status.code(), finished.stdout.as_str()),
+            (Some(1), ""),
+            "{finished:?}"
+        );
+        let said = &finished.stderr;
+        assert!(said.contains("set the variable `users`"), "{said}");
+        assert!(!said.contains("admin"), "{said}");
+    }
+}
+
+#[test]
 fn what_cannot_work_is_one_line_and_an_exit_code() {
     if !host_only("a command line of its own") {
         return;
@@ -218,6 +280,9 @@ fn what_cannot_work_is_one_line_and_an_exit_code() {
         (&["--listen"], 2),
         (&["--listen", "nonsense"], 2),
         (&["--listen", "127.0.0.1"], 2),
+        (&["--listen", "25441"], 2),
+        (&["--listen", "http://localhost:25441"], 2),
+        (&["--listen", "nobody.invalid:0"], 1),
         (&["--listen", "127.0.0.1:99999"], 2),
         (&["--user", "no-colon"], 2),
         (&["--user", ":password"], 2),
@@ -286,6 +351,22 @@ fn the_store_may_be_named_in_the_environment() {
     assert_eq!(finished.status.code(), Some(2));
     assert!(finished.stderr.contains("a store is"), "{finished:?}");
     assert!(!finished.stderr.contains("hunter2"), "{finished:?}");
+    // Set to nothing it is not set: the error is another.
+    let nothing = [
+        "up",
+        "--listen",
+        "127.0.0.1:0",
+        "--user",
+        "ada:pw",
+        "--manifest",
+        "/nowhere",
+    ];
+    let mut command = latchkey(nothing);
+    command.env("LATCHKEY_STORE", " ");
+    let finished = Process::start(command, Stderr::Kept).finish();
+    assert_eq!(finished.status.code(), Some(1), "{finished:?}");
+    assert!(finished.stderr.contains("/nowhere"), "{finished:?}");
+
     let mut help = latchkey(["up", "--help"]);
     help.env("LATCHKEY_STORE", "redis://:hunter2@localhost");
     let help = Process::start(help, Stderr::Kept).finish();
@@ -347,6 +428,7 @@ fn hash_password_makes_an_entry_that_signs_in() {
         ("grace", "no line end", "no line end"),
         ("alan", "first line\nsecond line\n", "first line"),
         ("zoë", "pässwörd ☃\r\n", "pässwörd ☃"),
+        ("bom", "\u{feff}password\r\n", "password"),
     ];
     let mut entries = String::new();
     for (name, input, _) in table {
@@ -374,6 +456,8 @@ fn hash_password_makes_an_entry_that_signs_in() {
     for (name, input) in [
         ("a:b", "password\n"),
         ("a b", "password\n"),
+        // It would be a comment.
+        ("#a", "password\n"),
         // The server would refuse it.
         (&"a".repeat(256), "password\n"),
         ("", "password\n"),

@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use argon2::password_hash::PasswordHasher;
+use argon2::{Algorithm, Argon2, Params, Version};
 use serde_json::json;
 
 use crate::cases::Cases;
 use crate::process::{Finished, PATIENCE, Stderr};
 use crate::server::{HASH, Launch, PASSWORD, Server, host_only};
-use crate::token_format::{jwk, verifies};
+use crate::token_format::{jwk, segment, verifies};
 
 /// `correct horse`, hashed by libxcrypt.
 const BCRYPT_2Y: &str = "$2y$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e";
@@ -44,6 +46,88 @@ fn users_with_hashes_of_every_kind_separated_by_any_white_space() {
             accepted,
         );
     }
+}
+
+#[test]
+fn comments_and_byte_order_marks_among_users() {
+    if !host_only("users of its own") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("htpasswd");
+    let text = format!(
+        "\u{feff}ada:{HASH}\r\n# grace:{HASH} the old one\r\n#alan:{HASH}\r\n\u{feff}grace:{BCRYPT_2Y} # new\r\n"
+    );
+    std::fs::write(&file, text).expect("a file");
+    let launch = Launch::new().users(Some(&format!("@{}", file.display())));
+    let server = Server::start(launch.arg("--user").arg("alan:turing"));
+    let mut cases = Cases::default();
+    for (name, password, accepted) in [
+        ("ada", PASSWORD, true),
+        ("\u{feff}ada", PASSWORD, false),
+        ("grace", "correct horse", true),
+        ("grace", PASSWORD, false),
+        ("#alan", PASSWORD, false),
+        ("alan", "turing", true),
+    ] {
+        let seen = server.named(name, password).signs_in();
+        cases.check((name, password), seen, accepted);
+    }
+    drop(cases);
+
+    // A file of comments has no users, and opens nothing.
+    std::fs::write(&file, "# nobody yet\n").expect("a file");
+    let launch = Launch::new().users(Some(&format!("@{}", file.display())));
+    let finished = launch.spawn(Stderr::Kept).finish();
+    assert_eq!(finished.status.code(), Some(1), "{finished:?}");
+    assert!(finished.stderr.contains("no users"), "{finished:?}");
+}
+
+#[test]
+fn the_most_memory_that_a_hash_may_ask_for_is_there() {
+    if !host_only("users of its own") {
+        return;
+    }
+    let params = Params::new(64 * 1024, 1, 1, None).expect("parameters");
+    let hash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_with_salt(PASSWORD.as_bytes(), b"some salt of ours")
+        .expect("a hash");
+    let users = format!("ada:{hash} grace:{hash} bob:{HASH}");
+    let server = Server::start(Launch::new().users(Some(&users)));
+    let bob = server.named("bob", PASSWORD);
+    // In turn with requests that leave something in between.
+    for name in ["ada", "grace"] {
+        assert!(server.named(name, PASSWORD).signs_in(), "{name}");
+        assert!(!server.named(name, "wrong").signs_in(), "{name}");
+        for number in 0..50 {
+            bob.issue(&format!("{name} {number} {}", "x".repeat(200)), 360);
+        }
+    }
+}
+
+#[test]
+fn a_byte_order_mark_and_line_ends_are_no_part_of_a_value() {
+    if !host_only("a configuration of its own") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, format!("\u{feff}{text}\r\n")).expect("a file");
+        format!("@{}", path.display())
+    };
+    let keys = json!({ "keys": [jwk("1", SECRET)] }).to_string();
+    let launch = Launch::new()
+        .variable("signing_keys", &file("keys.json", &keys))
+        .variable("issuer", &file("issuer", "https://id.example"))
+        .variable("max_token_life", &file("life", "1 hour"))
+        .variable("max_tokens_per_user", &file("count", "1"));
+    let server = Server::start(launch);
+    let user = server.user();
+    let token = user.issue("Token", 3_600).token;
+    assert!(verifies(&token, SECRET.as_bytes()));
+    let claims = segment(&token, 1);
+    assert!(claims.contains(r#""iss":"https://id.example""#), "{claims}");
 }
 
 #[test]
@@ -271,6 +355,13 @@ fn what_cannot_work_is_refused() {
         ("users", with_good(&format!("bob:by:{HASH}")), "colon"),
         ("users", with_good(&format!("ada:{BCRYPT_2Y}")), "ada"),
         ("signing_keys", SECRET[..31].to_owned(), "32"),
+        ("users", with_good(&format!("bob:$2a$10${SECRET}")), "$2a$"),
+        ("users", with_good("bob:$argon2id$v=19$m=131072,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"), "64 MiB"),
+        ("signing_keys", format!("/etc/latchkey/{SECRET}.json"), "name of a file"),
+        ("signing_keys", format!("-----BEGIN PRIVATE KEY-----\n{SECRET}\n"), "PEM"),
+        ("signing_keys", format!("ssh-ed25519 {SECRET}"), "OpenSSH"),
+        ("signing_keys", format!("'{{\"keys\": \"{SECRET}\"}}'"), "JSON"),
+        ("issuer", "https://id.example\nhttps://other.example".to_owned(), "line break"),
         ("signing_keys", format!("{{\"keys\": {SECRET}"), "JWK"),
         ("signing_keys", json!({ "key": SECRET }).to_string(), "JWK"),
         ("signing_keys", set(json!([])), "key"),
@@ -318,6 +409,30 @@ fn what_cannot_work_is_refused() {
             BCRYPT_2Y,
         ] {
             cases.check((case, &stderr, "no secret"), stderr.contains(secret), false);
+        }
+    }
+}
+
+/// `SPIN_VARIABLE_<NAME>=@FILE` reads no file, in Spin neither: the name must not become the value.
+#[test]
+fn the_name_of_a_file_is_no_value() {
+    if !host_only("configurations of its own") {
+        return;
+    }
+    Server::shared();
+    for name in ["signing_keys", "issuer", "audience", "users"] {
+        let variable = format!("SPIN_VARIABLE_{}", name.to_uppercase());
+        let value = "@/etc/latchkey/a-file-with-a-long-name.json";
+        let launch = match name {
+            "users" => Launch::new().users(None),
+            "audience" => Launch::new().variable("issuer", "me"),
+            _ => Launch::new(),
+        };
+        let finished = launch.env(&variable, value).spawn(Stderr::Kept).finish();
+        assert_eq!(finished.status.code(), Some(1), "{finished:?}");
+        let line = error_line(&finished.stderr);
+        for word in [&format!("`{name}`"), "the name of a file", "NAME=@FILE"] {
+            assert!(line.contains(word), "{word}: {line}");
         }
     }
 }

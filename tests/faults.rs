@@ -155,9 +155,21 @@ impl Backend for Faulty {
     }
 }
 
-/// Serves the component over a faulty store, in this process, while `client` runs. Returns how often the store has done
-/// something wrong.
+/// Serves the component over a faulty store while `client` runs. Returns how often the store has done something wrong.
 fn serve(faults: Faults, client: impl FnOnce(&str)) -> u64 {
+    let wrongs = Arc::new(AtomicU64::new(0));
+    let backend = Arc::new(Faulty {
+        store: Memory::default(),
+        faults,
+        operations: AtomicU64::new(0),
+        wrongs: wrongs.clone(),
+    });
+    serve_here(backend, Limits::default(), client);
+    wrongs.load(Ordering::Relaxed)
+}
+
+/// Serves the component in this process while `client` runs, with the URL.
+pub fn serve_here(backend: Arc<dyn Backend>, limits: Limits, client: impl FnOnce(&str)) {
     // Which builds the component, once.
     Server::shared();
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
@@ -167,16 +179,10 @@ fn serve(faults: Faults, client: impl FnOnce(&str)) -> u64 {
     let users: Vec<_> = (0..4).map(|n| format!("user-{n}:{HASH}")).collect();
     variables.set("users", users.join(" ").as_str().into());
     variables.set("max_tokens_per_user", "1000".into());
-    let wrongs = Arc::new(AtomicU64::new(0));
     let application = Application {
         component: std::fs::read(manifest.root.join(&manifest.source)).expect("a component"),
         key_value_stores: BTreeSet::from(["default".to_owned()]),
-        backend: Arc::new(Faulty {
-            store: Memory::default(),
-            faults,
-            operations: AtomicU64::new(0),
-            wrongs: wrongs.clone(),
-        }),
+        backend,
         variables,
         metrics: None,
         audit: Arc::new(|_| {}),
@@ -189,14 +195,13 @@ fn serve(faults: Faults, client: impl FnOnce(&str)) -> u64 {
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let serving = thread::spawn(move || {
         runtime.block_on(async {
-            let server = server::Server::new(application, Limits::default()).expect("a server");
+            let server = server::Server::new(application, limits).expect("a server");
             server.serve(listener, async { _ = stopped.await }).await;
         });
     });
     client(&url);
     drop(stop);
     serving.join().expect("the server ends");
-    wrongs.load(Ordering::Relaxed)
 }
 
 /// Clients of one user at work until enough is acknowledged; then nothing is lost, doubled or resurrected. Once with a

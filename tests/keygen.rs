@@ -48,7 +48,8 @@ fn a_file_is_rotated_in_place() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("keys.json");
     let name = file.to_str().expect("UTF-8");
-    fs::write(&file, run(&["--alg", "EdDSA"]).stdout).expect("a file");
+    let marked = format!("\u{feff}{}", run(&["--alg", "EdDSA"]).stdout);
+    fs::write(&file, marked).expect("a file");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("a mode");
     // What a run that was killed left.
     fs::write(directory.path().join("keys.json.new"), "{").expect("a file");
@@ -84,8 +85,27 @@ fn what_cannot_be_done_is_one_line() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name).display().to_string();
     fs::write(path("none.json"), r#"{"keys":"hunter2"}"#).expect("a file");
+    let texts = [
+        (
+            "pem",
+            "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA\n-----END PRIVATE KEY-----\n",
+        ),
+        ("notes", "milk, eggs, bread,\nbutter, cheese, apples\n"),
+        ("script", "export PATH=~/bin:$PATH\nexport EDITOR=vi\n"),
+        (
+            "users",
+            "ada:$2y$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e\n",
+        ),
+    ];
+    for (name, text) in texts {
+        fs::write(path(name), text).expect("a file");
+    }
     for (args, code, says) in [
-        (&["--alg", "RS256"][..], 2, "RS256"),
+        (&["--rotate", &path("pem")][..], 1, "a PEM"),
+        (&["--rotate", &path("notes")], 1, "the text of a file"),
+        (&["--rotate", &path("script")], 1, "the text of a file"),
+        (&["--rotate", &path("users")], 1, "a password hash"),
+        (&["--alg", "RS256"], 2, "RS256"),
         (&["--rotate", &path("missing")], 1, "cannot read"),
         (&["--rotate", &path("none.json")], 1, "is not a JWK Set"),
     ] {
@@ -95,5 +115,8 @@ fn what_cannot_be_done_is_one_line() {
         assert_eq!(finished.stderr.lines().count(), 1, "{finished:?}");
         assert!(finished.stderr.contains(says), "{finished:?}");
         assert!(!finished.stderr.contains("hunter2"), "{finished:?}");
+    }
+    for (name, text) in texts {
+        assert_eq!(fs::read_to_string(path(name)).expect("a file"), text);
     }
 }

@@ -58,6 +58,7 @@ mod rotate;
 mod scale;
 mod schemathesis;
 mod show;
+mod slow_clients;
 mod throttle;
 mod token_command;
 mod token_failures;

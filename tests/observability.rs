@@ -1,5 +1,7 @@
 //! What an operator sees: the log, the lines for an auditor, the metrics.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -157,6 +159,18 @@ fn a_line_for_an_auditor_of_each_change_and_each_failure() {
     let (audit, _) = audited(user.delete(&rotated.text("jwt_token_id")).expect(200));
     assert_eq!(audit["audit"], "token_revoked");
 
+    // What a description would do to the terminal of a reader is escaped.
+    let created = user
+        .create("code\u{202e}exe\u{200b}\u{2066}", 360)
+        .expect(201);
+    assert!(created.body.contains('\u{202e}'));
+    // One is the line of the request; which comes first is open.
+    let raw = server.stderr_line() + &server.stderr_line();
+    assert!(
+        raw.contains(r"code\u202eexe\u200b\u2066") && !raw.contains('\u{202e}'),
+        "{raw}"
+    );
+
     let failed = server.named(&user.name, "wrong-secret").list();
     let (audit, _) = audited(failed.expect(401));
     assert_eq!(
@@ -184,6 +198,41 @@ fn a_line_for_an_auditor_of_each_change_and_each_failure() {
     assert!(!rest.contains("wrong-secret") && !rest.contains(&token));
 }
 
+/// Who has used up the idempotency keys has signed in all the same.
+#[test]
+fn too_many_idempotency_keys_are_no_failure_to_sign_in() {
+    if !host_only("the log of a server") {
+        return;
+    }
+    let launch = Launch::new().env("RUST_LOG", "warn,latchkey::request=info");
+    let server = Server::start(launch.arg("--log-format").arg("json"));
+    let user = server.user();
+    let create = |number: usize| {
+        let body = json!({ "jwt_token_description": number.to_string(), "jwt_token_life": 360 });
+        let request = user.request("POST", TOKENS).json(body.to_string());
+        request
+            .header("idempotency-key", &format!("key-{number}"))
+            .send()
+    };
+    for number in 0..1_000 {
+        create(number).expect(201);
+        if number % 100 == 99 {
+            let all = user.request("DELETE", &format!("{TOKENS}?all=true"));
+            all.send().expect(200);
+        }
+    }
+    let refused = create(1_000).refused(429, "too_many_idempotency_keys");
+    let id = refused.header("x-request-id");
+    let mut lines = std::iter::repeat_with(|| line(&server));
+    let logged = lines
+        .find(|line| line["request_id"] == id)
+        .expect("its line");
+    assert_eq!(
+        members(&logged, ["status", "user"]),
+        json!([429, user.name])
+    );
+}
+
 #[test]
 fn what_is_not_asked_for_is_not_logged() {
     if !host_only("the log of a server") {
@@ -205,6 +254,37 @@ fn what_is_not_asked_for_is_not_logged() {
         warned.starts_with("warning: RUST_LOG cannot be used: "),
         "{warned}"
     );
+}
+
+#[test]
+fn a_store_that_others_can_read_is_warned_of() {
+    if !host_only("stores of its own") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let mode = |path: &Path, mode| {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(path, permissions).expect("an own file");
+    };
+    let file = directory.path().join("store.db");
+    std::fs::write(&file, "").expect("a file");
+    mode(directory.path(), 0o755);
+    mode(&file, 0o644);
+    let server = Server::start(Launch::new().store(&format!("sqlite:{}", file.display())));
+    let said = server.stderr_line();
+    assert!(
+        said.contains("WARN") && said.contains("chmod 600"),
+        "{said}"
+    );
+
+    // On the way to another machine, here one that cannot be found.
+    let launch = Launch::new().store("redis://:hunter2@redis.invalid");
+    let said = launch.spawn(Stderr::Kept).finish().stderr;
+    assert!(
+        said.contains("WARN") && said.contains("rediss://"),
+        "{said}"
+    );
+    assert!(!said.contains("hunter2"), "{said}");
 }
 
 #[test]
@@ -258,6 +338,11 @@ fn metrics_for_prometheus() {
     // What is counted is nobody's business but the operator's.
     assert_eq!(server.request("GET", "/metrics").send().status, 404);
     assert_eq!(get(url.trim_end_matches("/metrics")).0, 404);
+    // Nor of a web page whose name leads to this machine.
+    let port = url.trim_end_matches("/metrics").rsplit(':').next();
+    let host = format!("evil.example:{}", port.expect("a port"));
+    let page = server.agent.get(url).header("host", host).call();
+    assert_eq!(page.expect("an answer").status(), 421);
 
     // While a body is awaited, the request is in flight.
     let request = format!("POST {TOKENS}");

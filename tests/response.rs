@@ -77,6 +77,11 @@ impl Response {
     #[track_caller]
     fn check_body(&self) {
         assert_eq!(self.header("content-type"), "application/json", "{self:?}");
+        let origins = self.header("cross-origin-resource-policy");
+        assert!(
+            origins.ends_with("-origin") || self.status >= 500,
+            "{self:?}"
+        );
         assert_eq!(
             self.header("content-length"),
             self.body.len().to_string(),

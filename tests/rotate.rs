@@ -39,6 +39,11 @@ fn the_old_token_is_dead_and_the_new_one_has_its_name() {
     rotate(&user, &old.id, "{}").refused(404, "no_such_token");
     rotate(&user, &new.id, r#"{"jwt_token_life":"0 s"}"#).refused(400, "invalid_lifetime");
     rotate(&user, &new.id, r#"{"overlap":true}"#).refused(400, "invalid_field");
+    let refused = rotate(&user, &new.id, "null").refused(400, "malformed_json");
+    assert!(
+        refused.message().contains("send {} or no body"),
+        "{refused:?}"
+    );
     verify(user.server, &new.token).expect(200);
 }
 
@@ -65,6 +70,41 @@ fn both_are_good_during_the_overlap() {
     verify(user.server, &old.token).refused(401, "invalid_token");
     verify(user.server, &new.token).expect(200);
     assert_eq!(user.ids(), [new.id]);
+}
+
+#[test]
+fn the_forms_of_other_sites_change_nothing() {
+    let user = Server::shared().user();
+    let issued = user.issue("Token", 360);
+    let path = format!("{TOKENS}/{}", issued.id);
+    let rotate = format!("{path}/rotate");
+    let all = format!("{TOKENS}?all=true");
+    for media_type in [
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "text/plain",
+    ] {
+        let request = user.request("POST", &rotate);
+        let request = request.header("content-type", media_type).body("");
+        request.send().refused(415, "unsupported_media_type");
+    }
+    for (method, path) in [
+        ("POST", TOKENS),
+        ("POST", &rotate),
+        ("DELETE", &path),
+        ("DELETE", &all),
+        ("POST", "/api/v1alpha/revoke"),
+    ] {
+        let request = user.request(method, path).json("{}");
+        let request = request.header("sec-fetch-site", "cross-site");
+        request.send().refused(403, "cross_site");
+    }
+    verify(user.server, &issued.token).expect(200);
+    let request = user.request("POST", &rotate);
+    request
+        .header("sec-fetch-site", "same-origin")
+        .send()
+        .expect(201);
 }
 
 #[test]

@@ -227,6 +227,19 @@ impl Server {
         }
     }
 
+    /// A server that somebody else has started and will end.
+    pub fn at(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            agent: client::agent(),
+            users: Users::Many {
+                next: AtomicUsize::new(0),
+            },
+            process: None,
+            greeting: Vec::new(),
+        }
+    }
+
     /// Host and port.
     pub fn authority(&self) -> &str {
         self.url

@@ -217,6 +217,38 @@ fn what_could_be_two_tokens_is_neither() {
 }
 
 #[test]
+fn a_name_that_is_the_id_of_another() {
+    let user = Server::shared().user();
+    let meant = user.issue("meant", "1h");
+    let named = user.issue(&meant.id, "1h");
+    for args in [
+        ["revoke", &meant.id],
+        ["show", &meant.id],
+        ["rotate", &meant.id],
+    ] {
+        let refused = user.runs(args);
+        assert_eq!(refused.outcome(), (Some(4), ""));
+        for word in [&meant.id, &named.id, "--id"] {
+            assert!(refused.stderr.contains(word), "{refused:?}");
+        }
+    }
+    assert_eq!(user.ids().len(), 2);
+    let pasted = format!(" {}\n", meant.id);
+    user.runs(["revoke", "--id", &pasted]).succeeded();
+    assert_eq!(user.ids(), [named.id.as_str()]);
+    // Now it is a name and nothing else, and it is said which token that was.
+    let revoked = user.runs(["revoke", &meant.id]).succeeded();
+    assert_eq!(
+        revoked.stderr,
+        format!("Revoked {}: {}\n", meant.id, named.id)
+    );
+    assert_eq!(
+        user.runs(["show", "--id", "meant"]).outcome(),
+        (Some(2), "")
+    );
+}
+
+#[test]
 fn rotation_replaces() {
     let user = Server::shared().user();
     let old = user.issue("ci", "1h");
@@ -260,6 +292,15 @@ fn addresses_of_one_server() {
         command.env("LATCHKEY_URL", "http://127.0.0.1:1");
         cases.check(tail, run(command).status.code(), Some(0));
     }
+    // Set to nothing it is not set: it is the usual address, where no server is or one that knows nobody of this name.
+    let mut command = signed_in(&user, ["list"]);
+    command
+        .env("LATCHKEY_URL", "")
+        .env("LATCHKEY_USER", "nobody-of-that-name:x");
+    let usual = run(command);
+    let code = usual.status.code();
+    cases.check(&usual, matches!(code, Some(3 | 5)), true);
+    cases.check(&usual, usual.stderr.contains("is not a URL"), false);
 }
 
 #[test]

@@ -155,6 +155,46 @@ fn a_proxy_is_not_for_this_machine() {
 }
 
 #[test]
+fn the_proxy_is_that_of_curl() {
+    let proxy = Impostor::answering("502 Bad Gateway", "", "");
+    let ask = |variables: &[(&str, &str)]| {
+        // No name of this kind is ever found, so a request goes through the proxy or nowhere.
+        let mut command = client("http://latchkey.invalid:8080", ["list"]);
+        command.env("LATCHKEY_USER", "ada:hunter2");
+        command.envs(variables.iter().copied());
+        let before = proxy.requests().len();
+        let finished = run(command);
+        assert!(!finished.stderr.contains("hunter2"), "{finished:?}");
+        let code = finished.status.code().unwrap_or_default();
+        (proxy.requests().len() > before, code, finished.stderr)
+    };
+    let url = &proxy.url[..];
+    let mut cases = Cases::default();
+    for (variables, asked) in [
+        (&[("http_proxy", url)][..], true),
+        (&[("ALL_PROXY", url), ("http_proxy", "")], true),
+        (&[("HTTP_PROXY", url)], false),
+        (&[("https_proxy", url), ("HTTPS_PROXY", url)], false),
+        (&[("http_proxy", url), ("no_proxy", ".invalid")], false),
+        (&[("http_proxy", url), ("NO_PROXY", "a, invalid")], false),
+        (&[("http_proxy", url), ("NO_PROXY", "10.0.0.0/8")], true),
+    ] {
+        let seen = ask(variables);
+        cases.check((variables, &seen), seen.0, asked);
+        cases.check((variables, &seen), seen.1, 5);
+    }
+    for value in ["socks5h://u:hunter2@127.0.0.1:1", "hunter2 is no proxy"] {
+        let (_, code, said) = ask(&[("all_proxy", value)]);
+        cases.check(value, code, 2);
+        cases.check(
+            (value, &said),
+            said.contains("error: the proxy in all_proxy is"),
+            true,
+        );
+    }
+}
+
+#[test]
 fn a_creation_whose_answer_is_lost_is_made_once() {
     let server = Server::shared();
     let user = server.user();
@@ -214,7 +254,7 @@ fn a_creation_is_tried_again_so_often() {
 #[test]
 fn nothing_else_is_tried_again() {
     let mut cases = Cases::default();
-    for args in [["rotate", ID], ["revoke", ID]] {
+    for args in [["rotate", "--id", ID], ["revoke", "--id", ID]] {
         let busy = answer("503 Busy", "Retry-After: 0\r\n", UNAVAILABLE);
         for answer in [None, Some(busy)] {
             let server = Impostor::new({
@@ -287,19 +327,27 @@ fn certificates() {
     });
     let port = port.expect("openssl says where it listens");
 
-    let ask = |host: &str, trust: bool| {
+    let ask = |host: &str, variable: &str, value: &str| {
         let mut command = client(&format!("https://{host}:{port}"), ["list"]);
         command.env("LATCHKEY_USER", "ada:hunter2");
-        if trust {
-            command.env("SSL_CERT_FILE", file("cert"));
-        }
+        command.env(variable, value);
         run(command)
     };
+    let cert = file("cert").display().to_string();
+    let missing = file("missing").display().to_string();
+    let key = file("key").display().to_string();
     let results = [
-        ask("127.0.0.1", false),
-        ask("localhost", true),
-        ask("127.0.0.1", true),
+        ask("127.0.0.1", "SSL_CERT_FILE", ""),
+        ask("localhost", "SSL_CERT_FILE", &cert),
+        ask("127.0.0.1", "SSL_CERT_FILE", &cert),
     ];
+    // Whoever names certificates wants those, and is told where there are none.
+    let unusable = [
+        ("SSL_CERT_FILE", &missing),
+        ("SSL_CERT_DIR", &missing),
+        ("SSL_CERT_FILE", &key),
+    ]
+    .map(|(variable, path)| (variable, ask("127.0.0.1", variable, path)));
     let _ = server.kill();
     let _ = server.wait();
     let mut cases = Cases::default();
@@ -311,5 +359,10 @@ fn certificates() {
     ]) {
         cases.check(finished, finished.status.code(), Some(5));
         cases.check(finished, finished.stderr.trim_end().ends_with(problem), true);
+    }
+    for (variable, finished) in unusable {
+        cases.check(&finished, finished.status.code(), Some(2));
+        let said = format!("error: {variable}: ");
+        cases.check(&finished, finished.stderr.starts_with(&said), true);
     }
 }

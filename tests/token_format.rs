@@ -24,7 +24,7 @@ pub fn verifies(token: &str, key: &[u8]) -> bool {
 }
 
 /// A segment of the token as text.
-fn segment(token: &str, number: usize) -> String {
+pub fn segment(token: &str, number: usize) -> String {
     let segments: Vec<_> = token.split('.').collect();
     assert_eq!(segments.len(), 3, "{token}");
     let bytes = BASE64_URL_SAFE_NO_PAD

@@ -198,6 +198,13 @@ fn a_file_with_credentials() {
     cases.check("named", listed(true).status.code(), Some(0));
     cases.check("empty", listed(false).status.code(), Some(3));
 
+    // What other programs write there, and what their editors put before it.
+    let others = format!(
+        "\u{feff}machine x login y password \"a b\" protocol https port 993 # it's \"mail\"\n{entry_for_host}\tprotocol https\n\tport 443 # \"\n"
+    );
+    netrc(home.path(), &others, 0o600);
+    cases.check("others", listed(false).status.code(), Some(0));
+
     for wrong in [
         "machine 127.0.0.1 hunter2",
         "default login hunter2",
@@ -241,6 +248,18 @@ fn the_order_of_credentials() {
             request.contains(&format!("authorization: {authorization}\r\n")),
             "{request}"
         );
+    }
+
+    // Set to nothing they are not set. A line end is no part of a password.
+    for (user, authorization) in [
+        ("", basic("netrc", "secret")),
+        (" \n", basic("netrc", "secret")),
+        ("variable:se cret \r\n", basic("variable", "se cret ")),
+    ] {
+        let finished = run(start(Some(user), ["list"]));
+        assert_eq!(finished.status.code(), Some(0), "{finished:?}");
+        let request = server.requests().pop().expect("a request");
+        assert!(request.contains(&authorization), "{request}");
     }
 
     // Who is named on the command line is who signs in, and nobody else instead.

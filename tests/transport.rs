@@ -32,6 +32,40 @@ fn absolute_targets() {
     }
 }
 
+/// A name that leads to this machine, and the port of the server: so asks a page whose owner has its name lead here.
+#[test]
+fn a_page_of_another_name_is_not_served_at_a_loopback_address() {
+    if !host_only("a loopback address") {
+        return;
+    }
+    let user = Server::shared().user();
+    let (_, port) = user.server.authority().rsplit_once(':').expect("a port");
+    let line = format!("GET {TOKENS}");
+    let mut cases = Cases::default();
+    for (host, expected) in [
+        (format!("evil.example:{port}"), (421, "misdirected_request")),
+        (
+            format!("localhost.evil.example:{port}"),
+            (421, "misdirected_request"),
+        ),
+        // As proxies pass on what they are reached by.
+        ("id.example".to_owned(), (404, "no_tokens")),
+        ("id.example:8443".to_owned(), (404, "no_tokens")),
+        (format!("localhost:{port}"), (404, "no_tokens")),
+        (format!("127.0.0.1:{port}"), (404, "no_tokens")),
+        (format!("[::1]:{port}"), (404, "no_tokens")),
+    ] {
+        let mut raw = Raw::connect(user.server);
+        let authorization = user.authorization();
+        raw.send(format!(
+            "{line} HTTP/1.1\r\nHost: {host}\r\n{authorization}\r\n\r\n"
+        ));
+        // The host's own answer is not part of the API's description.
+        let seen = raw.any_response(&line).expect("an answer").outcome();
+        cases.check(host, (seen.0, seen.1.as_str()), expected);
+    }
+}
+
 #[test]
 fn many_requests_on_one_connection() {
     let user = Server::shared().user();

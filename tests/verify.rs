@@ -51,6 +51,42 @@ fn a_good_token_by_any_method_at_any_path() {
     assert_eq!(answer.body, expected);
 }
 
+/// What clients send to proxies, and proxies append: it need be no URI.
+#[test]
+fn paths_that_are_no_uri() {
+    if !host_only("the HTTP of the host") {
+        return;
+    }
+    let user = Server::shared().user();
+    let bearer = format!("Authorization: Bearer {}", user.issue("Token", 360).token);
+    // Over one connection, as a proxy would.
+    let mut raw = Raw::connect(user.server);
+    for (path, body) in [
+        (&b"/a<b?q=<x>"[..], ""),
+        (b"/`", ""),
+        (b"/\"?\"", "GET /<> HTTP/1.1"),
+        (b"/\xff\xfe", "<"),
+        ("/\u{e9}?\u{e9}".as_bytes(), ""),
+    ] {
+        let length = format!("Content-Length: {}", body.len());
+        let rest = head(user.server, "", &[&bearer, &length]) + body;
+        raw.send([format!("POST {VERIFY}").as_bytes(), path, rest.as_bytes()].concat());
+        let answer = raw.response(&format!("POST {VERIFY}"));
+        assert_eq!(answer.status, 200, "{}: {answer:?}", path.escape_ascii());
+    }
+    // A body is left as it is.
+    let form = "token=<&x=`";
+    let headers = [
+        "Content-Type: application/x-www-form-urlencoded",
+        "Content-Length: 11",
+    ];
+    raw.send(head(user.server, "POST /v1alpha/revoke", &headers) + form);
+    raw.response("POST /v1alpha/revoke").expect(200);
+    // Other routes say what is wrong, too.
+    raw.send(head(user.server, "GET /<", &[]));
+    raw.response("GET /<").refused(404, "not_found");
+}
+
 #[test]
 fn what_is_no_good_token() {
     let user = Server::shared().user();

@@ -1,6 +1,6 @@
 //! The HTTP interface: requests in, responses out, nothing of Wasm.
 //!
-//! The order of checks: route, method, configuration, authentication, media type, size, JSON, fields, state of the
+//! The order of checks: route, method, configuration, authentication, origin, media type, size, JSON, fields, state of the
 //! ledger. Only the user or the bearer of a token learns anything about it.
 
 mod bearer;
@@ -8,6 +8,7 @@ mod body;
 mod condition;
 mod content;
 mod creation;
+mod cross_site;
 mod document;
 mod error;
 mod fields;
@@ -27,11 +28,12 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use crate::audit::{self, Event, Origin};
 use crate::auth::{Authentication, SignIn};
 use crate::config::ConfigError;
-use crate::service::Service;
-use crate::store::Ports;
+use crate::service::{Listing, Permit, Service};
+use crate::store::Store;
 use crate::token::{TokenId, Username};
 
 pub use body::{BodyError, RequestBody};
+pub use content::MAX_BYTES;
 
 use error::ApiError;
 use response::{AllDeleted, Listed, Shown};
@@ -46,29 +48,37 @@ pub struct Handled {
     pub audit_line: Option<String>,
     /// A line that the log should have and the client should not.
     pub log_line: Option<String>,
+    /// To be kept until the response is sent.
+    pub permit: Option<Permit>,
 }
 
 /// Answers `request`. `service` is an error if the configuration cannot work.
-pub async fn handle<P: Ports>(
-    service: Result<&Service<P>, &ConfigError>,
+pub async fn handle<S: Store>(
+    service: Result<&Service<S>, &ConfigError>,
     request: Request<impl RequestBody>,
 ) -> Handled {
-    // Of several addresses, the last is the host's.
-    let mut clients = request.headers().get_all(headers::CLIENT_ADDRESS).iter();
-    let client = clients.next_back().cloned();
+    let trusted = service.ok().and_then(Service::client_address_header);
+    let client = headers::client_address(request.headers(), trusted).map(str::to_owned);
     let request_id = request.headers().get(headers::REQUEST_ID).cloned();
-    let (response, event, log_line) = match answer(service, request).await {
-        Ok(Answer { response, event }) => (response, event, None),
-        Err(error) => (error.response(), error.event(), error.log_line()),
+    let (answer, log_line) = match answer(service, client.as_deref(), request).await {
+        Ok(answer) => (answer, None),
+        Err(error) => {
+            let answer = Answer {
+                event: error.event(),
+                ..error.response().into()
+            };
+            (answer, error.log_line())
+        }
     };
     let line = |event| {
         let origin = origin(client, request_id);
         Some(audit::line(&event, service.ok()?.now(), &origin))
     };
     Handled {
-        response,
-        audit_line: event.and_then(line),
+        response: answer.response,
+        audit_line: answer.event.and_then(line),
         log_line,
+        permit: answer.permit,
     }
 }
 
@@ -76,13 +86,14 @@ pub async fn handle<P: Ports>(
 struct Answer {
     response: Response<Bytes>,
     event: Option<Event>,
+    permit: Option<Permit>,
 }
 
 impl Answer {
     fn new(response: Response<Bytes>, event: Event) -> Self {
         Self {
-            response,
             event: Some(event),
+            ..response.into()
         }
     }
 }
@@ -92,12 +103,14 @@ impl From<Response<Bytes>> for Answer {
         Self {
             response,
             event: None,
+            permit: None,
         }
     }
 }
 
-async fn answer<P: Ports>(
-    service: Result<&Service<P>, &ConfigError>,
+async fn answer<S: Store>(
+    service: Result<&Service<S>, &ConfigError>,
+    client: Option<&str>,
     request: Request<impl RequestBody>,
 ) -> Result<Answer, ApiError> {
     let path = request.uri().path().to_owned();
@@ -116,8 +129,13 @@ async fn answer<P: Ports>(
     let service = service.map_err(|error| ApiError::Configuration(error.clone()))?;
     let authorization = request.headers().get_all(header::AUTHORIZATION);
     let sign_in = SignIn::parse(authorization.iter().map(HeaderValue::as_bytes));
-    match service.authenticate(sign_in).await {
-        Authentication::Valid(user) => perform(service, action, route, user, request).await,
+    let network = client.and_then(|client| client.parse().ok());
+    match service.authenticate(sign_in, network).await? {
+        Authentication::Valid(user) => {
+            // Not before: a host takes this refusal as proof of the credentials.
+            cross_site::check(Action::Managed(action), request.headers())?;
+            perform(service, action, route, user, request).await
+        }
         Authentication::Absent => Err(ApiError::Unauthorized),
         Authentication::Failed(user) => Err(ApiError::SignInFailed(user)),
         Authentication::Throttled { user, retry_after } => {
@@ -126,8 +144,8 @@ async fn answer<P: Ports>(
     }
 }
 
-async fn perform<P: Ports>(
-    service: &Service<P>,
+async fn perform<S: Store>(
+    service: &Service<S>,
     action: ManagedAction,
     route: Route<'_>,
     user: Username,
@@ -137,8 +155,11 @@ async fn perform<P: Ports>(
     let headers = &parts.headers;
     Ok(match action {
         ManagedAction::List => {
-            let tokens = service.list(&user).await?;
-            response::json(StatusCode::OK, &Listed::new(&tokens)).into()
+            let Listing { tokens, permit } = service.list(&user).await?;
+            Answer {
+                permit: Some(permit),
+                ..response::json(StatusCode::OK, &Listed::new(&tokens)).into()
+            }
         }
         ManagedAction::Create => {
             let wanted = creation::read(headers, body).await?;
@@ -169,7 +190,10 @@ async fn perform<P: Ports>(
             };
             let response = response::json(StatusCode::OK, &body);
             let event = (deleted > 0).then_some(Event::AllTokensRevoked(user, deleted));
-            Answer { response, event }
+            Answer {
+                event,
+                ..response.into()
+            }
         }
         ManagedAction::Rotate => {
             let rotation = rotation::read(headers, body).await?;
@@ -194,11 +218,11 @@ fn token_id(route: Route<'_>) -> Result<TokenId, ApiError> {
         .ok_or(ApiError::NO_SUCH_TOKEN)
 }
 
-fn origin(client: Option<HeaderValue>, request_id: Option<HeaderValue>) -> Origin {
+fn origin(client: Option<String>, request_id: Option<HeaderValue>) -> Origin {
     let text = |value: HeaderValue| value.to_str().ok().map(str::to_owned);
     let id_lengths = 1..=headers::MAX_REQUEST_ID;
     Origin {
-        client: client.and_then(text),
+        client,
         request_id: request_id
             .and_then(text)
             .filter(|id| id_lengths.contains(&id.len())),

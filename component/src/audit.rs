@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
+use crate::text::visible_json;
 use crate::token::{Description, Timestamp, Token, TokenId, Username};
 
 /// What happened.
@@ -90,7 +91,8 @@ struct Line<'a> {
     request_id: Option<&'a str>,
 }
 
-/// The line of an event, without an end of line.
+/// The line of an event, without an end of line. Descriptions are foreign text: what would turn the line around in a
+/// terminal, or be invisible there, is escaped.
 pub fn line(event: &Event, at: Timestamp, origin: &Origin) -> String {
     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(at.as_secs());
     let mut line = Line {
@@ -124,7 +126,8 @@ pub fn line(event: &Event, at: Timestamp, origin: &Origin) -> String {
             line.user = user.as_ref().map(Username::as_str);
         }
     }
-    serde_json::to_string(&line).expect("strings and numbers are always JSON")
+    let line = serde_json::to_string(&line).expect("strings and numbers are always JSON");
+    visible_json(&line)
 }
 
 #[cfg(test)]
@@ -135,7 +138,7 @@ mod tests {
     fn lines() {
         let token = Token {
             id: "94f10f9b-2139-4f31-ab57-52ac175b9acc".parse().unwrap(),
-            description: "a \"quoted\" name".parse().unwrap(),
+            description: "a \"quoted\" n\u{202e}am\u{200b}e".parse().unwrap(),
             lifetime: "6 hours".parse().unwrap(),
             issued_at: 0,
             issuer: None,
@@ -153,7 +156,7 @@ mod tests {
             (
                 Event::TokenRotated(ada.clone(), token.clone(), old),
                 &origin,
-                r#"{"audit":"token_rotated","time":"2022-09-09T10:42:15Z","user":"ada","jwt_token_id":"94f10f9b-2139-4f31-ab57-52ac175b9acc","jwt_token_description":"a \"quoted\" name","jwt_token_life":21600,"replaces":"2bc0160d-edf4-4ab6-9801-52d185f65b59","client":"192.0.2.1:4711","request_id":"7f"}"#,
+                r#"{"audit":"token_rotated","time":"2022-09-09T10:42:15Z","user":"ada","jwt_token_id":"94f10f9b-2139-4f31-ab57-52ac175b9acc","jwt_token_description":"a \"quoted\" n\u202eam\u200be","jwt_token_life":21600,"replaces":"2bc0160d-edf4-4ab6-9801-52d185f65b59","client":"192.0.2.1:4711","request_id":"7f"}"#,
             ),
             (
                 Event::TokenRevoked(ada.clone(), old),

@@ -1,14 +1,19 @@
 //! Who is asking: HTTP Basic authentication (RFC 7617) against the configured users.
 //!
-//! Guessing is slow, and harmless to others: failures are [throttled](throttle) by user, verifications are
-//! [queued](queue), and clients that have signed in [stay signed in](remembered). None of it tells whether a user exists.
+//! There are two kinds of passwords. [Generated](generated) ones are 256 random bits: they need nothing slow, and nobody
+//! can guess at them. For what people choose, guessing is slow, and harmless to others: [failures] are counted in the
+//! store, verifications are [queued](queue), and clients that have signed in [stay signed in](remembered). None of it tells
+//! whether a user exists.
 
 mod credentials;
 mod digest;
+mod failures;
+mod generated;
+mod network;
 mod password;
 mod queue;
 mod remembered;
-mod throttle;
+mod spelling;
 mod users;
 
 use std::cell::RefCell;
@@ -17,14 +22,17 @@ use std::time::Duration;
 
 use crate::ports::{Clock, Random};
 use crate::secret::Secret;
+use crate::store::{Ports as _, Store, StoreError};
 use crate::token::{Timestamp, Username};
 
 pub use credentials::Credentials;
-use digest::{DigestKey, NameDigest, PasswordDigest};
+use digest::{DigestKey, PasswordDigest};
+pub use generated::GeneratedPassword;
+pub use network::ClientNetwork;
 pub use password::{PasswordHash, PasswordHashError};
-use queue::{Admission, Queue, Ticket};
+use queue::{Candidate, Outcome, Progress, Queue};
 use remembered::Remembered;
-use throttle::Throttle;
+pub use spelling::prepare;
 pub use users::Users;
 
 /// What a request brings to sign in with.
@@ -70,151 +78,204 @@ pub enum Authentication {
     },
 }
 
-/// When to try again where too many wait to be verified.
-const RETRY_AFTER_OTHERS: Duration = Duration::from_secs(1);
-
 /// Authenticates requests; lives as long as the instance.
 pub struct Authenticator {
     users: Users,
+    /// Of digests that stay in this instance.
     key: DigestKey,
     remembered: RefCell<Remembered>,
-    throttle: RefCell<Throttle>,
     queue: Queue,
 }
 
-/// A password that somebody gave as that of a user, known or not.
-struct Attempt<'a> {
-    /// The index of the user, if there is such a user.
-    user: Option<usize>,
-    /// What to verify the password against; a decoy if the user is unknown.
-    hash: &'a PasswordHash,
-    password: &'a Secret,
-    name_digest: NameDigest,
-    password_digest: PasswordDigest,
+/// What can be told of a request at once.
+pub enum Recognition {
+    /// All there is to tell.
+    Known(Authentication),
+    /// The password has to be verified.
+    Unknown(Attempt),
 }
 
-/// How far an attempt has come.
-enum Progress {
-    /// Whether the password is right.
-    Verified(bool),
-    /// The password was not verified; the client may try again after this time.
-    Refused(Duration),
-    /// Poll again after this time.
-    Waiting(Duration),
+/// A password that somebody gave as that of a user, known or not.
+pub struct Attempt {
+    /// The index of the user, if there is such a user.
+    user: Option<usize>,
+    name: Username,
+    /// What the password may be, as it was given.
+    passwords: Vec<Secret>,
+    password_digest: PasswordDigest,
 }
 
 impl Authenticator {
     /// Authenticates `users`, remembering verified passwords under a key drawn from `random`.
     pub fn new(users: Users, random: &impl Random) -> Self {
         Self {
-            key: DigestKey::new(random),
+            key: DigestKey::random(random),
             remembered: RefCell::new(Remembered::new(users.count())),
-            throttle: RefCell::default(),
             queue: Queue::new(),
             users,
         }
     }
 
-    /// Tells what `sign_in` proves.
+    /// Tells what `sign_in` proves, if that takes no verification of a password that somebody chose.
     ///
-    /// Takes the same time for known and unknown users: one password verification and the wait for it. It is faster if
-    /// this password of this user was verified lately, or is not verified at all.
-    pub async fn authenticate(&self, sign_in: SignIn, clock: &impl Clock) -> Authentication {
-        match sign_in {
-            SignIn::Absent => Authentication::Absent,
-            SignIn::Malformed => Authentication::Failed(None),
-            SignIn::Credentials(credentials) => {
-                self.check(&self.attempt(&credentials), clock).await
-            }
+    /// A password that was verified lately is recognized before failures are looked at: failing in a user's name locks out
+    /// no client that has signed in. The price is that guesses at the password of such a user are as fast as requests.
+    pub fn recognize(&self, sign_in: SignIn, now: Timestamp) -> Recognition {
+        let credentials = match sign_in {
+            SignIn::Absent => return Recognition::Known(Authentication::Absent),
+            SignIn::Malformed => return Recognition::Known(Authentication::Failed(None)),
+            SignIn::Credentials(credentials) => credentials,
+        };
+        let attempt = self.attempt(credentials);
+        if let Some(password) = attempt.passwords.iter().find_map(GeneratedPassword::parse) {
+            // Whoever chose a password of this form cannot sign in with it: else its refusal would tell who is a user.
+            let right = attempt
+                .user
+                .is_some_and(|user| self.users.hash(user).is_of(&password));
+            return Recognition::Known(self.proof(&attempt, right));
         }
-    }
-
-    /// Does the same work for known and unknown users: a refusal is so fast that a difference would show.
-    fn attempt<'a>(&'a self, credentials: &'a Credentials) -> Attempt<'a> {
-        let Credentials { name, password } = credentials;
-        let user = self.users.find(name);
-        let decoy = self.users.decoy(name);
-        let hash = user.map_or(decoy, |index| self.users.hash(index));
-        Attempt {
-            user,
-            hash,
-            password,
-            name_digest: self.key.name(name),
-            password_digest: self.key.password(name, password, hash),
-        }
-    }
-
-    async fn check(&self, attempt: &Attempt<'_>, clock: &impl Clock) -> Authentication {
-        let user = attempt.user.map(|index| self.users.name(index).clone());
-        let mut ticket = None;
-        loop {
-            match self.poll(attempt, &mut ticket, clock) {
-                Progress::Verified(right) => {
-                    return match user {
-                        Some(user) if right => Authentication::Valid(user),
-                        user => Authentication::Failed(user),
-                    };
-                }
-                Progress::Refused(retry_after) => {
-                    return Authentication::Throttled { user, retry_after };
-                }
-                Progress::Waiting(pause) => clock.sleep(pause).await,
-            }
-        }
-    }
-
-    /// Verifies the attempt if it may be verified now. Awaits nothing: what it reads holds until it returns.
-    fn poll<'a>(
-        &'a self,
-        attempt: &Attempt<'_>,
-        ticket: &mut Option<Ticket<'a>>,
-        clock: &impl Clock,
-    ) -> Progress {
-        if let Some(right) = ticket.as_ref().and_then(Ticket::outcome) {
-            return Progress::Verified(right);
-        }
-        let now = clock.now();
-        // Before the throttle: failing in a user's name locks out no client that has signed in. The price is that guesses
-        // at the password of such a user are as fast as requests. It does not reset the failures: otherwise every request
-        // of such a client would grant a guesser new tries.
-        if self.remembers(attempt, now) {
-            return Progress::Verified(true);
-        }
-        let delay = self.throttle.borrow_mut().delay(attempt.name_digest, now);
-        if let Some(retry_after) = delay {
-            return Progress::Refused(retry_after);
-        }
-        match self.queue.admit(ticket, &attempt.password_digest, now) {
-            Admission::Granted => {
-                // The password behind a decoy is no password of this user.
-                let right = attempt.hash.verify(attempt.password) && attempt.user.is_some();
-                let ended = clock.now();
-                self.record(attempt, right, ended);
-                self.queue.ended(ticket.as_ref(), right, now, ended);
-                Progress::Verified(right)
-            }
-            Admission::Wait(pause) => Progress::Waiting(pause),
-            Admission::Refused => Progress::Refused(RETRY_AFTER_OTHERS),
-        }
-    }
-
-    fn remembers(&self, attempt: &Attempt<'_>, now: Timestamp) -> bool {
-        attempt.user.is_some_and(|user| {
+        let remembered = attempt.user.is_some_and(|user| {
             let mut remembered = self.remembered.borrow_mut();
             remembered.recognizes(user, &attempt.password_digest, now)
+        });
+        // Without anything to verify against, nobody's verification takes longer than this.
+        match remembered || !self.users.any_chosen() {
+            true => Recognition::Known(self.proof(&attempt, remembered)),
+            false => Recognition::Unknown(attempt),
+        }
+    }
+
+    fn attempt(&self, credentials: Credentials) -> Attempt {
+        let decoded = credentials.form_decoded();
+        let mut passwords = spelling::of(&credentials.password);
+        let mut name = credentials.name;
+        let mut user = self.users.find(&name);
+        if let Some(decoded) = decoded {
+            passwords.extend(spelling::of(&decoded.password));
+            if user.is_none() {
+                user = self.users.find(&decoded.name);
+                name = decoded.name;
+            }
+        }
+        let hash = user.map(|user| self.users.hash(user));
+        Attempt {
+            password_digest: self.key.password(&name, &passwords[0], hash),
+            user,
+            name,
+            passwords,
+        }
+    }
+
+    fn proof(&self, attempt: &Attempt, right: bool) -> Authentication {
+        match self.user(attempt) {
+            Some(user) if right => Authentication::Valid(user),
+            user => Authentication::Failed(user),
+        }
+    }
+
+    fn user(&self, attempt: &Attempt) -> Option<Username> {
+        attempt.user.map(|index| self.users.name(index).clone())
+    }
+
+    /// Verifies a password that could not be recognized. `secret` is for digests that are the same on all hosts and after
+    /// a restart.
+    ///
+    /// Takes the same time for known and unknown users: one verification and the wait for it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if failures cannot be read or counted: then nobody is told whether the password is right.
+    pub async fn verify<S: Store>(
+        &self,
+        attempt: &Attempt,
+        network: Option<ClientNetwork>,
+        secret: &[u8; 32],
+        store: &S,
+    ) -> Result<Authentication, StoreError> {
+        let outcome = self.outcome(attempt, network, secret, store).await?;
+        Ok(match outcome {
+            Outcome::Right => self.proof(attempt, true),
+            Outcome::Wrong => self.proof(attempt, false),
+            Outcome::Refused(retry_after) => Authentication::Throttled {
+                user: self.user(attempt),
+                retry_after,
+            },
         })
     }
 
-    /// Keeps what the next attempts need to know of this one.
-    fn record(&self, attempt: &Attempt<'_>, right: bool, now: Timestamp) {
-        let mut throttle = self.throttle.borrow_mut();
-        match attempt.user {
-            Some(user) if right => {
-                let mut remembered = self.remembered.borrow_mut();
-                remembered.insert(user, attempt.password_digest, now);
-                throttle.succeeded(attempt.name_digest, now);
+    async fn outcome<S: Store>(
+        &self,
+        attempt: &Attempt,
+        network: Option<ClientNetwork>,
+        secret: &[u8; 32],
+        store: &S,
+    ) -> Result<Outcome, StoreError> {
+        let clock = store.ports().clock();
+        let key = DigestKey::new(secret);
+        let (slot, client) = (key.slot(&attempt.name), key.client(&attempt.name, network));
+        // Known and unknown names do the same work. The password behind a decoy is no password of this user.
+        let decoy = self.users.decoy(|count| key.decoy(&attempt.name, count));
+        let hash = attempt
+            .user
+            .map(|user| self.users.hash(user))
+            .filter(|hash| hash.is_chosen());
+        // Who is refused anyway takes no place from others.
+        if let Some(delay) = failures::delay(store, slot, client).await? {
+            return Ok(Outcome::Refused(delay));
+        }
+        let candidate = Candidate {
+            password: attempt.password_digest,
+            client,
+            network,
+            known: hash.is_some(),
+        };
+        let ticket = match self.queue.join(candidate, clock.now()) {
+            Ok(ticket) => ticket,
+            Err(refused) => return Ok(refused),
+        };
+        loop {
+            let turn = match ticket.poll(clock.now()) {
+                Progress::Turn(turn) => turn,
+                Progress::Wait(pause) => {
+                    clock.sleep(pause).await;
+                    continue;
+                }
+                Progress::Ended(outcome) => return Ok(outcome),
+            };
+            // Others may have failed meanwhile, here or on another host.
+            if let Some(delay) = failures::delay(store, slot, client).await? {
+                if turn.ahead {
+                    turn.put_off();
+                    continue;
+                }
+                let refused = Outcome::Refused(delay);
+                turn.end(refused, Duration::ZERO, clock.now());
+                return Ok(refused);
             }
-            _ => throttle.failed(attempt.name_digest, now),
+            let begun = clock.now();
+            let right = !turn.is_wrong() && {
+                let verified = hash.unwrap_or(decoy).verify_any(&attempt.passwords);
+                verified && hash.is_some()
+            };
+            let work = clock.now().since(begun);
+            let outcome = if right {
+                if let Some(user) = attempt.user {
+                    let mut remembered = self.remembered.borrow_mut();
+                    remembered.insert(user, attempt.password_digest, clock.now());
+                }
+                Outcome::Right
+            } else if turn.ahead {
+                turn.put_off_wrong(work);
+                continue;
+            } else {
+                // A guess that others have made one too many is not answered.
+                match failures::count(store, slot, client).await? {
+                    Some(delay) => Outcome::Refused(delay),
+                    None => Outcome::Wrong,
+                }
+            };
+            turn.end(outcome, work, clock.now());
+            return Ok(outcome);
         }
     }
 }

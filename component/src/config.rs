@@ -3,9 +3,12 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use http::HeaderName;
+
 use crate::auth::{PasswordHash, Users};
 use crate::jwt::KeySet;
 use crate::lifetime::{Lifetime, LifetimeError};
+use crate::text;
 use crate::token::{Issuer, Username};
 
 /// The variables that the component reads.
@@ -17,6 +20,7 @@ pub const VARIABLES: &[&str] = &[
     EXPIRED_RETENTION,
     ISSUER,
     AUDIENCE,
+    CLIENT_ADDRESS_HEADER,
 ];
 
 const USERS: &str = "users";
@@ -26,6 +30,7 @@ const MAX_TOKENS_PER_USER: &str = "max_tokens_per_user";
 const EXPIRED_RETENTION: &str = "expired_retention";
 const ISSUER: &str = "issuer";
 const AUDIENCE: &str = "audience";
+const CLIENT_ADDRESS_HEADER: &str = "client_address_header";
 
 /// The highest `max_tokens_per_user`. With the longest descriptions, a ledger of so many is 1.2 MB, which Azure Cosmos DB
 /// takes (2 MB); DynamoDB (400 KB) takes one of 300.
@@ -46,6 +51,8 @@ pub struct Config {
     pub expired_retention: Duration,
     /// The registered claims of new tokens, if they have any.
     pub issuer: Option<Issuer>,
+    /// The header in which a proxy gives the client's address, if there is a proxy.
+    pub client_address_header: Option<HeaderName>,
 }
 
 /// Why there is no [`Config`]. The messages name the variable and the entry, never its value.
@@ -67,14 +74,20 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Reads each variable by `variable`. One that is not set, or blank, has its default.
+    /// Reads each variable by `variable`, without the white space and the byte order mark around it. One that is not set,
+    /// or blank, has its default.
     pub fn from_variables(
         variable: impl Fn(&'static str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
-        let get = |name| variable(name).filter(|value| !value.trim().is_empty());
+        let get = |name| {
+            let value = variable(name)?;
+            let value = text::trim(&value);
+            (!value.is_empty()).then(|| value.to_owned())
+        };
         Ok(Self {
             users: parse_users(&get(USERS).ok_or(ConfigError::NoUsers)?)
-                .map_err(|problem| invalid(USERS, problem))?,
+                .map_err(|problem| invalid(USERS, problem))?
+                .ok_or(ConfigError::NoUsers)?,
             signing_keys: get(SIGNING_KEYS)
                 .map(|keys| keys.parse())
                 .transpose()
@@ -91,6 +104,10 @@ impl Config {
                 })
                 .map_err(|problem| invalid(EXPIRED_RETENTION, problem))?,
             issuer: parse_issuer(get(ISSUER), get(AUDIENCE))?,
+            client_address_header: get(CLIENT_ADDRESS_HEADER)
+                .map(|name| name.trim().parse())
+                .transpose()
+                .map_err(|_| invalid(CLIENT_ADDRESS_HEADER, "it is not the name of a header"))?,
         })
     }
 }
@@ -104,17 +121,26 @@ fn invalid(variable: &'static str, problem: impl ToString) -> ConfigError {
     }
 }
 
-/// Entries as in an htpasswd file, `name:hash`, separated by white space.
-///
-/// A problem names the entry by its number, and by its name unless that may be a password or a hash.
-fn parse_users(text: &str) -> Result<Users, String> {
+/// The entries of the variable `users`: as in an htpasswd file, separated by white space. An entry that begins with `#`
+/// is a comment, to the end of its line.
+pub fn user_entries(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().flat_map(|line| {
+        // Files that were joined may have a byte order mark in the middle.
+        let entries = text::without_byte_order_mark(line).split_whitespace();
+        entries.take_while(|entry| !entry.starts_with('#'))
+    })
+}
+
+/// `None` if there are no entries. A problem names the entry by its number, and by its name unless that may be a password
+/// or a hash.
+fn parse_users(text: &str) -> Result<Option<Users>, String> {
     let mut users: Vec<(Username, PasswordHash)> = Vec::new();
     let mut names = HashSet::new();
-    for (index, entry) in text.split_whitespace().enumerate() {
+    for (index, entry) in user_entries(text).enumerate() {
         let number = index + 1;
         let (name, hash) = entry
             .split_once(':')
-            .ok_or_else(|| format!("entry {number} is not `name:hash`"))?;
+            .ok_or_else(|| format!("entry {number} is not `name:hash`{}", file_hint(entry)))?;
         let user: Username = name
             .parse()
             .map_err(|error| format!("entry {number}: {error}"))?;
@@ -134,7 +160,15 @@ fn parse_users(text: &str) -> Result<Users, String> {
         }
         users.push((user, hash));
     }
-    Ok(Users::new(users))
+    Ok((!users.is_empty()).then(|| Users::new(users)))
+}
+
+/// What to say of a value that seems to name a file.
+fn file_hint(value: &str) -> &'static str {
+    match value.starts_with('@') {
+        true => "; it looks like the name of a file, which only --variable NAME=@FILE reads",
+        false => "",
+    }
 }
 
 fn parse_count(text: &str) -> Result<usize, String> {
@@ -157,6 +191,17 @@ fn parse_issuer(
     issuer: Option<String>,
     audience: Option<String>,
 ) -> Result<Option<Issuer>, ConfigError> {
+    // It becomes a claim as it is.
+    for (variable, value) in [(ISSUER, &issuer), (AUDIENCE, &audience)] {
+        let value = value.as_deref().unwrap_or_default();
+        if value.starts_with('@') {
+            let problem = format!("it cannot begin with @{}", file_hint(value));
+            return Err(invalid(variable, problem));
+        } else if value.contains(text::is_unsafe) {
+            let problem = "it has a line break, or another character that cannot be seen";
+            return Err(invalid(variable, problem));
+        }
+    }
     match (issuer, audience) {
         (Some(name), audience) => Ok(Some(Issuer { name, audience })),
         (None, Some(_)) => Err(invalid(

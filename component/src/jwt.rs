@@ -8,6 +8,7 @@ mod crypto;
 mod jwk;
 mod key;
 mod keys;
+mod lookalike;
 mod segment;
 
 use std::fmt;
@@ -20,6 +21,13 @@ pub use algorithm::KeyAlgorithm;
 pub use jwk::{PrivateJwk, PublicJwk};
 pub use key::KeyError;
 pub use keys::{KeySet, KeySetError, PublicKeySet};
+
+/// Whether `text` has the form of a token: three segments of base64url (RFC 7515, section 3.1).
+pub fn has_form(text: &str) -> bool {
+    let digit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let is_segment = |segment: &str| !segment.is_empty() && segment.bytes().all(digit);
+    text.split('.').count() == 3 && text.split('.').all(is_segment)
+}
 
 /// A token as its user gets it: a secret, shown once and stored nowhere.
 #[derive(Clone, PartialEq, Eq)]
@@ -143,7 +151,7 @@ impl KeySet {
     /// (no leeway).
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, InvalidToken> {
         let (message, signature) = token.rsplit_once('.').ok_or(InvalidToken)?;
-        let (header, claims) = message.split_once('.').ok_or(InvalidToken)?;
+        let (header, _) = message.split_once('.').ok_or(InvalidToken)?;
         let Header { typ, alg, kid } = segment::decode(header)?;
         if typ != "JWT" {
             return Err(InvalidToken);
@@ -151,6 +159,16 @@ impl KeySet {
         self.candidates(&alg, kid.as_deref())
             .find(|key| key.verify(message.as_bytes(), signature))
             .ok_or(InvalidToken)?;
+        self.read(token, now)
+    }
+
+    /// The claims of `token`, which [`Self::verify`] has found to be signed by one of these keys.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidToken`] if it has expired at `now`.
+    pub fn read(&self, token: &str, now: Timestamp) -> Result<Claims, InvalidToken> {
+        let claims = token.split('.').nth(1).ok_or(InvalidToken)?;
         let claims: Claims = segment::decode(claims)?;
         if now.until_secs(claims.exp).is_zero() {
             Err(InvalidToken)

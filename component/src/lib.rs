@@ -26,6 +26,7 @@
 //! | module | its one job |
 //! |---|---|
 //! | [`secret`] | text that must not be shown |
+//! | [`text`] | text that is pasted, and text that is shown |
 //! | [`lifetime`] | human duration to seconds |
 //! | [`token`] | users, tokens, and what makes each valid |
 //! | [`ports`] | the clock and randomness, as arguments |
@@ -56,4 +57,5 @@ pub mod service;
 pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod text;
 pub mod token;

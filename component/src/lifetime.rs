@@ -125,6 +125,9 @@ pub enum LifetimeError {
     /// The field stands where a number should, and is none.
     #[error("'{0}' is not a number")]
     NotANumber(String),
+    /// A duration of ISO 8601, such as `P30D`.
+    #[error("durations of ISO 8601 are not accepted; for P30D write '30 days', for PT6H '6 hours'")]
+    Iso8601,
     /// The field is a word without a number before it.
     #[error("a number must come before '{0}'")]
     NoNumber(String),

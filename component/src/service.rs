@@ -1,13 +1,17 @@
 //! The use cases: issue, list, show, verify, rotate and revoke tokens.
 
+mod admission;
 mod issue;
 mod rotate;
+mod signatures;
 mod verify;
 
 use std::cell::{OnceCell, RefCell};
 use std::time::Duration;
 
-use crate::auth::{Authentication, Authenticator, SignIn};
+use http::HeaderName;
+
+use crate::auth::{Authentication, Authenticator, ClientNetwork, Recognition, SignIn};
 use crate::config::Config;
 use crate::jwt::{KeySet, PublicKeySet, SignedToken};
 use crate::ledger::LedgerError;
@@ -16,7 +20,10 @@ use crate::ports::{Clock, Random};
 use crate::store::{KeyValueError, Ports, Store, StoreError};
 use crate::token::{Timestamp, Token, TokenId, Username};
 
+use admission::Admission;
+pub use admission::Permit;
 pub use rotate::Rotation;
+use signatures::Signatures;
 pub use verify::LiveToken;
 
 /// How often a store is written to at most, to see whether it takes writes.
@@ -24,10 +31,12 @@ const WRITE_CHECK_PERIOD: Duration = Duration::from_secs(2);
 
 /// The token service: one for each instance, for all its requests.
 #[derive(Debug)]
-pub struct Service<P> {
+pub struct Service<S> {
     config: Config,
     authenticator: Authenticator,
-    store: Store<P>,
+    admission: Admission,
+    signatures: Signatures,
+    store: S,
     /// The key in the store, if none is configured; read when first needed.
     stored_keys: OnceCell<KeySet>,
     /// When the store was last written to for [`Self::check_store`], and how that went.
@@ -57,6 +66,15 @@ impl TokenStatus {
     }
 }
 
+/// The tokens of a user.
+#[derive(Debug)]
+pub struct Listing {
+    /// Newest first.
+    pub tokens: Vec<TokenStatus>,
+    /// To be kept as long as the answer is in memory.
+    pub permit: Permit,
+}
+
 /// A new token. Its signed form exists nowhere else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issued {
@@ -84,27 +102,54 @@ pub enum ServiceError {
     Store(#[from] StoreError),
 }
 
-impl<P: Ports> Service<P> {
-    /// The service of `config` over these ports.
-    pub fn new(config: Config, ports: P) -> Self {
+impl<S: Store> Service<S> {
+    /// The service of `config` over this store.
+    pub fn new(config: Config, store: S) -> Self {
         Self {
-            authenticator: Authenticator::new(config.users.clone(), ports.random()),
-            store: Store { ports },
+            admission: Admission::new(config.max_tokens_per_user),
+            signatures: Signatures::default(),
+            authenticator: Authenticator::new(config.users.clone(), store.ports().random()),
+            store,
             stored_keys: OnceCell::new(),
             write_check: RefCell::default(),
             config,
         }
     }
 
-    /// See [`Authenticator::authenticate`].
-    pub async fn authenticate(&self, sign_in: SignIn) -> Authentication {
-        let clock = self.store.ports.clock();
-        self.authenticator.authenticate(sign_in, clock).await
+    /// Tells what `sign_in`, from `network`, proves.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if a password cannot be verified, since failures could not be counted.
+    pub async fn authenticate(
+        &self,
+        sign_in: SignIn,
+        network: Option<ClientNetwork>,
+    ) -> Result<Authentication, StoreError> {
+        let attempt = match self.authenticator.recognize(sign_in, self.now()) {
+            Recognition::Known(authentication) => return Ok(authentication),
+            Recognition::Unknown(attempt) => attempt,
+        };
+        let secret = self.keys().await?.derive("sign-ins");
+        let store = &self.store;
+        self.authenticator
+            .verify(&attempt, network, &secret, store)
+            .await
+    }
+
+    async fn admit(&self, changes: Option<&Username>) -> Permit {
+        let clock = self.store.ports().clock();
+        self.admission.admit(changes, clock).await
+    }
+
+    /// The header in which a proxy gives the client's address, if one is trusted.
+    pub fn client_address_header(&self) -> Option<&HeaderName> {
+        self.config.client_address_header.as_ref()
     }
 
     /// The time now.
     pub fn now(&self) -> Timestamp {
-        self.store.ports.clock().now()
+        self.store.ports().clock().now()
     }
 
     /// The tokens of `user`, newest first: at least one.
@@ -112,17 +157,19 @@ impl<P: Ports> Service<P> {
     /// # Errors
     ///
     /// [`ServiceError::NoTokens`], [`ServiceError::Store`].
-    pub async fn list(&self, user: &Username) -> Result<Vec<TokenStatus>, ServiceError> {
+    pub async fn list(&self, user: &Username) -> Result<Listing, ServiceError> {
+        let permit = self.admit(None).await;
         let mut ledger = self.store.load(user).await?;
         let now = self.now();
         ledger.expire(now, self.config.expired_retention);
         if ledger.tokens().is_empty() {
             return Err(ServiceError::NoTokens);
         }
-        Ok(ledger
-            .into_tokens()
-            .map(|token| TokenStatus::at(now, token))
-            .collect())
+        let tokens = ledger.into_tokens();
+        Ok(Listing {
+            tokens: tokens.map(|token| TokenStatus::at(now, token)).collect(),
+            permit,
+        })
     }
 
     /// One token of `user`.
@@ -131,6 +178,7 @@ impl<P: Ports> Service<P> {
     ///
     /// [`LedgerError::NoSuchToken`], [`ServiceError::Store`].
     pub async fn show(&self, user: &Username, id: TokenId) -> Result<TokenStatus, ServiceError> {
+        let _permit = self.admit(None).await;
         let mut ledger = self.store.load(user).await?;
         let now = self.now();
         ledger.expire(now, self.config.expired_retention);
@@ -144,6 +192,7 @@ impl<P: Ports> Service<P> {
     ///
     /// [`LedgerError::NoSuchToken`]; [`ServiceError::Store`], after which the token may be revoked.
     pub async fn revoke(&self, user: &Username, id: TokenId) -> Result<(), ServiceError> {
+        let _permit = self.admit(Some(user)).await;
         let now = self.now();
         self.store
             .change(user, |ledger| {
@@ -160,6 +209,7 @@ impl<P: Ports> Service<P> {
     ///
     /// [`StoreError`], after which they may be revoked.
     pub async fn revoke_all(&self, user: &Username) -> Result<usize, StoreError> {
+        let _permit = self.admit(Some(user)).await;
         let now = self.now();
         let change = self.store.change(user, |ledger| {
             ledger.expire(now, self.config.expired_retention);
@@ -181,6 +231,7 @@ impl<P: Ports> Service<P> {
         let Some(live) = self.verify(signed).await? else {
             return Ok(None);
         };
+        let _permit = self.admit(Some(&live.user)).await;
         let id = live.status.token.id;
         let change = self
             .store
@@ -219,7 +270,7 @@ impl<P: Ports> Service<P> {
 
     fn new_id(&self) -> TokenId {
         let mut bytes = [0; 16];
-        self.store.ports.random().fill(&mut bytes);
+        self.store.ports().random().fill(&mut bytes);
         TokenId::from_random(bytes)
     }
 

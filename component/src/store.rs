@@ -1,23 +1,25 @@
 //! The store: load a ledger, change it so that nothing is lost.
 //!
-//! [`KeyValue`] is the port to a key-value store. Latchkey keeps two kinds of documents there, a ledger for each user and
-//! one signing key, beside what [`gate`] needs to create each of them once. All changes go through [`confirmed`].
+//! [`Store`] is what the service needs of it. [`Documents`] keeps each ledger as one document, in a key-value store that
+//! has atomic operations ([`AtomicKeyValue`]).
 
 mod confirmed;
+mod documents;
 mod gate;
 
-use std::time::Duration;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::ledger::{DocumentError, Ledger, WriteId};
+use crate::ledger::{DocumentError, Ledger};
 use crate::ports::{Clock, Random};
-use crate::token::Username;
+use crate::token::{Token, TokenId, Username};
 
-use confirmed::Step;
+pub use documents::Documents;
 
 /// Maps the present value of a key to the new one, or to `None` to leave it.
 pub type Change<'a> = dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>> + 'a;
 
-/// The operations of a key-value store that Latchkey needs.
+/// What every key-value store can do.
 ///
 /// Keys consist of `a-z`, `0-9`, `-` and `_`, and are at most 1,023 bytes long.
 #[allow(
@@ -30,7 +32,14 @@ pub trait KeyValue {
 
     /// Writes the value of `key` unconditionally.
     async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), KeyValueError>;
+}
 
+/// A key-value store with atomic operations.
+#[allow(
+    async_fn_in_trait,
+    reason = "an instance is single-threaded: its futures need not be Send"
+)]
+pub trait AtomicKeyValue: KeyValue {
     /// Reads the value of `key`, asks `change` for the new one, and writes that if the value is still the same. If
     /// `change` returns `None`, nothing is written.
     ///
@@ -44,6 +53,19 @@ pub trait KeyValue {
 
     /// Adds `delta` to the counter at `key`, atomically, and returns the sum. Counters begin at 0.
     async fn increment(&self, key: &str, delta: i64) -> Result<i64, KeyValueError>;
+}
+
+/// A key-value store that can tell which keys it has.
+#[allow(
+    async_fn_in_trait,
+    reason = "an instance is single-threaded: its futures need not be Send"
+)]
+pub trait ListableKeyValue: KeyValue {
+    /// All keys, in no order. Some may be somebody else's.
+    async fn list_keys(&self) -> Result<Vec<String>, KeyValueError>;
+
+    /// Removes `key`, if it is there.
+    async fn delete(&self, key: &str) -> Result<(), KeyValueError>;
 }
 
 /// The store failed. The text is for the log: it may name hosts and files.
@@ -60,6 +82,9 @@ pub enum StoreError {
     /// The stored document is not ours to change.
     #[error(transparent)]
     Document(#[from] DocumentError),
+    /// Another value is not ours to change.
+    #[error("the value of `{0}` is malformed")]
+    Value(String),
     /// The signing key in the store is none.
     #[error("the signing key in the store is malformed")]
     SigningKey,
@@ -98,34 +123,25 @@ impl<K: KeyValue, C: Clock, R: Random> Ports for (K, C, R) {
     }
 }
 
-/// The documents in a key-value store.
-#[derive(Debug)]
-pub struct Store<P> {
-    pub(crate) ports: P,
-}
+/// The ledgers of all users, as the service needs them.
+#[allow(
+    async_fn_in_trait,
+    reason = "an instance is single-threaded: its futures need not be Send"
+)]
+pub trait Store {
+    /// See [`Self::ports`].
+    type Ports: Ports;
 
-/// The key of the document that holds the signing key made by [`Store::signing_key`].
-const SIGNING_KEY: &str = "latchkey-signing-key";
+    /// What it is made of.
+    fn ports(&self) -> &Self::Ports;
 
-/// The key of what [`Store::try_write`] writes.
-const READY: &str = "latchkey-ready";
-
-/// The bytes of a signing key made by us: 256 bits, as HS256 asks for (RFC 7518, section 3.2).
-pub const SIGNING_KEY_BYTES: usize = 32;
-
-impl<P: Ports> Store<P> {
     /// The ledger of `user`: empty if there is none.
-    pub async fn load(&self, user: &Username) -> Result<Ledger, StoreError> {
-        read_ledger(
-            self.ports
-                .key_values()
-                .get(&ledger_key(user))
-                .await?
-                .as_deref(),
-        )
-    }
+    async fn load(&self, user: &Username) -> Result<Ledger, StoreError>;
 
-    /// Changes the ledger of `user` by `apply`: atomically, once, and durably when this returns.
+    /// One token of `user`.
+    async fn find(&self, user: &Username, id: TokenId) -> Result<Option<Token>, StoreError>;
+
+    /// Changes the ledger of `user` by `apply`: durably when this returns.
     ///
     /// `apply` may be called several times, for different versions of the ledger, so it must have no other effect. An
     /// error of it leaves the ledger as it is. Returns its result for the version that was written.
@@ -133,80 +149,58 @@ impl<P: Ports> Store<P> {
     /// # Errors
     ///
     /// [`StoreError`] if the store fails or stays contended. The change may have been made nevertheless.
-    pub async fn change<T, E>(
+    async fn change<T, E>(
         &self,
         user: &Username,
-        mut apply: impl FnMut(&mut Ledger) -> Result<T, E>,
-    ) -> Result<Result<T, E>, StoreError> {
-        let write = WriteId::from_random(self.ports.random().next_u64());
-        let mut outcome = None;
-        self.change_document(&ledger_key(user), &mut |current| {
-            let mut ledger = read_ledger(current)?;
-            if ledger.contains(write) {
-                return Ok(Step::Done);
-            }
-            let result = apply(&mut ledger);
-            let step = match result {
-                Ok(_) => {
-                    ledger.record(write);
-                    Step::Write(ledger.to_document())
-                }
-                Err(_) => Step::Done,
-            };
-            outcome = Some(result);
-            Ok(step)
-        })
-        .await?;
-        Ok(
-            outcome
-                .expect("only `apply` puts our write id into a ledger, and it leaves an outcome"),
-        )
+        apply: impl FnMut(&mut Ledger) -> Result<T, E>,
+    ) -> Result<Result<T, E>, StoreError>;
+
+    /// The value of `key`, in JSON: the default if there is none.
+    async fn value<T: DeserializeOwned + Default>(&self, key: &str) -> Result<T, StoreError> {
+        read_value(key, self.ports().key_values().get(key).await?.as_deref())
     }
 
-    /// Tests whether the store takes writes. Writes the time: a store might skip a write that changes nothing.
-    pub async fn try_write(&self) -> Result<(), KeyValueError> {
-        let now = self.ports.clock().now().as_secs().to_string();
-        self.ports.key_values().set(READY, now.into_bytes()).await
-    }
+    /// Changes the value of `key` by `apply`, and returns its result for the version that was written.
+    ///
+    /// For values where a change too many, or one that is lost, does little harm: where another writer follows before the
+    /// write is confirmed, `apply` is applied again, and without atomic operations one of two writes may be lost.
+    async fn change_value<T: DeserializeOwned + Serialize + Default, R>(
+        &self,
+        key: &str,
+        apply: impl FnMut(&mut T) -> R,
+    ) -> Result<R, StoreError>;
 
     /// The signing key of this store, if it has been made.
-    pub async fn present_signing_key(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.ports.key_values().get(SIGNING_KEY).await?)
-    }
+    async fn present_signing_key(&self) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// The signing key of this store: made at random the first time, the same for all ever after.
-    pub async fn signing_key(&self) -> Result<Vec<u8>, StoreError> {
-        let mut new = vec![0; SIGNING_KEY_BYTES];
-        self.ports.random().fill(&mut new);
-        let mut key = None;
-        self.change_document(SIGNING_KEY, &mut |current| {
-            key = Some(current.map_or_else(|| new.clone(), <[u8]>::to_vec));
-            Ok(match current {
-                Some(_) => Step::Done,
-                None => Step::Write(new.clone()),
-            })
-        })
-        .await?;
-        Ok(key.expect("a change asks at least once what to do"))
-    }
+    async fn signing_key(&self) -> Result<Vec<u8>, StoreError>;
 
-    /// Sleeps for a random time that grows with every attempt, so that writers that collided do not collide again.
-    async fn back_off(&self, attempt: u32) {
-        let longest = Duration::from_millis(2 << attempt.min(6)).as_nanos() as u64;
-        self.ports
-            .clock()
-            .sleep(Duration::from_nanos(
-                self.ports.random().next_u64() % longest,
-            ))
-            .await;
+    /// Tests whether the store takes writes. Writes the time: a store might skip a write that changes nothing.
+    async fn try_write(&self) -> Result<(), KeyValueError> {
+        let now = self.ports().clock().now().as_secs().to_string();
+        self.ports().key_values().set(READY, now.into_bytes()).await
     }
 }
 
-fn read_ledger(document: Option<&[u8]>) -> Result<Ledger, StoreError> {
-    Ok(document
-        .map(Ledger::from_document)
-        .transpose()?
-        .unwrap_or_default())
+/// The key of what [`Store::try_write`] writes.
+const READY: &str = "latchkey-ready";
+
+/// The bytes of a signing key made by us: 256 bits, as HS256 asks for (RFC 7518, section 3.2).
+pub const SIGNING_KEY_BYTES: usize = 32;
+
+fn read_value<T: DeserializeOwned + Default>(
+    key: &str,
+    value: Option<&[u8]>,
+) -> Result<T, StoreError> {
+    let value = value.map(serde_json::from_slice).transpose();
+    value
+        .map(Option::unwrap_or_default)
+        .map_err(|_| StoreError::Value(key.to_owned()))
+}
+
+fn write_value<T: Serialize>(key: &str, value: &T) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(value).map_err(|_| StoreError::Value(key.to_owned()))
 }
 
 /// The key of a user's ledger.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::ports::{Clock, Random};
 use crate::service::{Issued, Service, ServiceError};
-use crate::store::{Change, KeyValue, KeyValueError};
+use crate::store::{AtomicKeyValue, Change, Documents, KeyValue, KeyValueError};
 use crate::token::Timestamp;
 
 /// A clock that only `advance` and `sleep` move.
@@ -79,7 +79,9 @@ impl KeyValue for Memory {
         self.documents.borrow_mut().insert(key.to_owned(), value);
         Ok(())
     }
+}
 
+impl AtomicKeyValue for Memory {
     async fn compare_and_swap(
         &self,
         key: &str,
@@ -107,7 +109,7 @@ pub(crate) struct Fixture {
     pub(crate) clock: FakeClock,
     pub(crate) memory: Memory,
     random: FakeRandom,
-    pub(crate) service: Service<(Memory, FakeClock, FakeRandom)>,
+    pub(crate) service: Service<Documents<(Memory, FakeClock, FakeRandom)>>,
 }
 
 /// The credentials of `ada`.
@@ -142,7 +144,10 @@ fn assemble(
         _ => variable(name).map(str::to_owned),
     })
     .unwrap();
-    let service = Service::new(config, (memory.clone(), clock.clone(), random.clone()));
+    let service = Service::new(
+        config,
+        Documents::new((memory.clone(), clock.clone(), random.clone())),
+    );
     Fixture {
         clock,
         memory,
@@ -175,8 +180,9 @@ impl Fixture {
     }
 
     pub(crate) async fn list(&self, user: &str) -> Result<Vec<String>, ServiceError> {
-        let tokens = self.service.list(&user.parse().unwrap()).await?;
-        Ok(tokens
+        let listing = self.service.list(&user.parse().unwrap()).await?;
+        Ok(listing
+            .tokens
             .iter()
             .map(|status| status.token.description.as_str().to_owned())
             .collect())
@@ -184,4 +190,4 @@ impl Fixture {
 }
 
 /// The type of the service where there is none, because the configuration cannot work.
-pub(crate) type NoService = Service<(Memory, FakeClock, FakeRandom)>;
+pub(crate) type NoService = Service<Documents<(Memory, FakeClock, FakeRandom)>>;

@@ -26,9 +26,19 @@ impl Timestamp {
         self.0.as_secs()
     }
 
+    /// Whole milliseconds since the epoch, rounded down.
+    pub const fn as_millis(self) -> u64 {
+        self.0.as_millis() as u64
+    }
+
     /// The time from `earlier` to this one, zero if `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
+    }
+
+    /// The time `later` than this one.
+    pub fn plus(self, later: Duration) -> Self {
+        Self(self.0.saturating_add(later))
     }
 
     /// The time until second `secs` of the epoch, zero once it has come.

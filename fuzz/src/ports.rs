@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use latchkey_component::ports::{Clock, Random};
-use latchkey_component::store::{Change, KeyValue, KeyValueError};
+use latchkey_component::store::{AtomicKeyValue, Change, KeyValue, KeyValueError};
 use latchkey_component::token::Timestamp;
 
 use super::jwt::NOW;
@@ -55,7 +55,9 @@ impl KeyValue for Memory {
         self.documents.borrow_mut().insert(key.to_owned(), value);
         Ok(())
     }
+}
 
+impl AtomicKeyValue for Memory {
     async fn compare_and_swap(
         &self,
         key: &str,

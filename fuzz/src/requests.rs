@@ -13,6 +13,7 @@ use latchkey_component::api::{self, Handled};
 use latchkey_component::auth::Credentials;
 use latchkey_component::config::Config;
 use latchkey_component::service::Service;
+use latchkey_component::store::Documents;
 use serde_json::Value;
 
 use super::ports::{Counter, Memory, Sleeper};
@@ -45,7 +46,7 @@ pub fn check(input: &[u8]) {
     };
     let config = Config::from_variables(variable).expect("a configuration");
     let ports = (Memory::default(), Sleeper::default(), Counter::default());
-    let service = Service::new(config, ports);
+    let service = Service::new(config, Documents::new(ports));
     let mut learnt = Learnt::default();
     for text in text.split("\n%%\n").take(MAX_REQUESTS) {
         let text = text

@@ -9,7 +9,9 @@
 //! | module | its one job |
 //! |---|---|
 //! | `listener` | accepts connections, and gives each to a serving worker |
-//! | `connection` | HTTP/1.1: reads the header of a request, writes the answer |
+//! | `activity` | which connections have to go when there is no room for another |
+//! | `connection` | HTTP/1.1: reads the header and the body of a request, writes the answer |
+//! | `target` | encodes what no URI can hold |
 //! | `dispatch` | decides which worker serves the request |
 //! | `worker` | a queue, and one instance after the other that serves it |
 //! | `instance` | calls the component |
@@ -34,6 +36,7 @@ use dispatch::Dispatcher;
 use instance::ComponentInstances;
 use thread::Thread;
 
+mod activity;
 mod answer;
 mod body;
 mod connection;
@@ -46,8 +49,10 @@ mod limits;
 mod listener;
 mod observation;
 mod output;
+pub(crate) mod rebinding;
 mod route_class;
 mod start_error;
+mod target;
 mod thread;
 mod worker;
 

@@ -3,7 +3,7 @@
 //! The sources and their order are Spin's: `--variable`, then `SPIN_VARIABLE_<NAME>` in the environment, then the default
 //! in the manifest. Any value may be secret, so every value is treated as one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::env::VarError;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -14,6 +14,7 @@ use wasmtime::component::{Accessor, HasData};
 use crate::bindings::spin::variables::variables as wit;
 use crate::manifest::Manifest;
 use latchkey_component::secret::Secret;
+use latchkey_component::text::without_byte_order_mark;
 
 /// The prefix of the environment variables that set variables.
 const ENVIRONMENT_PREFIX: &str = "SPIN_VARIABLE_";
@@ -22,6 +23,7 @@ const ENVIRONMENT_PREFIX: &str = "SPIN_VARIABLE_";
 #[derive(Clone, Debug, Default)]
 pub struct Variables {
     values: HashMap<String, Secret>,
+    given: HashSet<String>,
 }
 
 /// Why the variables cannot be resolved. No text holds a value.
@@ -55,7 +57,7 @@ pub enum VariableError {
 pub enum Assignment {
     /// `NAME=VALUE`
     Value(String, Secret),
-    /// `NAME=@FILE`: all of the file is the value, a newline at its end included, as Spin has it.
+    /// `NAME=@FILE`: all of the file is the value, a newline at its end included, as Spin has it, but not a byte order mark.
     File(String, PathBuf),
     /// `@FILE.json` or `@FILE.toml`: names and values.
     Map(PathBuf),
@@ -101,7 +103,8 @@ impl Assignment {
 }
 
 fn read(path: &Path) -> Result<String, VariableError> {
-    std::fs::read_to_string(path).map_err(|error| cannot_read(path, error))
+    let text = std::fs::read_to_string(path).map_err(|error| cannot_read(path, error))?;
+    Ok(without_byte_order_mark(&text).to_owned())
 }
 
 fn cannot_read(path: &Path, reason: impl ToString) -> VariableError {
@@ -145,11 +148,14 @@ impl Variables {
             check_name(name).map_err(|why| VariableError::Name(name.clone(), why))?;
             let key = format!("{ENVIRONMENT_PREFIX}{}", name.to_ascii_uppercase());
             let value = match (overrides.remove(name), environment(&key)) {
-                (Some(value), _) => value,
-                (None, Ok(value)) => value.into(),
-                (None, Err(VarError::NotPresent)) => default
-                    .clone()
-                    .ok_or_else(|| VariableError::Required(name.clone()))?,
+                (Some(value), _) => Value::given(value),
+                (None, Ok(value)) => Value::given(value.into()),
+                (None, Err(VarError::NotPresent)) => Value {
+                    text: default
+                        .clone()
+                        .ok_or_else(|| VariableError::Required(name.clone()))?,
+                    given: false,
+                },
                 (None, Err(VarError::NotUnicode(_))) => {
                     return Err(VariableError::Environment(key));
                 }
@@ -157,14 +163,22 @@ impl Variables {
             application.insert(name.as_str(), value);
         }
 
-        let values = manifest.templates.iter().map(|(name, template)| {
+        let mut variables = Self::default();
+        for (name, template) in &manifest.templates {
             check_name(name).map_err(|why| VariableError::Name(name.clone(), why))?;
             let value = expand(template, &application)
                 .map_err(|why| VariableError::Template(name.clone(), why))?;
-            Ok((name.clone(), value))
-        });
-        let values = values.collect::<Result<_, _>>()?;
-        Ok(Self { values })
+            variables.set(name, value.text);
+            if value.given {
+                variables.given.insert(name.clone());
+            }
+        }
+        Ok(variables)
+    }
+
+    /// Whether somebody gave the component's variable `name` a value, even an empty one, beside the manifest.
+    pub fn is_given(&self, name: &str) -> bool {
+        self.given.contains(name)
     }
 
     /// The value of the component's variable `name`.
@@ -178,9 +192,22 @@ impl Variables {
     }
 }
 
+/// A value, and whether somebody gave it, or some part of it, beside the manifest.
+struct Value {
+    text: Secret,
+    given: bool,
+}
+
+impl Value {
+    fn given(text: Secret) -> Self {
+        Self { text, given: true }
+    }
+}
+
 /// Replaces each `{{ name }}`.
-fn expand(template: &str, variables: &BTreeMap<&str, Secret>) -> Result<Secret, String> {
+fn expand(template: &str, variables: &BTreeMap<&str, Value>) -> Result<Value, String> {
     let mut expanded = String::new();
+    let mut given = false;
     let mut rest = template;
     while let Some((text, after)) = rest.split_once("{{") {
         let (name, after) = after.split_once("}}").ok_or("a `{{` is never closed")?;
@@ -189,11 +216,13 @@ fn expand(template: &str, variables: &BTreeMap<&str, Secret>) -> Result<Secret, 
             .get(name)
             .ok_or_else(|| format!("the manifest declares no variable `{name}`"))?;
         expanded.push_str(text);
-        expanded.push_str(value.expose());
+        expanded.push_str(value.text.expose());
+        given |= value.given;
         rest = after;
     }
     expanded.push_str(rest);
-    Ok(expanded.into())
+    let text = expanded.into();
+    Ok(Value { text, given })
 }
 
 /// Tells wasmtime which part of an instance's data `spin:variables` needs.

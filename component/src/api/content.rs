@@ -1,7 +1,7 @@
 //! What a request body may be.
 
 /// The most bytes that a request body may have.
-pub(super) const MAX_BYTES: usize = 16 * 1024;
+pub const MAX_BYTES: usize = 16 * 1024;
 
 /// The types of bodies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

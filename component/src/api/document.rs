@@ -46,6 +46,7 @@ pub(super) const OPENAPI: Document = Document {
         ("content-type", "application/json"),
         // It is no secret: tools that show descriptions run on other origins.
         ("access-control-allow-origin", "*"),
+        ("cross-origin-resource-policy", "cross-origin"),
     ],
 };
 

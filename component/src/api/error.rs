@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::content::{MAX_BYTES, MediaType};
+use super::headers::IDEMPOTENCY_RETRY_AFTER;
 use super::response;
 use crate::audit::Event;
 use crate::config::ConfigError;
@@ -35,6 +36,7 @@ pub(super) enum ApiError {
     NoBearer,
     MalformedBearer,
     InvalidToken,
+    CrossSite,
     UnsupportedMediaType(MediaType),
     BodyTooLarge,
     IncompleteBody,
@@ -65,6 +67,9 @@ impl From<StoreError> for ApiError {
 
 /// The field that says how long a token lives.
 pub(super) const LIFE: &str = "jwt_token_life";
+
+/// The challenge to a user (RFC 7617, section 2).
+const BASIC: &str = r#"Basic realm="latchkey", charset="UTF-8""#;
 
 /// The challenge to a bearer (RFC 6750, section 3).
 const BEARER: &str = r#"Bearer realm="latchkey""#;
@@ -124,7 +129,7 @@ impl ApiError {
             Self::Unauthorized | Self::SignInFailed(_) | Self::NoBearer | Self::InvalidToken => {
                 StatusCode::UNAUTHORIZED
             }
-            Self::Service(Ledger(LimitReached(_))) => StatusCode::FORBIDDEN,
+            Self::CrossSite | Self::Service(Ledger(LimitReached(_))) => StatusCode::FORBIDDEN,
             Self::NotFound | Self::Service(NoTokens | Ledger(NoSuchToken)) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -144,6 +149,7 @@ impl ApiError {
             Self::Unauthorized | Self::SignInFailed(_) | Self::NoBearer => "unauthorized",
             Self::MalformedBearer | Self::InvalidForm(_) => "invalid_request",
             Self::InvalidToken => "invalid_token",
+            Self::CrossSite => "cross_site",
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::BodyTooLarge => "body_too_large",
@@ -185,6 +191,10 @@ impl ApiError {
                 "There must be one header Authorization, with one token: Bearer <token>".to_owned()
             }
             Self::InvalidToken => INVALID_TOKEN.to_owned(),
+            Self::CrossSite => {
+                "The page of another site cannot change tokens (Sec-Fetch-Site: cross-site)"
+                    .to_owned()
+            }
             Self::UnsupportedMediaType(media_type) => {
                 let kind = match media_type {
                     MediaType::Json => "JSON",
@@ -260,12 +270,7 @@ impl ApiError {
             Self::MethodNotAllowed(allow) => {
                 headers.insert(header::ALLOW, response::allow(allow));
             }
-            Self::Unauthorized | Self::SignInFailed(_) => {
-                headers.insert(
-                    header::WWW_AUTHENTICATE,
-                    HeaderValue::from_static(r#"Basic realm="latchkey", charset="UTF-8""#),
-                );
-            }
+            Self::Unauthorized | Self::SignInFailed(_) => challenge(headers, BASIC.to_owned()),
             Self::TooManyAttempts { retry_after, .. } => {
                 headers.insert(header::RETRY_AFTER, whole_seconds(*retry_after));
             }
@@ -281,7 +286,8 @@ impl ApiError {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Self::Service(Ledger(TooManyIdempotencyKeys)) => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("3600"));
+                let seconds = HeaderValue::from_static(IDEMPOTENCY_RETRY_AFTER);
+                headers.insert(header::RETRY_AFTER, seconds);
             }
             _ => {}
         }
@@ -317,6 +323,7 @@ pub(super) mod tests {
             NoBearer,
             MalformedBearer,
             InvalidToken,
+            CrossSite,
             UnsupportedMediaType(MediaType::Json),
             BodyTooLarge,
             IncompleteBody,
@@ -347,6 +354,7 @@ pub(super) mod tests {
             | NoBearer
             | MalformedBearer
             | InvalidToken
+            | CrossSite
             | UnsupportedMediaType(_)
             | BodyTooLarge
             | IncompleteBody

@@ -5,15 +5,15 @@ use http::Request;
 use super::Answer;
 use super::body::RequestBody;
 use super::error::ApiError;
-use super::route::OpenAction;
-use super::{document, form, key_set, response, verification};
+use super::route::{Action, OpenAction};
+use super::{cross_site, document, form, key_set, response, verification};
 use crate::audit::Event;
 use crate::config::ConfigError;
 use crate::service::{LiveToken, Service};
-use crate::store::Ports;
+use crate::store::Store;
 
-pub(super) async fn perform<P: Ports>(
-    service: Result<&Service<P>, &ConfigError>,
+pub(super) async fn perform<S: Store>(
+    service: Result<&Service<S>, &ConfigError>,
     action: OpenAction,
     request: Request<impl RequestBody>,
 ) -> Result<Answer, ApiError> {
@@ -24,6 +24,7 @@ pub(super) async fn perform<P: Ports>(
         OpenAction::Verify => verification::answer(service?, headers).await?.into(),
         OpenAction::Revoke => {
             let service = service?;
+            cross_site::check(Action::Open(action), headers)?;
             let token = form::read_token(headers, body).await?;
             let ended = service.revoke_held(&token).await?;
             let event =

@@ -1,7 +1,7 @@
 //! Response bodies: the keys, their order and the messages of the source document.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::ser::Serializer;
 use serde::{Serialize, ser::SerializeMap};
 
@@ -29,6 +29,11 @@ fn json_bytes(status: StatusCode, body: Vec<u8>) -> Response<Bytes> {
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
+    );
+    // No page of another origin gets it into its process, even if it asks for a script or an image (Fetch, section 3.7).
+    headers.insert(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
     );
     response
 }

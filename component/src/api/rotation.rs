@@ -1,6 +1,6 @@
 //! The body of a rotation: optional, and so are its fields.
 
-use http::HeaderMap;
+use http::{HeaderMap, header};
 
 use super::body::{self, RequestBody};
 use super::content::MediaType;
@@ -15,8 +15,8 @@ pub(super) async fn read(
     headers: &HeaderMap,
     body: impl RequestBody,
 ) -> Result<Rotation, ApiError> {
-    if !body::is_plain(headers, MediaType::Json) {
-        // An empty body needs no media type.
+    // An empty body needs no media type; but a form of another site, empty or not, has one.
+    if !headers.contains_key(header::CONTENT_TYPE) {
         return match body.read(0).await {
             Ok(_) => Ok(Rotation::default()),
             Err(_) => Err(ApiError::UnsupportedMediaType(MediaType::Json)),
@@ -25,6 +25,11 @@ pub(super) async fn read(
     let body = body::read(headers, body, MediaType::Json).await?;
     if body.is_empty() {
         return Ok(Rotation::default());
+    }
+    if body.trim_ascii() == b"null" {
+        return Err(ApiError::MalformedJson {
+            message: "The request body is not a JSON object: send {} or no body".to_owned(),
+        });
     }
     let mut fields = fields::parse(&body)?;
     Ok(Rotation {

@@ -79,9 +79,26 @@ pub enum Action {
 }
 
 impl Action {
+    /// Whether the body of the request counts. A host can read it before it asks the component.
+    pub fn reads_body(self) -> bool {
+        match self {
+            Open(Revoke) | Managed(Create | Rotate | Introspect) => true,
+            Open(Verify | ShowPage | Describe | ShowKeys | Live | Ready)
+            | Managed(List | Show | Delete | DeleteAll) => false,
+        }
+    }
+
     /// Whether the query must say `all=true`: a client that forgot the id of a token would revoke all.
     fn needs_all(self) -> bool {
         self == Managed(DeleteAll)
+    }
+
+    /// Whether it changes which tokens there are.
+    pub(super) fn changes(self) -> bool {
+        matches!(
+            self,
+            Managed(Create | Delete | DeleteAll | Rotate) | Open(Revoke)
+        )
     }
 }
 
@@ -375,7 +392,12 @@ mod tests {
         for (method, uri) in routes() {
             let (path, query) = uri.split_once('?').unzip();
             let route = Route::parse(path.unwrap_or(&uri), query).unwrap();
-            assert!(route.action(&method.parse().unwrap()).is_some(), "{uri}");
+            let action = route.action(&method.parse().unwrap());
+            assert_eq!(
+                action.map(Action::reads_body),
+                Some(method == "POST"),
+                "{uri}"
+            );
         }
         assert_eq!(routes().count(), 15);
     }

@@ -49,8 +49,8 @@ impl Fixture {
     }
 }
 
-async fn send<P: Ports>(
-    service: Result<&Service<P>, &ConfigError>,
+async fn send<S: Store>(
+    service: Result<&Service<S>, &ConfigError>,
     line: &str,
     headers: &[(&str, &str)],
     body: &str,
@@ -71,5 +71,13 @@ async fn send<P: Ports>(
         body: serde_json::from_slice(&body).unwrap_or_default(),
     };
     description::check(line, &answer);
+    if answer.header("content-type") == "application/json" && answer.status != 304 {
+        let origins = match path {
+            "/openapi.json" => "cross-origin",
+            _ => "same-origin",
+        };
+        let policy = answer.header("cross-origin-resource-policy");
+        assert_eq!(policy, origins, "{line}");
+    }
     answer
 }

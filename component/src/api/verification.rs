@@ -9,7 +9,7 @@ use super::error::ApiError;
 use super::headers::{TOKEN_ID, USER};
 use super::response;
 use crate::service::{LiveToken, Service};
-use crate::store::Ports;
+use crate::store::Store;
 use crate::token::{Description, TokenId, Username};
 
 /// The body, for services that read it instead.
@@ -22,8 +22,8 @@ struct Verified<'a> {
     jwt_token_life_remaining: f64,
 }
 
-pub(super) async fn answer<P: Ports>(
-    service: &Service<P>,
+pub(super) async fn answer<S: Store>(
+    service: &Service<S>,
     headers: &HeaderMap,
 ) -> Result<Response<Bytes>, ApiError> {
     match Bearer::parse(headers) {

@@ -38,6 +38,19 @@ impl Credentials {
         })
     }
 
+    /// The same if they were encoded as in a form, which OAuth clients do (RFC 6749, section 2.3.1). `None` if they were not,
+    /// or if it makes no difference.
+    pub(super) fn form_decoded(&self) -> Option<Self> {
+        let Self { name, password } = self;
+        let name = form_decode(name.as_str())?;
+        let password = form_decode(password.expose())?;
+        let differs = name != self.name.as_str() || password != self.password.expose();
+        differs.then_some(Self {
+            name: name.parse().ok()?,
+            password: password.into(),
+        })
+    }
+
     /// The value of an `Authorization` header: a secret.
     pub fn to_header(&self) -> String {
         let Self { name, password } = self;
@@ -45,5 +58,16 @@ impl Credentials {
             "Basic {}",
             BASE64.encode(format!("{name}:{}", password.expose()))
         )
+    }
+}
+
+/// `None` if `text` is not encoded.
+fn form_decode(text: &str) -> Option<String> {
+    if text.contains(['&', '=']) {
+        return None;
+    }
+    match form_urlencoded::parse(text.as_bytes()).next() {
+        Some((decoded, _)) => Some(decoded.into_owned()),
+        None => Some(String::new()),
     }
 }

@@ -1,12 +1,14 @@
-//! Keyed digests (HMAC-SHA-256, RFC 2104), which an instance keeps instead of names and passwords.
+//! Keyed digests (HMAC-SHA-256, RFC 2104), which are kept instead of names and passwords.
 //!
-//! The key is random for each instance and never leaves it: nobody can prepare names that share a digest, and digests
-//! tell nothing without the key.
+//! Nobody can prepare names that share a digest, and digests tell nothing without the key. Passwords are digested with a
+//! random key, which never leaves its instance. What is in the store, or has to be the same after a restart, is digested
+//! with a key that is derived from the signing key.
 
 use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use super::PasswordHash;
+use super::{ClientNetwork, PasswordHash};
 use crate::ports::Random;
 use crate::secret::Secret;
 use crate::token::Username;
@@ -14,37 +16,67 @@ use crate::token::Username;
 /// Stands for a user, a password and the stored hash to verify the password against.
 pub(super) type PasswordDigest = [u8; 32];
 
-/// Stands for a user, known or not. Nobody can find two names that share one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NameDigest(u64);
+/// Stands for the clients in one network that sign in by one name, known or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ClientDigest(u64);
 
-/// The key of all digests of an instance.
+/// Where the failures of a name are counted, known or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slot(pub(super) u16);
+
+/// How many slots there are: guessing names cannot fill the store.
+const SLOTS: u64 = 4_096;
+
+/// A key of digests.
 pub(super) struct DigestKey(Hmac<Sha256>);
 
 impl DigestKey {
-    pub(super) fn new(random: &impl Random) -> Self {
+    /// A key that no other instance has.
+    pub(super) fn random(random: &impl Random) -> Self {
         let mut key = [0; 32];
         random.fill(&mut key);
-        Self(Hmac::new_from_slice(&key).expect("HMAC takes keys of any length"))
+        Self::new(&key)
     }
 
-    /// Another `hash` of the user gives another digest.
+    pub(super) fn new(key: &[u8; 32]) -> Self {
+        Self(Hmac::new_from_slice(key).expect("HMAC takes keys of any length"))
+    }
+
+    /// Another `hash` of the user gives another digest; a user without one has none.
     pub(super) fn password(
         &self,
         user: &Username,
         password: &Secret,
-        hash: &PasswordHash,
+        hash: Option<&PasswordHash>,
     ) -> PasswordDigest {
         self.digest(&[
             user.as_str().as_bytes(),
             password.expose().as_bytes(),
-            hash.as_bytes(),
+            hash.map_or(&[], PasswordHash::as_bytes),
         ])
     }
 
-    pub(super) fn name(&self, user: &Username) -> NameDigest {
-        let [a, b, c, d, e, f, g, h, ..] = self.digest(&[user.as_str().as_bytes()]);
-        NameDigest(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
+    pub(super) fn slot(&self, name: &Username) -> Slot {
+        let number = self.number(&[b"slot", name.as_str().as_bytes()]);
+        Slot((number % SLOTS) as u16)
+    }
+
+    /// A client whose network is not known is taken for one with all others like it.
+    pub(super) fn client(&self, name: &Username, network: Option<ClientNetwork>) -> ClientDigest {
+        let network = network.map(ClientNetwork::octets);
+        let network = network.as_ref().map_or(&[][..], |octets| octets);
+        ClientDigest(self.number(&[b"client", name.as_str().as_bytes(), network]))
+    }
+
+    /// Chooses one of `count` decoys for a name that no user has: always the same.
+    pub(super) fn decoy(&self, name: &Username, count: usize) -> usize {
+        let number = self.number(&[b"decoy", name.as_str().as_bytes()]);
+        (number % count as u64) as usize
+    }
+
+    fn number(&self, parts: &[&[u8]]) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.digest(parts);
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
     }
 
     fn digest(&self, parts: &[&[u8]]) -> [u8; 32] {

@@ -1,7 +1,5 @@
 //! Who may sign in, and with which password.
 
-use sha2::{Digest, Sha256};
-
 use super::PasswordHash;
 use crate::token::Username;
 
@@ -40,16 +38,25 @@ impl Users {
         &self.0[index].1
     }
 
-    /// The hash that the password of an unknown user is verified against, for the time it takes.
+    /// Whether any user has a password that somebody chose.
+    pub(super) fn any_chosen(&self) -> bool {
+        self.chosen().next().is_some()
+    }
+
+    /// The hash that the password of an unknown user is verified against, for the time it takes: one of the hashes of
+    /// chosen passwords, of which there is at least one.
     ///
-    /// The name determines it: where hashes differ in cost, an unknown name costs the same at every request, as a known
-    /// one does.
-    pub(super) fn decoy(&self, name: &Username) -> &PasswordHash {
-        let digest = Sha256::digest(name.as_str().as_bytes());
-        let users = self.0.len();
-        let pick = digest
+    /// `choose` returns a number below the one that it is given, for each name always the same: where hashes differ in
+    /// cost, an unknown name costs the same at every request, as a known one does. Nobody outside can predict it.
+    pub(super) fn decoy(&self, choose: impl Fn(usize) -> usize) -> &PasswordHash {
+        let pick = choose(self.chosen().count());
+        self.chosen().nth(pick).unwrap_or_else(|| self.hash(0))
+    }
+
+    fn chosen(&self) -> impl Iterator<Item = &PasswordHash> {
+        self.0
             .iter()
-            .fold(0, |rest, byte| ((rest << 8) | usize::from(*byte)) % users);
-        self.hash(pick)
+            .map(|(_, hash)| hash)
+            .filter(|hash| hash.is_chosen())
     }
 }

@@ -7,10 +7,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::algorithm::KeyAlgorithm;
 use super::jwk::PublicJwk;
 use super::key::{self, Key, KeyError, MIN_SECRET_BYTES, SigningKey};
+use super::lookalike;
+use crate::text;
 
 /// The keys: the first signs, all verify. There is at least one.
 #[derive(Clone)]
@@ -48,6 +51,17 @@ impl KeySet {
         URL_SAFE_NO_PAD.encode(signature.expect("a key that was parsed can sign"))
     }
 
+    /// A secret for `purpose` that only those can compute who have the first key, the same as long as that one signs.
+    ///
+    /// It is the digest of a signature: all algorithms here sign without randomness (RFC 8032, RFC 6979), and nothing with
+    /// a space in it is the signing input of a token.
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        let signature = self
+            .signing
+            .try_sign(format!("latchkey {purpose}").as_bytes());
+        Sha256::digest(signature.expect("a key that was parsed can sign")).into()
+    }
+
     /// The `kid` of the header. `None` for a single symmetric key: no verifier has a choice of keys.
     pub(super) fn header_key_id(&self) -> Option<&str> {
         let first = &self.keys[0];
@@ -58,15 +72,25 @@ impl KeySet {
         }
     }
 
-    /// The keys that may have signed a token with this header. A token without `kid` was signed when there was one key.
+    /// The keys that may have signed a token with this header. A token without `kid` was signed when there was one key, and
+    /// that was symmetric.
     pub(super) fn candidates(
         &self,
         algorithm: &str,
         id: Option<&str>,
     ) -> impl Iterator<Item = &Key> {
         self.keys.iter().filter(move |key| {
-            key.algorithm.name() == algorithm && (id.is_none() || key.id.as_deref() == id)
+            let named = match id {
+                Some(_) => key.id.as_deref() == id,
+                None => key.public.is_none(),
+            };
+            key.algorithm.name() == algorithm && named
         })
+    }
+
+    /// Whether verifying takes so long that forgeries could slow others: not by symmetric keys alone.
+    pub fn is_costly(&self) -> bool {
+        self.keys.iter().any(|key| key.public.is_some())
     }
 
     /// The public keys: empty where all keys are symmetric.
@@ -97,6 +121,8 @@ pub enum KeySetError {
     ShortSecret,
     #[error("is not a JWK Set (RFC 7517, section 5)")]
     Malformed,
+    #[error("is neither a JWK Set nor an HS256 secret: it looks like {0}")]
+    LooksLike(&'static str),
     #[error("the JWK Set has no keys")]
     Empty,
     #[error("key {0}: {1}")]
@@ -112,14 +138,14 @@ impl FromStr for KeySet {
     type Err = KeySetError;
 
     /// Parses the variable `signing_keys`: a JWK Set if it begins with a brace, else an HS256 secret: the bytes of the text
-    /// without white space around it. Refuses PEM and JSON arrays.
+    /// without what [`text::trim`] removes. Refuses what looks like something else.
     fn from_str(text: &str) -> Result<Self, KeySetError> {
-        let text = text.trim();
-        if text.starts_with('[') || text.starts_with("-----BEGIN") {
-            return Err(KeySetError::Malformed);
-        }
+        let text = text::trim(text);
         if !text.starts_with('{') {
-            return Self::from_secret(text.as_bytes());
+            return match lookalike::of(text) {
+                Some(other) => Err(KeySetError::LooksLike(other)),
+                None => Self::from_secret(text.as_bytes()),
+            };
         }
         let set: JwkSet = serde_json::from_str(text).map_err(|_| KeySetError::Malformed)?;
         let mut signing = None;

@@ -152,6 +152,9 @@ fn term<'a>(number: &'a str, text: &mut &'a str) -> Result<Term<'a>, LifetimeErr
             let found = text.chars().take(1).flat_map(char::escape_debug);
             Err(LifetimeError::NotANumber(found.collect()))
         }
+        ("", "P" | "PT" | "p" | "pt") if text.starts_with(|c: char| c.is_ascii_digit()) => {
+            Err(LifetimeError::Iso8601)
+        }
         ("", _) => Err(LifetimeError::NoNumber(excerpt(word))),
         (".", _) => Err(LifetimeError::NotANumber(excerpt(number))),
         _ if !is_digits(whole, ..) || !is_digits(fraction, ..) => {
@@ -173,7 +176,8 @@ fn unit(word: &str) -> Result<u128, LifetimeError> {
     }
     Ok(match word.to_ascii_lowercase().as_str() {
         "ns" | "nsec" | "nanos" => NANOSECOND,
-        "us" | "usec" | "µs" => MICROSECOND,
+        // With the micro sign (U+00B5) and the Greek letter (U+03BC).
+        "us" | "usec" | "µs" | "μs" => MICROSECOND,
         "ms" | "msec" | "millis" => MILLISECOND,
         "s" | "sec" | "secs" | "second" | "seconds" => SECOND,
         "m" | "min" | "mins" | "minute" | "minutes" => MINUTE,

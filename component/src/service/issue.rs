@@ -5,7 +5,7 @@ use crate::idempotency::{Digest, IdempotencyKey};
 use crate::jwt::Claims;
 use crate::ledger::{Ledger, Repeatable};
 use crate::lifetime::Lifetime;
-use crate::store::Ports;
+use crate::store::Store;
 use crate::token::{Description, Timestamp, Token, Username};
 
 /// Why no token was added to a ledger.
@@ -15,7 +15,7 @@ enum NotCreated {
     Refused(ServiceError),
 }
 
-impl<P: Ports> Service<P> {
+impl<S: Store> Service<S> {
     /// Issues a token to `user`. With `key`, repetitions within a day return the same token.
     ///
     /// # Errors
@@ -32,6 +32,7 @@ impl<P: Ports> Service<P> {
         let lifetime = lifetime.at_most(self.config.max_token_life)?;
         // Before the ledger changes: a token that we cannot sign must not be listed.
         let keys = self.keys().await?;
+        let _permit = self.admit(Some(user)).await;
         let now = self.now();
         let token = Token {
             id: self.new_id(),

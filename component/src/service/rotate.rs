@@ -4,7 +4,7 @@ use super::{Issued, Service, ServiceError};
 use crate::jwt::Claims;
 use crate::ledger::{Ledger, LedgerError};
 use crate::lifetime::Lifetime;
-use crate::store::Ports;
+use crate::store::Store;
 use crate::token::{Token, TokenId, Username};
 
 /// What is asked of a rotation.
@@ -16,7 +16,7 @@ pub struct Rotation {
     pub overlap: Option<Lifetime>,
 }
 
-impl<P: Ports> Service<P> {
+impl<S: Store> Service<S> {
     /// Issues a token with the description of the token `id`, and ends that one, in one change of the ledger.
     ///
     /// # Errors
@@ -32,6 +32,7 @@ impl<P: Ports> Service<P> {
     ) -> Result<Issued, ServiceError> {
         // Before the ledger changes: a token that we cannot sign must not be listed.
         let keys = self.keys().await?;
+        let _permit = self.admit(Some(user)).await;
         let now = self.now();
         let issued_at = now.as_secs();
         let new_id = self.new_id();

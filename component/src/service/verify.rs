@@ -2,7 +2,7 @@
 
 use super::{Service, TokenStatus};
 use crate::jwt::Claims;
-use crate::store::{Ports, StoreError};
+use crate::store::{Ports, Store, StoreError};
 use crate::token::Username;
 
 /// A token that is live.
@@ -14,7 +14,7 @@ pub struct LiveToken {
     pub status: TokenStatus,
 }
 
-impl<P: Ports> Service<P> {
+impl<S: Store> Service<S> {
     /// The token that `signed` is, or `None` if it is not live. It is live only if
     ///
     /// - one of the keys signed it, with the key's own algorithm;
@@ -32,21 +32,22 @@ impl<P: Ports> Service<P> {
         let Some(keys) = self.present_keys().await? else {
             return Ok(None);
         };
-        let Ok(claims) = keys.verify(signed, self.now()) else {
+        let clock = self.store.ports().clock();
+        let Ok(claims) = self.signatures.verify(keys, signed, clock).await else {
             return Ok(None);
         };
         let Some(user) = self.config.users.named(&claims.username) else {
             return Ok(None);
         };
-        let ledger = self.store.load(user).await?;
-        let Some(token) = ledger.find(claims.jwt_token_id) else {
+        let _permit = self.admit(None).await;
+        let Some(token) = self.store.find(user, claims.jwt_token_id).await? else {
             return Ok(None);
         };
-        if Claims::new(user, token) != claims {
+        if Claims::new(user, &token) != claims {
             return Ok(None);
         }
         // It may have expired while the store was read.
-        let status = TokenStatus::at(self.now(), token.clone());
+        let status = TokenStatus::at(self.now(), token);
         Ok((!status.is_expired()).then(|| LiveToken {
             user: user.clone(),
             status,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::gate::{Entry, Gate};
-use super::{KeyValue, KeyValueError, Ports, Store, StoreError};
+use super::{AtomicKeyValue, Documents, KeyValue, KeyValueError, Ports, StoreError};
 use crate::ports::Clock;
 use crate::token::Timestamp;
 
@@ -29,7 +29,7 @@ pub(super) enum Step {
 /// for a document that is what it last returned.
 pub(super) type Decision<'a> = dyn FnMut(Option<&[u8]>) -> Result<Step, StoreError> + 'a;
 
-impl<P: Ports> Store<P> {
+impl<P: Ports<KeyValue: AtomicKeyValue>> Documents<P> {
     /// Brings the document at `key` to where `decide` says `Done`.
     ///
     /// 1. Compare and swap, with what `decide` makes of the present value.

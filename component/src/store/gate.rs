@@ -14,7 +14,7 @@
 
 use std::time::Duration;
 
-use super::{KeyValue, KeyValueError};
+use super::{AtomicKeyValue, KeyValue, KeyValueError};
 use crate::ports::{Clock, Random};
 use crate::token::Timestamp;
 
@@ -72,7 +72,7 @@ impl Gate {
     /// Asks for the right to create. Call it again as long as there is no document.
     pub(super) async fn enter(
         &mut self,
-        key_values: &impl KeyValue,
+        key_values: &impl AtomicKeyValue,
         clock: &impl Clock,
     ) -> Result<Entry, KeyValueError> {
         match self.state {
@@ -101,7 +101,7 @@ impl Gate {
 
     async fn add(
         &mut self,
-        key_values: &impl KeyValue,
+        key_values: &impl AtomicKeyValue,
         clock: &impl Clock,
     ) -> Result<Entry, KeyValueError> {
         let noted = self.noted_generation(key_values).await?;

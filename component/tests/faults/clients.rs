@@ -8,6 +8,7 @@ use std::time::Duration;
 use latchkey_component::config::Config;
 use latchkey_component::ledger::{Ledger, LedgerError};
 use latchkey_component::service::{Rotation, Service, ServiceError};
+use latchkey_component::store::Documents;
 use latchkey_component::token::{TokenId, Username};
 
 use crate::simulation::{Log, SimulatedPorts, Simulation};
@@ -53,7 +54,7 @@ enum Event {
     Missed(TokenId),
 }
 
-type Instance = Service<(FaultyStore, SimulatedPorts, SimulatedPorts)>;
+type Instance = Service<Documents<(FaultyStore, SimulatedPorts, SimulatedPorts)>>;
 
 fn instance(data: &Rc<Data>, simulation: &Rc<Simulation>, faults: Faults) -> Instance {
     let config = Config::from_variables(|name| match name {
@@ -64,7 +65,7 @@ fn instance(data: &Rc<Data>, simulation: &Rc<Simulation>, faults: Faults) -> Ins
     .unwrap();
     let store = FaultyStore::new(data.clone(), simulation.clone(), faults);
     let ports = SimulatedPorts(simulation.clone());
-    Service::new(config, (store, ports.clone(), ports))
+    Service::new(config, Documents::new((store, ports.clone(), ports)))
 }
 
 fn ada() -> Username {
@@ -258,7 +259,7 @@ pub fn replace_a_killed_creator(faults: Faults, seed: u64) {
     let drawn = {
         let (simulation, data) = (simulation.clone(), data.clone());
         async move {
-            use latchkey_component::store::KeyValue;
+            use latchkey_component::store::AtomicKeyValue;
             let store = FaultyStore::new(data, simulation, faults);
             let number = store
                 .increment("latchkey-gate-ledger-ada-0", 1)

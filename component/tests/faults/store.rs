@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use latchkey_component::store::{Change, KeyValue, KeyValueError};
+use latchkey_component::store::{AtomicKeyValue, Change, KeyValue, KeyValueError};
 
 use crate::simulation::Simulation;
 
@@ -87,7 +87,9 @@ impl KeyValue for FaultyStore {
             .insert(key.to_owned(), value);
         self.after().await
     }
+}
 
+impl AtomicKeyValue for FaultyStore {
     async fn compare_and_swap(
         &self,
         key: &str,

@@ -83,8 +83,11 @@ impl RequestBody for Incoming {
     }
 }
 
-/// The response. Its body is sent after this has returned.
-pub(super) fn response(response: Response<Bytes>) -> Result<wasi::Response, ErrorCode> {
+/// The response. Its body is sent after this has returned; `kept` is kept until then.
+pub(super) fn response(
+    response: Response<Bytes>,
+    kept: impl Sized + 'static,
+) -> Result<wasi::Response, ErrorCode> {
     let (head, body) = response.into_parts();
     let fields: Vec<_> = (head.headers.iter())
         .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
@@ -108,6 +111,7 @@ pub(super) fn response(response: Response<Bytes>) -> Result<wasi::Response, Erro
             // A client that went away does not read the rest.
             let _ = writer.write_all(body.into()).await;
         }
+        drop(kept);
         let _ = ended.write(Ok(None)).await;
     });
     Ok(response)

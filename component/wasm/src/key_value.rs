@@ -7,7 +7,7 @@ use spin_sdk::key_value::Store;
 
 use super::bindings::wasi::keyvalue::atomics::{self, Cas, CasError};
 use super::bindings::wasi::keyvalue::store::{self as wasi_store, Bucket};
-use latchkey_component::store::{Change, KeyValue, KeyValueError};
+use latchkey_component::store::{AtomicKeyValue, Change, KeyValue, KeyValueError};
 
 /// The label of the store, which the manifest has to grant.
 const LABEL: &str = "default";
@@ -76,7 +76,9 @@ impl KeyValue for KeyValueStore {
         }
         result
     }
+}
 
+impl AtomicKeyValue for KeyValueStore {
     async fn compare_and_swap(
         &self,
         key: &str,

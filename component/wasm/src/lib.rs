@@ -20,11 +20,12 @@ use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
 use latchkey_component::api;
 use latchkey_component::config::{Config, ConfigError, VARIABLES};
 use latchkey_component::service::Service;
+use latchkey_component::store::Documents;
 
 use clock_and_random::{SecureRandom, SystemClock};
 use key_value::KeyValueStore;
 
-type WasmService = Service<(KeyValueStore, SystemClock, SecureRandom)>;
+type WasmService = Service<Documents<(KeyValueStore, SystemClock, SecureRandom)>>;
 
 thread_local! {
     /// The service of this instance. Configuration, keys and remembered passwords live in it; nothing about tokens does.
@@ -50,7 +51,7 @@ impl Guest for Component {
         if let Some(line) = handled.audit_line {
             let _ = writeln!(std::io::stdout(), "{line}");
         }
-        http::response(handled.response)
+        http::response(handled.response, handled.permit)
     }
 }
 
@@ -65,7 +66,7 @@ async fn service() -> Result<Rc<WasmService>, ConfigError> {
     Ok(SERVICE.with(|cell| {
         cell.get_or_init(|| {
             let ports = (KeyValueStore::default(), SystemClock, SecureRandom);
-            Rc::new(Service::new(config, ports))
+            Rc::new(Service::new(config, Documents::new(ports)))
         })
         .clone()
     }))

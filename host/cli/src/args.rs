@@ -2,7 +2,6 @@
 
 pub mod token;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -10,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::completions::{self, Shell};
 use crate::keygen::KeyAlgorithm;
 use crate::logging::LogFormat;
+use crate::up::address::ListenAddress;
 use latchkey_component::secret::Secret;
 use token::Token;
 
@@ -81,6 +81,12 @@ Print completions for a shell, on standard output.
     },
 }
 
+/// The name of an environment variable, unless it is set to nothing, which is as good as not set.
+fn unless_blank(name: &'static str) -> Option<&'static str> {
+    let blank = std::env::var(name).is_ok_and(|value| value.trim().is_empty());
+    (!blank).then_some(name)
+}
+
 /// The options of `latchkey keygen`.
 #[derive(Debug, Args)]
 pub struct Keygen {
@@ -97,8 +103,11 @@ pub struct Keygen {
 #[derive(Debug, Args)]
 pub struct Up {
     /// Address to listen on; port 0 picks a free one
+    ///
+    /// HOST:PORT. Of the addresses of a name it is one, IPv4 first: localhost:25441 is 127.0.0.1. Without a host, :25441, it
+    /// is every IPv4 address of this machine.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:25441")]
-    pub listen: SocketAddr,
+    pub listen: ListenAddress,
 
     /// Where the tokens are kept: sqlite:PATH, redis://HOST or memory:
     ///
@@ -108,7 +117,7 @@ pub struct Up {
     #[arg(
         long,
         value_name = "URL",
-        env = "LATCHKEY_STORE",
+        env = unless_blank("LATCHKEY_STORE"),
         hide_env_values = true
     )]
     pub store: Option<Secret>,
@@ -134,7 +143,7 @@ pub struct Up {
 
     /// Serve metrics for Prometheus on this address, at /metrics; port 0 picks a free one
     #[arg(long, value_name = "ADDR")]
-    pub metrics: Option<SocketAddr>,
+    pub metrics: Option<ListenAddress>,
 
     /// How lines of the log are written
     #[arg(long, value_name = "FORMAT", default_value = "text")]

@@ -7,11 +7,13 @@ mod credentials;
 pub mod error;
 mod lookup;
 mod netrc;
+mod proxy;
 mod table;
 mod transport;
 
 use std::io::{self, IsTerminal, Write};
 
+use latchkey_component::text;
 use latchkey_component::token::TokenId;
 
 use crate::args::token::{Connection, Token, TokenCommand};
@@ -28,19 +30,22 @@ pub fn run(options: &Token) -> Result<(), ClientError> {
             print_token(sign_in(connection)?.create(name, life)?, *json)
         }
         TokenCommand::List { json } => list(&sign_in(connection)?, *json),
-        TokenCommand::Show { token, json } => show(&sign_in(connection)?, token, *json),
+        TokenCommand::Show { token, id, json } => show(&sign_in(connection)?, token, *id, *json),
         TokenCommand::Revoke {
-            token: Some(token), ..
-        } => revoke(&sign_in(connection)?, token),
+            token: Some(token),
+            id,
+            ..
+        } => revoke(&sign_in(connection)?, token, *id),
         TokenCommand::Revoke { yes, .. } => revoke_all(connection, *yes),
         TokenCommand::Rotate {
             token,
+            id,
             life,
             overlap,
             json,
         } => {
             let api = sign_in(connection)?;
-            let (id, _) = resolve(&api, token)?;
+            let (id, _) = resolve(&api, token, *id)?;
             let rotated = api.rotate(id, life.as_deref(), overlap.as_deref())?;
             print_token(rotated, *json)
         }
@@ -56,13 +61,17 @@ fn sign_in(connection: &Connection) -> Result<Api, ClientError> {
         ));
     }
     let credentials = credentials::find(&address, connection.user.as_deref())?;
-    Ok(Api::new(address, &credentials))
+    Api::new(address, &credentials)
 }
 
-/// The id of the token that `token` names, and its name if the server was asked for it.
-fn resolve(api: &Api, token: &str) -> Result<(TokenId, Option<String>), ClientError> {
-    if let Ok(id) = token.parse() {
-        return Ok((id, None));
+/// The id of the token that `token` names, and its name if the server was asked for it. What has the form of an id may be
+/// the name of another token, too, unless it `is_id`.
+fn resolve(api: &Api, token: &str, is_id: bool) -> Result<(TokenId, Option<String>), ClientError> {
+    // No name has white space around it; what is pasted has.
+    let token = text::trim(token);
+    if is_id {
+        let wrong = |_| ClientError::Usage("--id needs a whole id".to_owned());
+        return Ok((token.parse().map_err(wrong)?, None));
     }
     let tokens = api.list()?.value.tokens;
     let (id, found) = lookup::find(token, &tokens)?;
@@ -107,8 +116,8 @@ fn list(api: &Api, json: bool) -> Result<(), ClientError> {
     Ok(print(&table::render(&rows))?)
 }
 
-fn show(api: &Api, token: &str, json: bool) -> Result<(), ClientError> {
-    let (id, _) = resolve(api, token)?;
+fn show(api: &Api, token: &str, is_id: bool, json: bool) -> Result<(), ClientError> {
+    let (id, _) = resolve(api, token, is_id)?;
     let Success { text, value } = api.show(id)?;
     if json {
         return Ok(print(&text)?);
@@ -124,8 +133,8 @@ fn show(api: &Api, token: &str, json: bool) -> Result<(), ClientError> {
     Ok(print(&table::render(&rows))?)
 }
 
-fn revoke(api: &Api, token: &str) -> Result<(), ClientError> {
-    let (id, name) = resolve(api, token)?;
+fn revoke(api: &Api, token: &str, is_id: bool) -> Result<(), ClientError> {
+    let (id, name) = resolve(api, token, is_id)?;
     api.revoke(id)?;
     match name {
         Some(name) => say(&format!("Revoked {name}: {id}")),

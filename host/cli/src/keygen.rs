@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use latchkey_component::jwt::{self, KeySet, KeySetError, PrivateJwk};
 use latchkey_component::ports::Random;
 use latchkey_component::secret::Secret;
+use latchkey_component::text;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -57,9 +58,10 @@ impl JwkSet {
     /// Reads what the server takes as `signing_keys`, a JWK Set or an HS256 secret, and puts a new key first: for this
     /// algorithm, or else for that of the present first key.
     pub fn rotated(text: &str, algorithm: Option<KeyAlgorithm>) -> Result<Self, KeySetError> {
+        let text = text::trim(text);
         let present = text.parse::<KeySet>()?.algorithm();
         let mut set: Self = serde_json::from_str(text).unwrap_or_else(|_| Self {
-            keys: vec![PrivateJwk::from_secret(text.trim().as_bytes()).expose()],
+            keys: vec![PrivateJwk::from_secret(text.as_bytes()).expose()],
         });
         let algorithm = algorithm.map_or(present, Into::into);
         set.keys.insert(0, generate(algorithm));
@@ -110,7 +112,8 @@ mod tests {
         for algorithm in ALL {
             let set = JwkSet::generate(algorithm);
             let before = keys(&set);
-            let set = JwkSet::rotated(set.to_text().expose(), None).expect("rotated");
+            let text = format!("\u{feff}{}", set.to_text().expose());
+            let set = JwkSet::rotated(&text, None).expect("rotated");
             let after = keys(&set);
             assert_eq!(after[1..], before);
             assert_eq!(after[0]["alg"], before[0]["alg"]);
@@ -126,6 +129,10 @@ mod tests {
         for (secret, k) in [
             (
                 " 0123456789abcdef0123456789abcdef\n",
+                "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY",
+            ),
+            (
+                "\u{feff}0123456789abcdef0123456789abcdef\r\n",
                 "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY",
             ),
             (

@@ -81,8 +81,7 @@ fn hash_password(name: &str) -> Result<(), Failure> {
         std::io::stdin()
             .read_line(&mut line)
             .context("cannot read the password")?;
-        let line = line.strip_suffix('\n').unwrap_or(&line);
-        line.strip_suffix('\r').unwrap_or(line).to_owned()
+        users::line(&line).to_owned()
     };
     let entry = users::entry(&users::credentials(name, &password)?)?;
     writeln!(std::io::stdout(), "{entry}").context("cannot write the entry")?;

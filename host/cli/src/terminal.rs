@@ -1,7 +1,8 @@
 //! What is written for people, and how foreign text is kept from acting on their terminal.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
+
+use latchkey_component::text::is_unsafe;
 
 /// Writes a line to standard error, if anybody is there to read it.
 pub fn say(line: &str) {
@@ -37,41 +38,6 @@ pub fn visible(text: &str) -> String {
     line
 }
 
-/// JSON that means the same, and is as safe to show: such characters can only be within strings there.
-pub fn visible_json(json: &str) -> String {
-    let mut line = String::with_capacity(json.len());
-    for character in json.chars() {
-        // White space between values must stay what it is; within strings JSON has none of these.
-        if is_unsafe(character) && !character.is_ascii_whitespace() {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                let _ = write!(line, "\\u{unit:04x}");
-            }
-        } else {
-            line.push(character);
-        }
-    }
-    line
-}
-
-/// Whether a character does something else than to be seen.
-fn is_unsafe(character: char) -> bool {
-    // Those that join emoji or letters of scripts that need it (U+200C, U+200D), and variation selectors, are not here.
-    character.is_control()
-        || matches!(
-            character,
-            '\u{ad}'
-                | '\u{61c}'
-                | '\u{180e}'
-                | '\u{200b}'
-                | '\u{200e}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,17 +55,5 @@ mod tests {
         ] {
             assert_eq!(visible(text), shown, "{text:?}");
         }
-    }
-
-    #[test]
-    fn json_stays_what_it_is() {
-        let json = "{\n \"a\u{202e}\u{7f}\u{9b}\u{e0041}é\": \"\\u001b\"\n}";
-        let shown = visible_json(json);
-        assert_eq!(
-            shown,
-            "{\n \"a\\u202e\\u007f\\u009b\\udb40\\udc41é\": \"\\u001b\"\n}"
-        );
-        let value = |text| serde_json::from_str::<serde_json::Value>(text).unwrap();
-        assert_eq!(value(&shown), value(json));
     }
 }

@@ -1,5 +1,6 @@
 //! `latchkey up`: builds the component if need be, and serves it.
 
+pub mod address;
 mod shutdown;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use crate::failure::{Failure, usage};
 use crate::logging;
 use crate::terminal::{print, say};
 use crate::users;
+use address::ListenAddress;
 
 /// Where Spin keeps an application's key-value data, relative to its manifest.
 const SPIN_STORE: &str = ".spin/sqlite_key_value.db";
@@ -50,8 +52,8 @@ pub fn run(options: &Up) -> Result<(), Failure> {
         .enable_all()
         .build()?;
     let guard = runtime.enter();
-    let socket = bind(options.listen)?;
-    let metrics_socket = options.metrics.map(bind).transpose()?;
+    let socket = bind(&options.listen)?;
+    let metrics_socket = options.metrics.as_ref().map(bind).transpose()?;
     let component = component(options, &manifest)?;
     let store = match store {
         Some(store) => store,
@@ -78,8 +80,8 @@ pub fn run(options: &Up) -> Result<(), Failure> {
         server.check().await.with_context(cannot_serve)?;
         let shutdown = shutdown::requested()?;
         tokio::spawn(log.report_losses(metrics.clone()));
-        let listener = listen(socket, options.listen)?;
-        if let (Some(socket), Some(address)) = (metrics_socket, options.metrics) {
+        let listener = listen(socket, &options.listen)?;
+        if let (Some(socket), Some(address)) = (metrics_socket, &options.metrics) {
             let socket = listen(socket, address)?;
             let address = socket.local_addr()?;
             say(&format!("Metrics on http://{address}/metrics"));
@@ -100,19 +102,20 @@ fn parse_all<T, E: Into<anyhow::Error>>(
 }
 
 /// Takes the address, without listening yet: whether it is free is known before anything is built.
-fn bind(address: SocketAddr) -> anyhow::Result<TcpSocket> {
+fn bind(given: &ListenAddress) -> anyhow::Result<TcpSocket> {
+    let cannot_listen = || format!("cannot listen on {given}");
+    let address = given.resolve().with_context(cannot_listen)?;
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
     // A server that has just ended must not keep its port from the next one.
     socket.set_reuseaddr(true)?;
-    let bound = socket.bind(address);
-    bound.with_context(|| format!("cannot listen on {address}"))?;
+    socket.bind(address).with_context(cannot_listen)?;
     Ok(socket)
 }
 
-fn listen(socket: TcpSocket, address: SocketAddr) -> anyhow::Result<TcpListener> {
+fn listen(socket: TcpSocket, address: &ListenAddress) -> anyhow::Result<TcpListener> {
     let listener = socket.listen(BACKLOG);
     listener.with_context(|| format!("cannot listen on {address}"))
 }

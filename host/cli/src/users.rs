@@ -6,7 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use latchkey_component::auth::Credentials;
+use latchkey_component::config::user_entries;
 use latchkey_component::secret::Secret;
+use latchkey_component::text::without_byte_order_mark;
 use latchkey_component::token::{Username, UsernameError};
 use latchkey_host::variables::Variables;
 
@@ -31,6 +33,10 @@ pub enum UserError {
     Name(#[from] UsernameError),
     #[error("a user name in the variable `users` must not contain whitespace")]
     Whitespace,
+    #[error(
+        "a user name in the variable `users` must not begin with #, which begins a comment there"
+    )]
+    Comment,
     #[error("the password of `{0}` must not be empty")]
     EmptyPassword(Username),
     #[error("the user `{0}` is given more than once")]
@@ -41,13 +47,17 @@ pub enum UserError {
     Hash(String),
 }
 
-/// Parses `NAME:PASSWORD`; the password may hold colons.
+/// Parses `NAME:PASSWORD`; the password may hold colons, and white space.
 pub fn parse(argument: &Secret) -> Result<Credentials, UserError> {
-    let (name, password) = argument
-        .expose()
+    let (name, password) = line(argument.expose())
         .split_once(':')
         .ok_or(UserError::Argument)?;
     credentials(name.parse()?, password)
+}
+
+/// The line that a file, a pipe or a variable holds: without its end, and without a byte order mark.
+pub fn line(text: &str) -> &str {
+    without_byte_order_mark(text).trim_end_matches(['\r', '\n'])
 }
 
 /// The credentials of a user, whose password must not be empty.
@@ -63,6 +73,8 @@ pub fn credentials(name: Username, password: &str) -> Result<Credentials, UserEr
 pub fn parse_entry_name(name: &str) -> Result<Username, UserError> {
     if name.contains(char::is_whitespace) {
         return Err(UserError::Whitespace);
+    } else if name.starts_with('#') {
+        return Err(UserError::Comment);
     }
     Ok(name.parse()?)
 }
@@ -77,8 +89,9 @@ pub fn entry(user: &Credentials) -> Result<String, UserError> {
     Ok(format!("{name}:{hash}"))
 }
 
-/// Adds the `given` users to the variable `users`. If that leaves none, adds [`DEFAULT_USER`] with a random password,
-/// which it returns so that it can be shown once.
+/// Adds the `given` users to the variable `users`. If nobody has named any, adds [`DEFAULT_USER`] with a random password,
+/// which it returns so that it can be shown once. Who gives the variable wants no such user, even if it is empty: the file may
+/// have been truncated, and the password would be in the log.
 pub fn add_to(
     variables: &mut Variables,
     given: &[Credentials],
@@ -90,7 +103,7 @@ pub fn add_to(
     };
     let mut generated = None;
     let mut default_user = None;
-    if given.is_empty() && entries.trim().is_empty() {
+    if given.is_empty() && entries.trim().is_empty() && !variables.is_given(USERS) {
         // 144 random bits, in characters that need no quoting in a shell or a URL.
         let password = URL_SAFE_NO_PAD.encode(random::<18>()?);
         default_user = Some(credentials(DEFAULT_USER.parse()?, &password)?);
@@ -103,7 +116,7 @@ pub fn add_to(
                 .split_once(':')
                 .is_some_and(|(other, _)| other == name)
         };
-        if entries.split_whitespace().any(is_same) {
+        if user_entries(&entries).any(is_same) {
             return Err(UserError::Repeated(user.name.clone()));
         }
         entries.push('\n');

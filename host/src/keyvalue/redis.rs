@@ -5,12 +5,13 @@
 //! server runs as one step.
 
 use std::error::Error;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, ErrorKind, RedisError, Script, ServerErrorKind};
+use redis::{Client, ConnectionAddr, ErrorKind, RedisError, Script, ServerErrorKind};
 
 use super::{Backend, BackendError, StoreError, Swap};
 use latchkey_component::secret::Secret;
@@ -47,9 +48,30 @@ pub(super) struct Redis {
 
 /// Fails if `url` cannot be parsed.
 pub(super) fn check_url(url: &str) -> Result<Client, StoreError> {
+    // Behind the host there is no @: it was a password that such a character ended, and the host may be another.
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    if rest
+        .split_once(['#', '/', '?'])
+        .is_some_and(|(_, behind)| behind.contains('@'))
+    {
+        return Err(StoreError::Url(
+            "the user and the password of a Redis URL must be percent-encoded: write # as %23, / as %2F, ? as %3F, @ as %40",
+        ));
+    }
     Client::open(url).map_err(|_| {
         StoreError::Url("the Redis URL is not redis[s]://[user:password@]host[:port][/database]")
     })
+}
+
+/// Whether what is sent to this address leaves the machine without TLS. Of a name only `localhost` is known to stay.
+fn is_in_clear(address: &ConnectionAddr) -> bool {
+    match address {
+        ConnectionAddr::Tcp(host, _) => match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            Ok(address) => !address.to_canonical().is_loopback(),
+            Err(_) => !host.eq_ignore_ascii_case("localhost"),
+        },
+        _ => false,
+    }
 }
 
 impl Redis {
@@ -62,6 +84,11 @@ impl Redis {
             .set_min_delay(MIN_RECONNECT_DELAY)
             .set_max_delay(MAX_RECONNECT_DELAY);
         let client = check_url(url.expose())?;
+        if is_in_clear(client.get_connection_info().addr()) {
+            tracing::warn!(
+                "what is kept in Redis, and its password, goes to another machine in clear: use rediss://"
+            );
+        }
         let connect = async {
             let mut connection = ConnectionManager::new_with_config(client, config).await?;
             let _: String = redis::cmd("PING").query_async(&mut connection).await?;

@@ -67,7 +67,14 @@ impl Sqlite {
     pub fn open_with_batch(path: &Path, batch: usize) -> Result<Self, StoreError> {
         // So that SQLite does not take a relative path for one of its special names.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Self::connect(&path, batch.max(1)).map_err(|error| {
+        let opened = Self::connect(&path, batch.max(1));
+        if opened.is_ok() && files::is_open_to_others(&path) {
+            let path = path.display();
+            tracing::warn!(
+                "other users of this machine can read {path}, which may hold the signing key: chmod 600"
+            );
+        }
+        opened.map_err(|error| {
             let reason = match error.sqlite_error_code() {
                 Some(ErrorCode::NotADatabase) => "it is not an SQLite database".to_owned(),
                 Some(ErrorCode::DatabaseCorrupt) => "the database is damaged".to_owned(),

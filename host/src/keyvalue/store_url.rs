@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use latchkey_component::secret::Secret;
+use latchkey_component::text;
 
 use super::{Backend, StoreError, memory, redis, sqlite};
 
@@ -23,6 +24,7 @@ impl FromStr for StoreUrl {
     type Err = StoreError;
 
     fn from_str(url: &str) -> Result<Self, StoreError> {
+        let url = text::trim(url);
         let (scheme, rest) = url.split_once(':').unwrap_or((url, "?"));
         match scheme {
             "memory" if rest.is_empty() => Ok(Self::Memory),
@@ -63,6 +65,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_password_that_is_not_encoded() {
+        for url in ["redis://ada:63#79@h", "rediss://:a/b@h/0", "redis://:a?b@h"] {
+            let error = url.parse::<StoreUrl>().unwrap_err().to_string();
+            assert!(error.contains("percent-encoded"), "{url}: {error}");
+        }
+    }
+
+    #[test]
     fn urls() {
         let sqlite = |path: &str| Some(StoreUrl::Sqlite(path.into()));
         let redis = |url| (url, Some(StoreUrl::Redis(Secret::from(url))));
@@ -71,6 +81,7 @@ mod tests {
             ("sqlite:a.db", sqlite("a.db")),
             ("sqlite:/var/a.db", sqlite("/var/a.db")),
             ("sqlite:///var/a.db", sqlite("/var/a.db")),
+            ("\u{feff}sqlite:a.db\r\n", sqlite("a.db")),
             (
                 "sqlite:with space:and colon",
                 sqlite("with space:and colon"),
@@ -84,6 +95,11 @@ mod tests {
             redis("rediss://user:hunter2@example.org:6380/7"),
             ("redis://:hunter2@", None),
             ("redis://:hunter2@localhost/x", None),
+            redis("redis://:hunter2%23%2F%3F%40@localhost/0"),
+            ("redis://hunter2#3@localhost", None),
+            ("redis://:hunter2#3@localhost", None),
+            ("redis://:hunter2/3@localhost/0", None),
+            ("redis://:hunter2?3@localhost", None),
             ("redis:hunter2", None),
             ("postgres://u:hunter2@h/d", None),
             ("hunter2", None),

@@ -16,8 +16,9 @@ use futures_util::future::{BoxFuture, Shared};
 
 use super::{BackendError, Swap};
 
-/// Errors that are kept for a component that does not read after a swap; beyond it, the oldest is forgotten.
-const MAX_UNREAD: usize = 64;
+/// Errors that are kept until they are read; beyond it, the oldest is forgotten. An instance serves no more requests at a time
+/// (see `Limits`), and each reads after its swap, before it swaps again: so what is forgotten is of a component that does not.
+pub(crate) const MAX_UNREAD: usize = 1_000;
 
 /// The writes of one instance: those that go on, and those that failed before anybody read.
 #[derive(Clone, Default)]

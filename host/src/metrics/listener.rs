@@ -1,10 +1,12 @@
 //! `GET /metrics`, on a listener of its own: what is counted is not for those who use the service.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ALLOW, CONTENT_TYPE};
+use http::header::{ALLOW, CONTENT_TYPE, HOST};
+use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -15,9 +17,12 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use super::Metrics;
+use crate::server::rebinding::is_rebound;
 
 /// The text format of OpenMetrics 1.0, which Prometheus reads.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Connections at a time: a scraper needs one.
 const CONNECTIONS: usize = 16;
@@ -31,6 +36,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Serves `metrics` until it is dropped.
 pub async fn serve(metrics: Arc<Metrics>, listener: TcpListener) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let address = listener.local_addr().ok();
     // Nobody closes the semaphore.
     while let Ok(permit) = permits.clone().acquire_owned().await {
         let stream = match listener.accept().await {
@@ -44,7 +50,7 @@ pub async fn serve(metrics: Arc<Metrics>, listener: TcpListener) {
         let metrics = metrics.clone();
         tokio::spawn(async move {
             let service = service_fn(|request| {
-                let response = respond(&metrics, &request);
+                let response = respond(&metrics, &request, address);
                 async { Ok::<_, Infallible>(response) }
             });
             let connection = http1::Builder::new()
@@ -59,8 +65,21 @@ pub async fn serve(metrics: Arc<Metrics>, listener: TcpListener) {
     }
 }
 
-fn respond(metrics: &Metrics, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+fn respond(
+    metrics: &Metrics,
+    request: &Request<Incoming>,
+    address: Option<SocketAddr>,
+) -> Response<Full<Bytes>> {
+    let host = request.headers().get(HOST);
+    let host = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    let is_rebound = (host.zip(address)).is_some_and(|(host, address)| is_rebound(&host, address));
     let (status, body, name, value) = match (request.uri().path(), request.method()) {
+        _ if is_rebound => (
+            StatusCode::MISDIRECTED_REQUEST,
+            "use localhost\n".to_owned(),
+            CONTENT_TYPE,
+            TEXT,
+        ),
         ("/metrics", &Method::GET | &Method::HEAD) => {
             (StatusCode::OK, metrics.text(), CONTENT_TYPE, OPENMETRICS)
         }
@@ -74,7 +93,7 @@ fn respond(metrics: &Metrics, request: &Request<Incoming>) -> Response<Full<Byte
             StatusCode::NOT_FOUND,
             "the metrics are at /metrics\n".to_owned(),
             CONTENT_TYPE,
-            "text/plain; charset=utf-8",
+            TEXT,
         ),
     };
     let mut response = Response::new(Full::from(body));

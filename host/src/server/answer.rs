@@ -52,6 +52,9 @@ pub(super) enum Failure {
     /// There are more requests than instances.
     #[error("The server has more requests than it can take, try again later")]
     Overload,
+    /// It was for a name that this server does not have (RFC 9110, section 15.5.20).
+    #[error("At this port the server is localhost only: use that name, or a proxy")]
+    Misdirected,
 }
 
 impl Failure {
@@ -60,6 +63,7 @@ impl Failure {
             Self::Trap => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
             Self::Timeout => (StatusCode::GATEWAY_TIMEOUT, "request_timeout"),
             Self::Overload => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+            Self::Misdirected => (StatusCode::MISDIRECTED_REQUEST, "misdirected_request"),
         }
     }
 
@@ -75,7 +79,7 @@ impl Failure {
             .header(X_CONTENT_TYPE_OPTIONS, "nosniff");
         let response = match self {
             Self::Overload => response.header(RETRY_AFTER, "1"),
-            Self::Trap | Self::Timeout => response,
+            Self::Trap | Self::Timeout | Self::Misdirected => response,
         };
         let body = Either::Left(Full::from(body));
         response.body(body).expect("every part of it is valid")

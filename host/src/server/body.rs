@@ -1,15 +1,24 @@
 //! The body of a request.
+//!
+//! An instance serves so many requests at a time. One that waits for its body there takes the place of others, for as long as
+//! its client likes. So a body is read before the component is asked.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::stream;
+use http::HeaderMap;
+use http::header::EXPECT;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Incoming;
+use latchkey_component::api::MAX_BYTES;
 use tokio::time::{Sleep, sleep};
-use wasmtime_wasi_http::Error;
+use wasmtime_wasi_http::{Error, WasiBody};
 
 /// How much of a body that the component has not read is read and dropped, and for how long.
 const DRAIN_BYTES: u64 = 8 << 20;
@@ -31,13 +40,71 @@ pub(super) struct Drained {
 }
 
 impl Drained {
-    pub(super) fn new(body: Incoming, expects_continue: bool, time: Duration) -> Self {
+    pub(super) fn new(body: Incoming, headers: &HeaderMap, time: Duration) -> Self {
         Self {
             body: Some(body),
             time,
             deadline: None,
-            expects_continue,
+            expects_continue: headers.contains_key(EXPECT),
         }
+    }
+
+    /// Whether reading it is of no use: there is none, or the component refuses it for its length.
+    pub(super) fn is_empty_or_too_large(&self) -> bool {
+        self.is_end_stream() || self.size_hint().lower() > MAX_BYTES as u64
+    }
+
+    pub(super) fn expects_continue(&self) -> bool {
+        self.expects_continue
+    }
+
+    /// Reads it. If it breaks off, takes too long or is too large, what the component gets of it breaks off, too; of a body
+    /// that is too large it gets more than it accepts.
+    pub(super) async fn read(mut self) -> WasiBody {
+        let mut read = BytesMut::new();
+        let error = loop {
+            match self.frame().await {
+                None => {
+                    let read = Full::new(read.freeze());
+                    return read.map_err(|never| match never {}).boxed_unsync();
+                }
+                Some(Ok(frame)) => {
+                    read.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
+                    if read.len() > MAX_BYTES {
+                        break Error::HttpRequestBodySize(None);
+                    }
+                }
+                Some(Err(error)) => break error,
+            }
+        };
+        let read = Ok(Frame::data(read.freeze()));
+        StreamBody::new(stream::iter([read, Err(error)])).boxed_unsync()
+    }
+}
+
+/// Stands for a body that its client sends only when it is asked for. It fails when it is read, and remembers that.
+#[derive(Clone, Default)]
+pub(super) struct Unsent {
+    wanted: Arc<AtomicBool>,
+}
+
+impl Unsent {
+    /// Whether the component wanted to read it.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
+}
+
+impl Body for Unsent {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        self.wanted.store(true, Ordering::Relaxed);
+        Poll::Ready(Some(Err(Error::HttpRequestBodySize(None))))
     }
 }
 
@@ -54,7 +121,8 @@ impl Body for Drained {
             return Poll::Ready(None);
         };
         if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
-            return Poll::Ready(frame.map(|frame| frame.map_err(Error::from)));
+            // Not by `Error::from`, which logs a warning: a client that hangs up is nothing to warn of.
+            return Poll::Ready(frame.map(|frame| frame.map_err(|_| Error::HttpProtocolError)));
         }
         let time = self.time;
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(time)));

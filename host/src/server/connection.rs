@@ -3,13 +3,12 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::header::{EXPECT, HOST};
+use http::header::HOST;
+use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderName, HeaderValue, Request, Uri};
-use http_body::Body;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -17,13 +16,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use latchkey_component::api::headers;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use wasmtime_wasi_http::WasiBody;
 
-use super::answer::Answer;
-use super::body::Drained;
+use super::activity::Activity;
+use super::answer::{Answer, Failure};
+use super::body::{Drained, Unsent};
 use super::dispatch::Dispatcher;
 use super::limits::Limits;
 use super::observation::Observation;
+use super::rebinding::is_rebound;
+use super::target::Encoded;
 use super::thread::Thread;
 use crate::metrics::Metrics;
 
@@ -42,12 +43,23 @@ pub(super) struct Shared {
     pub(super) metrics: Option<Arc<Metrics>>,
 }
 
-/// Serves one connection until the client closes it; after a shutdown has begun, until the request in flight is answered.
+/// The addresses of a connection.
+struct Addresses {
+    client: SocketAddr,
+    local: Option<SocketAddr>,
+    /// That of the listener, which may stand for several.
+    listener: SocketAddr,
+}
+
+/// Serves one connection until the client closes it, or until the listener does for want of room; after a shutdown has begun,
+/// until the request in flight is answered.
 pub(super) async fn serve(
     shared: Arc<Shared>,
     worker: usize,
     stream: std::net::TcpStream,
     client: SocketAddr,
+    listener: SocketAddr,
+    activity: Arc<Activity>,
     mut shutdown: watch::Receiver<bool>,
 ) {
     let stream = match TcpStream::from_std(stream) {
@@ -59,10 +71,14 @@ pub(super) async fn serve(
     // A client that does not read its answer would keep its connection for ever.
     #[cfg(target_os = "linux")]
     let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(shared.limits.write_time));
-    let local = stream.local_addr().ok();
+    let addresses = Addresses {
+        client,
+        local: stream.local_addr().ok(),
+        listener,
+    };
     let service = service_fn(|request| {
-        let shared = shared.clone();
-        async move { Ok::<_, Infallible>(respond(&shared, worker, request, client, local).await) }
+        let answer = respond(&shared, worker, request, &addresses, &activity);
+        async { Ok::<_, Infallible>(answer.await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -70,11 +86,12 @@ pub(super) async fn serve(
         .max_buf_size(BUFFER)
         // A client may close its side after the request and still wait for the answer.
         .half_close(true)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Encoded::new(stream)), service);
     let mut connection = std::pin::pin!(connection);
     let shutdown_begun = async { drop(shutdown.wait_for(|begun| *begun).await) };
     let result = tokio::select! {
         result = connection.as_mut() => result,
+        () = activity.closed() => return,
         () = shutdown_begun => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -89,36 +106,44 @@ async fn respond(
     shared: &Shared,
     worker: usize,
     mut request: Request<Incoming>,
-    client: SocketAddr,
-    local: Option<SocketAddr>,
+    addresses: &Addresses,
+    activity: &Activity,
 ) -> Answer {
-    let observation = Observation::begin(&mut request, client, shared.metrics.clone());
-    let request = prepare(request, client, local, shared.limits.body_time);
-    let credentials = observation.credentials.as_ref();
-    let answer = shared.dispatcher.dispatch(worker, credentials, request);
-    let mut response = match answer.await {
-        Ok(answer) => answer,
-        Err(failure) => failure.response(),
+    let observation = Observation::begin(&mut request, addresses.client, shared.metrics.clone());
+    let (mut head, body) = request.into_parts();
+    let body = Drained::new(body, &head.headers, shared.limits.body_time);
+    prepare(&mut head, addresses);
+    let dispatch = async |head, body| {
+        let _busy = activity.busy().await;
+        let request = Request::from_parts(head, body);
+        let credentials = observation.credentials.as_ref();
+        shared
+            .dispatcher
+            .dispatch(worker, credentials, request)
+            .await
     };
+    let authority = head.uri.authority();
+    let answer = if authority.is_some_and(|name| is_rebound(name, addresses.listener)) {
+        Err(Failure::Misdirected)
+    } else if !observation.class.reads_body || body.is_empty_or_too_large() {
+        dispatch(head, body.boxed_unsync()).await
+    } else if !body.expects_continue() {
+        dispatch(head, body.read().await).await
+    } else {
+        // By the header alone, the component may refuse the request. Only if it wants the body is the client asked for it.
+        let unsent = Unsent::default();
+        match dispatch(head.clone(), unsent.clone().boxed_unsync()).await {
+            Ok(_) if unsent.is_wanted() => dispatch(head, body.read().await).await,
+            answer => answer,
+        }
+    };
+    let mut response = answer.unwrap_or_else(Failure::response);
     observation.end(&mut response);
     response
 }
 
-/// The request as the component expects it: with a scheme and an authority, and with the client's address.
-fn prepare(
-    request: Request<Incoming>,
-    client: SocketAddr,
-    local: Option<SocketAddr>,
-    body_time: Duration,
-) -> Request<WasiBody> {
-    let (mut head, body) = request.into_parts();
-    let body = if body.is_end_stream() {
-        Empty::new().map_err(|never| match never {}).boxed_unsync()
-    } else {
-        let expects_continue = head.headers.contains_key(EXPECT);
-        Drained::new(body, expects_continue, body_time).boxed_unsync()
-    };
-
+/// Completes the head of a request as the component expects it: with a scheme and an authority, and with the client's address.
+fn prepare(head: &mut Parts, addresses: &Addresses) {
     let mut uri = std::mem::take(&mut head.uri).into_parts();
     uri.scheme.get_or_insert(Scheme::HTTP);
     if uri.authority.is_none() {
@@ -126,7 +151,7 @@ fn prepare(
         uri.authority = host
             .and_then(|host| Authority::try_from(host).ok())
             // Before HTTP/1.1 a request needed no host, and this is the one that it reached.
-            .or_else(|| Authority::try_from(local?.to_string()).ok())
+            .or_else(|| Authority::try_from(addresses.local?.to_string()).ok())
             .or(Some(Authority::from_static("localhost")));
     }
     uri.path_and_query
@@ -134,8 +159,7 @@ fn prepare(
     // All three parts are there, so they make a URI.
     head.uri = Uri::from_parts(uri).unwrap_or_default();
 
-    if let Ok(client) = HeaderValue::try_from(client.to_string()) {
+    if let Ok(client) = HeaderValue::try_from(addresses.client.to_string()) {
         head.headers.append(CLIENT_ADDRESS, client);
     }
-    Request::from_parts(head, body)
 }

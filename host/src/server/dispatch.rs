@@ -57,7 +57,7 @@ impl Dispatcher {
         };
         let answer = queue.request(request, self.request_time).await?;
         if let Some(credentials) = credentials {
-            match (worker, Verdict::of(answer.status())) {
+            match (worker, Verdict::of(answer.status(), answer.headers())) {
                 (Worker::SignIn, Verdict::Accepted) => self.known.admit(credentials),
                 (Worker::Serving(_), Verdict::Refused) => self.known.forget(credentials),
                 // They are as known as they were.

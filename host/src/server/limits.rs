@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use super::start_error::StartError;
+use crate::keyvalue::writes::MAX_UNREAD;
 
 /// The bounds of the server.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Connections that are open at a time, and so requests; beyond it, clients wait to be accepted.
+    /// Connections that are open at a time, and so requests; beyond it, idle ones are closed, or clients wait.
     pub connections: usize,
     /// Workers that serve connections, each with a thread and an instance: as many as can compute at a time. There is one
     /// more, for signing in.
     pub serving_workers: usize,
-    /// Requests that one instance serves at a time.
+    /// Requests that one instance serves at a time, 1,000 at most.
     pub requests_per_instance: usize,
     /// Requests that one instance serves in its life, so that nothing it might leak grows for ever.
     pub instance_life: usize,
@@ -60,7 +61,7 @@ impl Limits {
                 "requests_per_instance",
                 self.requests_per_instance,
                 1,
-                10_000,
+                MAX_UNREAD,
             ),
             ("instance_life", self.instance_life, 1, usize::MAX),
             ("instance_memory", self.instance_memory, 1 << 20, 4 << 30),
@@ -104,6 +105,10 @@ mod tests {
             (|limits| limits.serving_workers = 1_001, "serving_workers"),
             (
                 |limits| limits.requests_per_instance = 0,
+                "requests_per_instance",
+            ),
+            (
+                |limits| limits.requests_per_instance = MAX_UNREAD + 1,
                 "requests_per_instance",
             ),
             (|limits| limits.instance_life = 0, "instance_life"),

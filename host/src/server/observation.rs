@@ -24,7 +24,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static(headers::REQUEST_ID);
 pub(super) struct Observation {
     began: Instant,
     method: Method,
-    class: RouteClass,
+    pub(super) class: RouteClass,
     /// The credentials that the component will verify, if it will verify any.
     pub(super) credentials: Option<Credentials>,
     client: SocketAddr,
@@ -85,7 +85,7 @@ impl Observation {
     /// The user who has signed in, or whose token it was; not a name that was only claimed.
     fn user(&self, answer: &HeaderMap) -> Option<String> {
         match &self.credentials {
-            Some(credentials) => (Verdict::of(self.status?) == Verdict::Accepted)
+            Some(credentials) => (Verdict::of(self.status?, answer) == Verdict::Accepted)
                 .then(|| credentials.name.as_str().to_owned()),
             None => Some(answer.get(headers::USER)?.to_str().ok()?.to_owned()),
         }

@@ -172,6 +172,7 @@ where
 #[derive(Default)]
 pub(super) struct Progress {
     in_flight: AtomicUsize,
+    begun: AtomicU64,
     ended: AtomicU64,
 }
 
@@ -180,6 +181,7 @@ const PROGRESS_PERIOD: Duration = Duration::from_secs(1);
 impl Progress {
     fn call_began(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.begun.fetch_add(1, Ordering::Relaxed);
     }
 
     fn call_ended(&self) {
@@ -187,15 +189,23 @@ impl Progress {
         self.ended.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Returns when calls have been in flight, and none has ended, for longer than `time`.
+    /// Returns when calls have been in flight, and none has ended, for longer than `time`; for twice as long if calls have begun
+    /// since, which may be well while another one hangs.
     async fn stalled(&self, time: Duration) {
-        let mut seen = 0;
-        let mut since = Instant::now();
-        while since.elapsed() <= time {
+        let (mut begun, mut ended) = (0, 0);
+        let (mut last_begun, mut since) = (Instant::now(), Instant::now());
+        while since.elapsed() <= time
+            || (last_begun.elapsed() <= time && since.elapsed() <= 2 * time)
+        {
             sleep(PROGRESS_PERIOD).await;
-            let ended = self.ended.load(Ordering::Relaxed);
-            if ended != seen || self.in_flight.load(Ordering::Relaxed) == 0 {
-                seen = ended;
+            if self.begun.load(Ordering::Relaxed) != begun {
+                begun = self.begun.load(Ordering::Relaxed);
+                last_begun = Instant::now();
+            }
+            if self.ended.load(Ordering::Relaxed) != ended
+                || self.in_flight.load(Ordering::Relaxed) == 0
+            {
+                ended = self.ended.load(Ordering::Relaxed);
                 since = Instant::now();
             }
         }

@@ -59,6 +59,8 @@ fn the_command_line_wins_over_the_environment_and_that_over_the_default() {
         Variables::resolve(&manifest(&declared, &templates), &given, environment).unwrap();
     let values = names.map(|name| variables.get(name).unwrap().expose());
     assert_eq!(values, ["a=b", "environment", "default"]);
+    let given = names.map(|name| variables.is_given(name));
+    assert_eq!(given, [true, true, false]);
 }
 
 #[test]
@@ -70,9 +72,9 @@ fn files() {
         path.display().to_string()
     };
     let given = [
-        format!("a=@{}", file("a.txt", "from a file\n")),
-        format!("@{}", file("b.json", r#"{"b": "from JSON"}"#)),
-        format!("@{}", file("c.toml", "c = 'from TOML'")),
+        format!("a=@{}", file("a.txt", "\u{feff}from a file\n")),
+        format!("@{}", file("b.json", "\u{feff}{\"b\": \"from JSON\"}")),
+        format!("@{}", file("c.toml", "\u{feff}c = 'from TOML'")),
     ]
     .map(|argument| argument.parse().unwrap());
     let manifest = manifest(

@@ -91,8 +91,11 @@ async fn failures_to_sign_in_are_written_down_without_what_was_typed() {
         assert_eq!(answer.audit["user"], user);
         assert!(!answer.audit.to_string().contains("hunter2"));
     }
-    for _ in 0..4 {
-        let headers = [("authorization", wrong)];
+    for _ in 0..5 {
+        let headers = [
+            ("authorization", wrong),
+            ("spin-client-addr", "192.0.2.1:4710"),
+        ];
         fixture.send("GET /v1alpha/token", &headers, "").await;
     }
     let headers = [
@@ -102,8 +105,33 @@ async fn failures_to_sign_in_are_written_down_without_what_was_typed() {
     ];
     let answer = fixture.send("GET /v1alpha/token", &headers, "").await;
     assert_eq!(answer.status, 429);
+    let retry_after: u64 = answer.header("retry-after").parse().unwrap();
+    let idempotency: u64 = headers::IDEMPOTENCY_RETRY_AFTER.parse().unwrap();
+    assert!(retry_after < idempotency);
     assert_eq!(answer.audit["audit"], "sign_in_throttled");
     assert_eq!(answer.audit["user"], "ada");
     assert_eq!(answer.audit["client"], "192.0.2.1:4711");
     assert_eq!(answer.audit["request_id"], "7f");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_client_is_where_the_trusted_proxy_says_and_nowhere_else() {
+    for (trusted, forwarded, expected) in [
+        ("", "10.9.9.9", "192.0.2.1:4711"),
+        ("X-Forwarded-For", "10.9.9.9", "10.9.9.9"),
+        // The client itself may have written what is in front.
+        ("X-Forwarded-For", "10.1.1.1, 10.9.9.9", "10.9.9.9"),
+        ("X-Forwarded-For", "2001:db8::1", "2001:db8::1"),
+        ("X-Forwarded-For", "unknown", "192.0.2.1:4711"),
+        ("True-Client-IP", "10.9.9.9", "192.0.2.1:4711"),
+    ] {
+        let fixture = fixture(&[("client_address_header", trusted)]);
+        let headers = [
+            ("authorization", "Basic YWRhOndyb25n"),
+            ("x-forwarded-for", forwarded),
+            ("spin-client-addr", "192.0.2.1:4711"),
+        ];
+        let answer = fixture.send("GET /v1alpha/token", &headers, "").await;
+        assert_eq!(answer.audit["client"], expected, "{trusted} {forwarded}");
+    }
 }

@@ -13,7 +13,6 @@ async fn a_rotation_answers_as_a_creation() {
     for (headers, body, life) in [
         (&[AUTH][..], "", 3_600),
         (&[AUTH, JSON], "", 3_600),
-        (&[AUTH, ("content-type", "text/plain")], "", 3_600),
         (&[AUTH, JSON], "{}", 3_600),
         (
             &[AUTH, JSON],
@@ -58,6 +57,27 @@ async fn rotations_that_are_refused() {
         (&good, &[AUTH], "{}", 415, "The request body must be JSON"),
         (
             &good,
+            &[AUTH, ("content-type", "application/x-www-form-urlencoded")],
+            "",
+            415,
+            "The request body must be JSON",
+        ),
+        (
+            &good,
+            &[AUTH, ("content-type", "text/plain")],
+            "",
+            415,
+            "The request body must be JSON",
+        ),
+        (
+            &good,
+            &[AUTH, JSON],
+            "null\n",
+            400,
+            "The request body is not a JSON object: send {} or no body",
+        ),
+        (
+            &good,
             &[AUTH, JSON],
             "[]",
             400,
@@ -100,6 +120,44 @@ async fn rotations_that_are_refused() {
         .send(&good.replace("POST", "GET"), &[AUTH], "")
         .await;
     assert_eq!((get.status, get.header("allow")), (405, "POST, OPTIONS"));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_page_of_another_site_changes_nothing() {
+    let fixture = fixture(&[]);
+    let issued = fixture.issue("ada", "alpha", "1h").await.unwrap();
+    let token = format!("/v1alpha/token/{}", issued.token.id);
+    let body = r#"{"jwt_token_description":"beta","jwt_token_life":360}"#;
+    for site in ["cross-site", "Cross-Site"] {
+        let headers = [AUTH, JSON, ("sec-fetch-site", site)];
+        for (line, body, status) in [
+            ("POST /v1alpha/token", body, 403),
+            ("DELETE /v1alpha/token?all=true", "", 403),
+            (&format!("DELETE {token}"), "", 403),
+            (&format!("POST {token}/rotate"), "{}", 403),
+            ("POST /v1alpha/revoke", "", 403),
+            ("GET /v1alpha/token", "", 200),
+            (&format!("GET {token}"), "", 200),
+        ] {
+            let answer = fixture.send(line, &headers, body).await;
+            assert_eq!(answer.status, status, "{line}");
+            assert_eq!(answer.code() == "cross_site", status == 403, "{line}");
+            // The credentials come first: the host takes any other refusal for their proof.
+            let wrong = [("authorization", "Basic YWRhOng="), headers[1], headers[2]];
+            if !line.ends_with("/revoke") {
+                assert_eq!(fixture.send(line, &wrong, body).await.status, 401, "{line}");
+                fixture
+                    .clock
+                    .advance(std::time::Duration::from_secs(16 * 60));
+            }
+        }
+    }
+    for site in ["same-origin", "same-site", "none", ""] {
+        let headers = [AUTH, JSON, ("sec-fetch-site", site)];
+        let body = body.replace("beta", &format!("beta {site}"));
+        let answer = fixture.send("POST /v1alpha/token", &headers, &body).await;
+        assert_eq!(answer.status, 201, "{site}");
+    }
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -27,10 +27,14 @@ async fn introspection_of_a_live_token_and_of_anything_else() {
             "aud": "you",
         })
     );
-    for token in ["", "x", "..", &token[1..], &format!("{token}=")] {
+    for token in ["x.y.z", &token[1..], &format!("{token}x")] {
         let answer = fixture.send_token(INTROSPECT, &ada, token).await;
         assert_eq!(answer.status, 200);
         assert_eq!(answer.body, json!({"active": false}), "{token}");
+    }
+    for pasted in [format!("{token}%0a"), format!("%ef%bb%bf+{token}%0d%0a")] {
+        let answer = fixture.send_token(INTROSPECT, &ada, &pasted).await;
+        assert_eq!(answer.body["active"], true, "{pasted}");
     }
     assert_eq!(fixture.send_token(INTROSPECT, &[], token).await.status, 401);
     let bearer = format!("Bearer {token}");
@@ -58,7 +62,21 @@ async fn the_bearer_may_revoke() {
     let fixture = fixture(&[]);
     let issued = fixture.issue("ada", "alpha", "1h").await.unwrap();
     fixture.issue("ada", "beta", "1h").await.unwrap();
-    for token in ["", "x", issued.signed.expose(), issued.signed.expose()] {
+    let token = issued.signed.expose();
+    for no_token in [
+        "",
+        "x",
+        "x.y",
+        &format!("Bearer+{token}"),
+        &format!("\"{token}\""),
+    ] {
+        let answer = fixture.send_token(REVOKE, &[], no_token).await;
+        assert_eq!((answer.status, answer.code()), (400, "invalid_request"));
+        let message = answer.body["message"].as_str().unwrap();
+        assert!(message.contains("three parts"), "{message}");
+    }
+    assert_eq!(fixture.list("ada").await.unwrap(), ["beta", "alpha"]);
+    for token in ["x.y.z", &format!("{token}%0a"), token] {
         let answer = fixture.send_token(REVOKE, &[], token).await;
         assert_eq!(answer.status, 200);
         assert_eq!(answer.body, json!({"message": "Token revoked"}));

@@ -1,39 +1,36 @@
 //! Requests that arrive together, or while others fail.
 
-use super::super::*;
-use super::time::{FakeClock, Requests, sign_in, signing_in};
-use super::{FixedRandom, argon2id};
+use super::time::Requests;
+use super::*;
 
 /// How long a verification takes here.
 const WORK: Duration = Duration::from_millis(50);
 
-fn authenticator() -> Authenticator {
-    let users = (0..40).map(|number| {
-        let hash = argon2id("password").parse().unwrap();
-        (format!("user{number}").parse().unwrap(), hash)
-    });
-    Authenticator::new(Users::new(users.collect()), &FixedRandom)
+/// An instance with the users `user0` to `user59`, whose password is `password`.
+fn instance() -> Instance {
+    let names: Vec<_> = (0..60).map(|number| format!("user{number}")).collect();
+    let hash = argon2id("password");
+    Instance::new(names.iter().map(|name| (name.as_str(), hash.clone())))
 }
 
-/// A clock by which the last verification has just failed.
-fn after_a_failure(authenticator: &Authenticator) -> FakeClock {
-    let clock = FakeClock::new();
-    clock.reading.set(WORK);
-    assert_eq!(
-        sign_in(authenticator, &clock, "nobody", ""),
-        Authentication::Failed(None)
-    );
-    clock.reading.set(Duration::ZERO);
-    clock.readings.set(0);
-    clock
+impl Instance {
+    /// Has a verification fail just now, which took as long as [`WORK`].
+    fn fail(&self) {
+        self.clock.reading.set(WORK);
+        assert_eq!(self.sign_in("nobody", ""), FAILED);
+        self.clock.reading.set(Duration::ZERO);
+    }
+}
+
+/// An instance whose last verification has just failed: who comes now waits.
+fn after_a_failure() -> Instance {
+    let instance = instance();
+    instance.fail();
+    instance
 }
 
 fn is_valid(answer: &Authentication) -> bool {
     matches!(answer, Authentication::Valid(_))
-}
-
-fn user(number: usize) -> Authentication {
-    Authentication::Valid(format!("user{number}").parse().unwrap())
 }
 
 const BUSY: Authentication = Authentication::Throttled {
@@ -43,179 +40,233 @@ const BUSY: Authentication = Authentication::Throttled {
 
 #[test]
 fn after_a_failure_the_next_waits_for_three_times_as_long_as_it_took() {
-    for (work, pause) in [(0, 0), (1, 3), (50, 150), (333, 999), (2_000, 1_000)] {
-        let authenticator = authenticator();
-        let clock = FakeClock::new();
-        clock.reading.set(Duration::from_millis(work));
-        sign_in(&authenticator, &clock, "user0", "wrong");
-        clock.reading.set(Duration::ZERO);
-        let ended = clock.time();
-        assert_eq!(
-            sign_in(&authenticator, &clock, "user1", "password"),
-            user(1)
-        );
-        assert_eq!(clock.since(ended).as_millis(), pause, "{work}");
+    for (work, pause) in [(0, 0), (1, 3), (50, 150), (300, 900), (400, 1_000)] {
+        let instance = instance();
+        instance.clock.reading.set(Duration::from_millis(work));
+        instance.sign_in("nobody", "wrong");
+        instance.clock.reading.set(Duration::ZERO);
+        let ended = instance.clock.time();
+        assert_eq!(instance.sign_in("user1", "password"), valid("user1"));
+        assert_eq!(instance.clock.since(ended).as_millis(), pause, "{work}");
     }
 }
 
 #[test]
 fn after_a_success_nobody_waits() {
-    let authenticator = authenticator();
-    let clock = FakeClock::new();
-    clock.reading.set(WORK);
-    assert_eq!(
-        sign_in(&authenticator, &clock, "user0", "password"),
-        user(0)
-    );
-    clock.reading.set(Duration::ZERO);
-    let then = clock.time();
-    assert_eq!(
-        sign_in(&authenticator, &clock, "user1", "password"),
-        user(1)
-    );
-    assert_eq!(clock.since(then), Duration::ZERO);
+    let instance = instance();
+    instance.clock.reading.set(WORK);
+    assert_eq!(instance.sign_in("user0", "password"), valid("user0"));
+    instance.clock.reading.set(Duration::ZERO);
+    let then = instance.clock.time();
+    assert_eq!(instance.sign_in("user1", "password"), valid("user1"));
+    assert_eq!(instance.clock.since(then), Duration::ZERO);
 }
 
 #[test]
 fn who_is_remembered_does_not_wait() {
-    let authenticator = authenticator();
-    let clock = FakeClock::new();
-    sign_in(&authenticator, &clock, "user0", "password");
-    clock.reading.set(WORK);
-    sign_in(&authenticator, &clock, "user1", "wrong");
-    clock.reading.set(Duration::ZERO);
-    let then = clock.time();
-    assert_eq!(
-        sign_in(&authenticator, &clock, "user0", "password"),
-        user(0)
-    );
-    assert_eq!(clock.since(then), Duration::ZERO);
+    let instance = instance();
+    instance.sign_in("user0", "password");
+    instance.fail();
+    let then = instance.clock.time();
+    assert_eq!(instance.sign_in("user0", "password"), valid("user0"));
+    assert_eq!(instance.clock.since(then), Duration::ZERO);
+}
+
+#[test]
+fn a_clock_that_is_set_back_makes_the_pause_no_longer() {
+    let instance = after_a_failure();
+    instance.clock.set_back(Duration::from_secs(1_000));
+    let then = instance.clock.time();
+    assert_eq!(instance.sign_in("user1", "password"), valid("user1"));
+    assert_eq!(instance.clock.since(then), 3 * WORK);
 }
 
 #[test]
 fn waiting_requests_are_verified_in_the_order_of_their_arrival() {
-    let authenticator = authenticator();
-    let clock = after_a_failure(&authenticator);
-    let mut requests = Requests::new(&clock);
-    for number in 0..8 {
-        let name = format!("user{number}");
-        requests.add(signing_in(&authenticator, &clock, name, "password"));
+    for (prefix, password, expected) in [("user", "password", true), ("nobody", "", false)] {
+        let instance = after_a_failure();
+        let mut requests = Requests::new(&instance.clock);
+        for number in 0..8 {
+            requests.add(instance.signing_in(format!("{prefix}{number}"), password));
+        }
+        let ended = requests.finish();
+        let order: Vec<_> = ended.iter().map(|(number, _)| *number).collect();
+        assert_eq!(order, [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert!(ended.iter().all(|(_, answer)| is_valid(answer) == expected));
     }
-    let ended = requests.finish();
-    let expected: Vec<_> = (0..8).map(|number| (number, user(number))).collect();
-    assert_eq!(ended, expected);
 }
 
 #[test]
-fn the_queue_is_bounded_and_the_same_for_all_users() {
-    let authenticator = authenticator();
-    let clock = after_a_failure(&authenticator);
-    let mut requests = Requests::new(&clock);
-    for number in 0..10 {
-        let name = format!("user{number}");
-        requests.add(signing_in(&authenticator, &clock, name, "password"));
+fn networks_take_turns() {
+    let instance = after_a_failure();
+    let mut requests = Requests::new(&instance.clock);
+    for (number, network) in [
+        "10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.2",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        requests.add(instance.signing_in_from(network, format!("nobody{number}"), ""));
     }
-    requests.add(signing_in(&authenticator, &clock, "user10", "wrong"));
-    requests.add(signing_in(&authenticator, &clock, "unknown", "password"));
+    let order: Vec<_> = requests
+        .finish()
+        .iter()
+        .map(|(number, _)| *number)
+        .collect();
+    assert_eq!(order, [0, 3, 4, 1, 5, 2]);
+}
+
+#[test]
+fn a_user_is_ahead_of_names_that_nobody_has_and_only_the_right_password_shows_it() {
+    for (name, password, answer, place) in [
+        ("user0", "password", valid("user0"), 0),
+        ("user0", "wrong", FAILED, 20),
+        ("nobody", "password", FAILED, 20),
+    ] {
+        let instance = after_a_failure();
+        let mut requests = Requests::new(&instance.clock);
+        for number in 0..20 {
+            requests.add(instance.signing_in(format!("nobody{number}"), ""));
+        }
+        requests.add(instance.signing_in(name, password));
+        let (ended, verified) = verifications(|| requests.finish());
+        assert_eq!(ended[place], (20, answer), "{name} {password}");
+        assert_eq!(verified, 21);
+    }
+}
+
+#[test]
+fn the_queue_is_bounded_and_the_same_for_all_names() {
+    let instance = after_a_failure();
+    let mut requests = Requests::new(&instance.clock);
+    for number in 0..48 {
+        requests.add(instance.signing_in(format!("user{number}"), "password"));
+    }
+    requests.add(instance.signing_in("user50", "password"));
+    requests.add(instance.signing_in("user50", "wrong"));
+    requests.add(instance.signing_in("unknown", "password"));
     let refused = requests.poll();
-    let expected: Vec<_> = (8..12).map(|number| (number, BUSY)).collect();
-    assert_eq!(refused, expected);
-    assert!(requests.finish().iter().all(|(_, answer)| is_valid(answer)));
+    assert_eq!(refused, [(48, BUSY), (49, BUSY), (50, BUSY)]);
+
+    // Another network pushes out the last of this one.
+    requests.add(instance.signing_in_from("10.0.0.1", "unknown", "password"));
+    let ended = requests.finish();
+    assert_eq!(
+        ended.iter().filter(|(_, answer)| is_valid(answer)).count(),
+        47
+    );
+    assert!(ended.contains(&(47, BUSY)));
+    assert!(ended.contains(&(51, FAILED)));
 }
 
 #[test]
 fn requests_that_are_dropped_leave_the_queue() {
-    let authenticator = authenticator();
-    let clock = after_a_failure(&authenticator);
-    let mut requests = Requests::new(&clock);
-    // Two share each ticket.
-    for number in 0..16 {
-        let name = format!("user{}", number / 2);
-        requests.add(signing_in(&authenticator, &clock, name, "password"));
+    let instance = after_a_failure();
+    let mut requests = Requests::new(&instance.clock);
+    // Two share each place.
+    for number in 0..96 {
+        requests.add(instance.signing_in(format!("user{}", number / 2), "password"));
     }
     assert_eq!(requests.poll(), []);
 
     // One of two: the other still waits.
     requests.abandon(|number| number < 4 && number % 2 == 0);
-    requests.add(signing_in(&authenticator, &clock, "user20", "password"));
-    assert_eq!(requests.poll(), [(16, BUSY)]);
+    requests.add(instance.signing_in("user50", "password"));
+    assert_eq!(requests.poll(), [(96, BUSY)]);
 
     // Both, those at the head of the queue among them.
     requests.abandon(|number| number < 4);
-    for number in [21, 22, 23] {
-        let name = format!("user{number}");
-        requests.add(signing_in(&authenticator, &clock, name, "password"));
+    for number in [51, 52, 53] {
+        requests.add(instance.signing_in(format!("user{number}"), "password"));
     }
-    assert_eq!(requests.poll(), [(19, BUSY)]);
+    assert_eq!(requests.poll(), [(99, BUSY)]);
     let ended = requests.finish();
-    assert_eq!(ended.len(), 14);
+    assert_eq!(ended.len(), 94);
     assert!(ended.iter().all(|(_, answer)| is_valid(answer)));
+}
 
-    // The queue is empty again.
-    let clock = after_a_failure(&authenticator);
-    let mut requests = Requests::new(&clock);
-    for number in 30..38 {
-        let name = format!("user{number}");
-        requests.add(signing_in(&authenticator, &clock, name, "password"));
-    }
+#[test]
+fn nobody_waits_for_longer_than_ten_seconds() {
+    let instance = after_a_failure();
+    let mut requests = Requests::new(&instance.clock);
+    requests.add(instance.signing_in("nobody1", ""));
     assert_eq!(requests.poll(), []);
+    instance.clock.advance(Duration::from_secs(10));
+    assert_eq!(requests.poll(), [(0, BUSY)]);
+    // Its place is free.
+    assert_eq!(instance.sign_in("user1", "password"), valid("user1"));
 }
 
 #[test]
 fn first_sign_ins_with_the_same_password_cost_one_verification() {
-    // At once, each looks and the first verifies. After a failure all wait, and then the first looks again and verifies.
-    for (name, failed_before, readings) in [("user0", false, 100 + 1), ("user1", true, 100 + 2)] {
-        let authenticator = authenticator();
-        let clock = match failed_before {
-            true => after_a_failure(&authenticator),
-            false => FakeClock::new(),
-        };
-        let mut requests = Requests::new(&clock);
+    for instance in [instance(), after_a_failure()] {
+        let mut requests = Requests::new(&instance.clock);
         for _ in 0..100 {
-            requests.add(signing_in(&authenticator, &clock, name, "password"));
+            requests.add(instance.signing_in("user0", "password"));
         }
-        let ended = requests.finish();
+        let (ended, verified) = verifications(|| requests.finish());
         assert_eq!(ended.len(), 100);
         assert!(ended.iter().all(|(_, answer)| is_valid(answer)));
-        assert_eq!(clock.readings.get(), readings, "{name}");
+        assert_eq!(verified, 1);
     }
 }
 
 #[test]
 fn sign_ins_with_the_same_wrong_password_share_their_failure() {
-    let authenticator = authenticator();
-    let clock = after_a_failure(&authenticator);
-    let mut requests = Requests::new(&clock);
+    let instance = after_a_failure();
+    let mut requests = Requests::new(&instance.clock);
     for _ in 0..100 {
-        requests.add(signing_in(&authenticator, &clock, "user0", "wrong"));
+        requests.add(instance.signing_in("user0", "wrong"));
     }
     let ended = requests.finish();
     assert_eq!(ended.len(), 100);
     for (_, answer) in ended {
-        assert_eq!(answer, Authentication::Failed(None));
+        assert_eq!(answer, FAILED);
     }
     // It was one failure: the password may be tried four times more.
     for _ in 0..4 {
-        let failed = sign_in(&authenticator, &clock, "user0", "wrong");
-        assert_eq!(failed, Authentication::Failed(None));
+        assert_eq!(instance.sign_in("user0", "wrong"), FAILED);
     }
-    let refused = sign_in(&authenticator, &clock, "user0", "password");
+    let refused = instance.sign_in("user0", "password");
     assert!(matches!(refused, Authentication::Throttled { .. }));
 }
 
 #[test]
 fn no_more_passwords_are_tried_at_once_than_one_after_the_other() {
-    let authenticator = authenticator();
-    let clock = FakeClock::new();
-    clock.reading.set(Duration::from_micros(1));
-    let mut requests = Requests::new(&clock);
-    for number in 0..100 {
-        let password = format!("guess {number}");
-        requests.add(signing_in(&authenticator, &clock, "user0", password));
+    for name in ["user0", "nobody"] {
+        let one = instance();
+        let other = Instance::over(
+            one.memory.clone(),
+            one.clock.clone(),
+            [("user0", argon2id("password"))],
+        );
+        one.clock.reading.set(Duration::from_micros(1));
+        let mut requests = Requests::new(&one.clock);
+        for number in 0..100 {
+            let host = if number % 3 == 0 { &other } else { &one };
+            requests.add(host.signing_in(name, format!("guess {number}")));
+        }
+        let ended = requests.finish();
+        let failed = ended.iter().filter(|(_, answer)| *answer == FAILED);
+        assert_eq!(failed.count(), 5, "{name}");
     }
-    let ended = requests.finish();
-    let failed = ended
-        .iter()
-        .filter(|(_, answer)| *answer == Authentication::Failed(None));
-    assert_eq!(failed.count(), 5);
+}
+
+#[test]
+fn a_right_password_among_many_wrong_ones_is_found_within_five_tries_or_not_at_all() {
+    for place in [0, 3, 20, 40] {
+        let instance = after_a_failure();
+        let mut requests = Requests::new(&instance.clock);
+        for number in 0..48 {
+            let password = match number == place {
+                true => "password".to_owned(),
+                false => format!("guess {number}"),
+            };
+            requests.add(instance.signing_in("user0", password));
+        }
+        let (ended, verified) = verifications(|| requests.finish());
+        assert!(verified <= 6, "{place}: {verified}");
+        let found = ended.iter().any(|(_, answer)| is_valid(answer));
+        assert_eq!(found, place < 5, "{place}");
+    }
 }

@@ -2,31 +2,42 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::ops::Deref;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::super::*;
 
 /// A clock that stands still but for sleeps, for [`FakeClock::advance`], and for verifications.
 ///
-/// Every reading is later than the one before by `reading`. The authenticator reads it when it looks at an attempt and
-/// again when it has verified one: so a verification takes as long as `reading`, and leaves a trace in `readings`.
-pub(super) struct FakeClock {
+/// Every reading is later than the one before by `reading`. The authenticator reads it when it begins to verify and again
+/// when it has verified: so a verification takes as long as `reading`.
+#[derive(Clone)]
+pub(super) struct FakeClock(Rc<State>);
+
+pub(super) struct State {
     now: Cell<Duration>,
     pub(super) reading: Cell<Duration>,
-    pub(super) readings: Cell<usize>,
     /// When the next sleeper wakes.
     next: Cell<Option<Duration>>,
 }
 
+impl Deref for FakeClock {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.0
+    }
+}
+
 impl FakeClock {
     pub(super) fn new() -> Self {
-        Self {
+        Self(Rc::new(State {
             now: Cell::new(Duration::from_secs(1_000_000)),
             reading: Cell::new(Duration::ZERO),
-            readings: Cell::new(0),
             next: Cell::new(None),
-        }
+        }))
     }
 
     pub(super) fn advance(&self, by: Duration) {
@@ -50,7 +61,6 @@ impl FakeClock {
 
 impl Clock for FakeClock {
     fn now(&self) -> Timestamp {
-        self.readings.set(self.readings.get() + 1);
         self.advance(self.reading.get());
         Timestamp::new(self.now.get())
     }
@@ -135,21 +145,6 @@ pub(super) fn run<T>(clock: &FakeClock, request: impl Future<Output = T>) -> T {
     value
 }
 
-/// The request of somebody who signs in.
-pub(super) async fn signing_in(
-    authenticator: &Authenticator,
-    clock: &FakeClock,
-    name: impl AsRef<str>,
-    password: impl AsRef<str>,
-) -> Authentication {
-    let credentials = Credentials {
-        name: name.as_ref().parse().unwrap(),
-        password: password.as_ref().into(),
-    };
-    let sign_in = SignIn::Credentials(credentials);
-    without_user(authenticator.authenticate(sign_in, clock).await)
-}
-
 /// What the client is told: not whether there is such a user.
 pub(super) fn without_user(authentication: Authentication) -> Authentication {
     match authentication {
@@ -160,14 +155,4 @@ pub(super) fn without_user(authentication: Authentication) -> Authentication {
         },
         other => other,
     }
-}
-
-/// Signs in.
-pub(super) fn sign_in(
-    authenticator: &Authenticator,
-    clock: &FakeClock,
-    name: impl AsRef<str>,
-    password: impl AsRef<str>,
-) -> Authentication {
-    run(clock, signing_in(authenticator, clock, name, password))
 }

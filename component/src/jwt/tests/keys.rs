@@ -170,11 +170,11 @@ fn key_sets_that_cannot_work_are_refused() {
         ),
         (
             r#"[{"kty":"oct","k":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"}]"#,
-            "is not a JWK Set (RFC 7517, section 5)",
+            "is neither a JWK Set nor an HS256 secret: it looks like JSON or YAML, but not a JWK Set",
         ),
         (
             "-----BEGIN PRIVATE KEY-----MC4CAQAwBQYDK2VwBCIEIA",
-            "is not a JWK Set (RFC 7517, section 5)",
+            "is neither a JWK Set nor an HS256 secret: it looks like a PEM or OpenSSH key",
         ),
         ("{", "is not a JWK Set (RFC 7517, section 5)"),
         ("{}", "is not a JWK Set (RFC 7517, section 5)"),
@@ -187,6 +187,64 @@ fn key_sets_that_cannot_work_are_refused() {
             message,
             "{text}"
         );
+    }
+}
+
+#[test]
+fn what_looks_like_something_else_is_no_secret() {
+    use KeySetError::LooksLike;
+    let encoded = URL_SAFE_NO_PAD.encode(format!(r#"{{"keys":[{OLD}]}}"#));
+    for text in [
+        "@/etc/latchkey/signing_keys.json",
+        "\u{feff}@/etc/latchkey/a-secret-in-a-file",
+        "/etc/latchkey/keys/the-key-of-tokens.JSON",
+        "/run/secrets/latchkey/latchkey_signing_keys",
+        "~/.config/latchkey/the-keys-of-my-server",
+        "https://id.example/.well-known/jwks.json",
+        "op://vault/latchkey/the-signing-keys/1",
+        "'{\"keys\":[{\"kty\":\"oct\",\"k\":\"a\"}]}'",
+        "keys:\n  - kty: oct\n    k: MDEyMzQ1Njc4OWFiY2RlZjAx",
+        "Bag Attributes\n-----BEGIN PRIVATE KEY-----\nMC4CAQ",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA ada@example",
+        "LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCk1DNENBUUF3",
+        &encoded,
+        "ada:$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgL",
+        "ada:$2y$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygq",
+        "${LATCHKEY_SECRET_FROM_THE_ENVIRONMENT}",
+        "<put a secret of at least 32 bytes here>",
+        "LATCHKEY_SIGNING_KEYS=0123456789abcdef0123456789abcdef",
+        "0\u{0}1\u{0}2\u{0}3\u{0}4\u{0}5\u{0}6\u{0}7\u{0}8\u{0}9\u{0}a\u{0}b\u{0}c\u{0}d\u{0}e\u{0}f\u{0}",
+        "# The secret of our tokens\n0123456789abcdef0123456789abcdef",
+    ] {
+        let refused = text.parse::<KeySet>();
+        assert!(matches!(refused, Err(LooksLike(_))), "{text}: {refused:?}");
+    }
+    for text in [
+        "0123456789abcdef0123456789abcdef",
+        "correct horse battery staple, and more of it",
+        "/yDz4pqR+Kc1eJ0xkq8mJbq3Y1o2m6Gd8b0cTzXh1/Y=",
+        "2b$7e151628aed2a6abf7158809cf4f3c",
+        // As `openssl rand -base64 64` writes it.
+        "q2Jm4Cq1xO0b3w7Q6cZVbq5m1t8r5Qq2Jm4Cq1xO0b3w7Q6cZVbq5m1t8r5Qq2Jm\nCq1xO0b3w7Q6cZVbq5m1tw==\n",
+    ] {
+        assert!(text.parse::<KeySet>().is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_changes_nothing() {
+    for text in [
+        &format!(r#"{{"keys":[{ED25519}]}}"#),
+        "0123456789abcdef0123456789abcdef",
+    ] {
+        let (plain, marked) = (
+            text.parse::<KeySet>(),
+            format!("\u{feff}{text}\r\n").parse::<KeySet>(),
+        );
+        let (plain, marked) = (plain.unwrap(), marked.unwrap());
+        assert_eq!(marked.algorithm(), plain.algorithm());
+        let signed = plain.sign(&claims(None));
+        assert!(marked.verify(signed.expose(), at(1_662_720_135)).is_ok());
     }
 }
 

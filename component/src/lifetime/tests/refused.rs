@@ -20,6 +20,14 @@ fn refuses_with_the_reason() {
             " + ",
             "must not be empty; write a duration such as '6 hours'",
         ),
+        (
+            "P30D",
+            "durations of ISO 8601 are not accepted; for P30D write '30 days', for PT6H '6 hours'",
+        ),
+        (
+            " +pt6h30m",
+            "durations of ISO 8601 are not accepted; for P30D write '30 days', for PT6H '6 hours'",
+        ),
         ("-1h", "must not be negative"),
         (" - 1 minute", "must not be negative"),
         ("-360", "must not be negative"),

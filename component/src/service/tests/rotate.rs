@@ -69,6 +69,7 @@ async fn both_are_good_during_the_overlap() {
     assert!(is_live(&fixture, &old).await && is_live(&fixture, &new).await);
     let list = fixture.service.list(&ada).await.unwrap();
     let lives: Vec<_> = list
+        .tokens
         .iter()
         .map(|status| (status.token.id, status.remaining.as_millis()))
         .collect();

@@ -29,7 +29,7 @@ use latchkey_component::api::{self, BodyError, RequestBody};
 use latchkey_component::config::Config;
 use latchkey_component::ports::{Clock, Random};
 use latchkey_component::service::Service;
-use latchkey_component::store::{Change, KeyValue, KeyValueError};
+use latchkey_component::store::{AtomicKeyValue, Change, Documents, KeyValue, KeyValueError};
 use latchkey_component::token::Timestamp;
 use latchkey_host::keyvalue::sqlite::Sqlite;
 use latchkey_host::keyvalue::{Backend, BackendError};
@@ -45,7 +45,7 @@ pub const USERS: &str = "SPIN_VARIABLE_USERS";
 const HEADER_TIME: Duration = Duration::from_secs(30);
 const BUFFER: usize = 64 << 10;
 
-type NativeService = Service<(KeyValues, SystemClock, SecureRandom)>;
+type NativeService = Service<Documents<(KeyValues, SystemClock, SecureRandom)>>;
 
 /// Serves until the process is killed.
 pub fn run(store: &Path) {
@@ -74,7 +74,10 @@ pub fn run(store: &Path) {
 
 /// Serves the connections of one thread.
 fn work(config: Config, backend: Arc<dyn Backend>, mut queue: UnboundedReceiver<TcpStream>) {
-    let service = Service::new(config, (KeyValues(backend), SystemClock, SecureRandom));
+    let service = Service::new(
+        config,
+        Documents::new((KeyValues(backend), SystemClock, SecureRandom)),
+    );
     let service = Rc::new(service);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -145,7 +148,9 @@ impl KeyValue for KeyValues {
     async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), KeyValueError> {
         self.0.set(key, value).await.map_err(failed)
     }
+}
 
+impl AtomicKeyValue for KeyValues {
     async fn compare_and_swap(
         &self,
         key: &str,

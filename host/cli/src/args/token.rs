@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 
+use super::unless_blank;
 use latchkey_component::secret::Secret;
 
 /// What `latchkey token --help` says beside its options; `docs/client.md` says the same at length.
@@ -20,7 +21,7 @@ Who signs in, in this order:
   3. the entry for the server's host in ~/.netrc, or in the file that NETRC names
 
 TOKEN is a token's id, its exact name, or the beginning of its id, at least 4 characters of it.
-What fits more than one token is refused.
+What fits more than one token is refused. With --id it is an id and nothing else.
 
 Exit codes: 0 done; 1 refused by the server, or failed otherwise; 2 wrong command line; 3 not
 signed in; 4 no such token, or more than one that could be meant; 5 the server cannot be reached,
@@ -49,7 +50,7 @@ pub struct Connection {
     #[arg(
         long,
         value_name = "URL",
-        env = "LATCHKEY_URL",
+        env = unless_blank("LATCHKEY_URL"),
         hide_env_values = true,
         default_value = "http://127.0.0.1:25441",
         global = true,
@@ -99,6 +100,10 @@ most three times. However often that is, one token is created.")]
         /// Id, exact name, or beginning of the id
         token: String,
 
+        /// TOKEN is an id, and no name
+        #[arg(long)]
+        id: bool,
+
         /// Print the answer of the server
         #[arg(long)]
         json: bool,
@@ -108,6 +113,10 @@ most three times. However often that is, one token is created.")]
         /// Id, exact name, or beginning of the id
         #[arg(required_unless_present = "all", conflicts_with = "all")]
         token: Option<String>,
+
+        /// TOKEN is an id, and no name
+        #[arg(long, conflicts_with = "all")]
+        id: bool,
 
         /// Revoke all tokens of the user, expired ones included
         #[arg(long)]
@@ -127,6 +136,10 @@ token; that one can be rotated again.")]
     Rotate {
         /// Id, exact name, or beginning of the id
         token: String,
+
+        /// TOKEN is an id, and no name
+        #[arg(long)]
+        id: bool,
 
         /// How long the new token lives; if not given, as long as the old one did
         #[arg(long)]

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use indexmap::IndexMap;
 use serde::Deserialize;
 
+use latchkey_component::jwt;
 use latchkey_component::token::TokenId;
 
 use crate::terminal::visible;
@@ -94,7 +95,7 @@ impl fmt::Display for Created {
     }
 }
 
-/// The text of a token: three segments of base64url (RFC 7515, section 3.1), and so one word on one line.
+/// The text of a token, which is one word on one line.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
 pub struct Jwt(String);
@@ -120,12 +121,9 @@ impl TryFrom<String> for Jwt {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let base64url = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        let segment = |segment: &str| !segment.is_empty() && segment.bytes().all(base64url);
-        if text.split('.').count() == 3 && text.split('.').all(segment) {
-            Ok(Self(text))
-        } else {
-            Err("not a token")
+        match jwt::has_form(&text) {
+            true => Ok(Self(text)),
+            false => Err("not a token"),
         }
     }
 }

@@ -10,13 +10,14 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use latchkey_component::auth::Credentials;
+use latchkey_component::text::visible_json;
 use latchkey_component::token::TokenId;
 
 use super::address::Address;
 use super::answer::{Created, Details, List, Revoked};
 use super::error::ClientError;
 use super::transport::{Answer, SendError, Transport};
-use crate::terminal::{say, visible, visible_json};
+use crate::terminal::{say, visible};
 
 /// How long to wait before a creation is sent again, unless the server says how long.
 const PAUSES: [Duration; 3] = [
@@ -52,12 +53,12 @@ pub struct Api {
 
 impl Api {
     /// Sends nothing yet.
-    pub fn new(address: Address, credentials: &Credentials) -> Self {
-        Self {
-            transport: Transport::new(&address, credentials),
+    pub fn new(address: Address, credentials: &Credentials) -> Result<Self, ClientError> {
+        Ok(Self {
+            transport: Transport::new(&address, credentials)?,
             user: visible(credentials.name.as_str()),
             address,
-        }
+        })
     }
 
     pub fn list(&self) -> Reply<List> {

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use latchkey_component::auth::Credentials;
+use latchkey_component::text;
 use latchkey_component::token::{Username, UsernameError};
 
 use super::address::Address;
@@ -33,6 +34,7 @@ pub fn find(address: &Address, user: Option<&str>) -> Result<Credentials, Client
 fn from_variable() -> Result<Option<Credentials>, ClientError> {
     let wrong = |problem: &str| ClientError::Usage(format!("{VARIABLE}: {problem}"));
     match env::var(VARIABLE) {
+        Ok(given) if text::trim(&given).is_empty() => Ok(None),
         Ok(given) => users::parse(&given.into())
             .map(Some)
             .map_err(|error| wrong(&visible(&error.to_string()))),

@@ -37,7 +37,7 @@ pub fn find<'a>(
                 named.push("…".to_owned());
             }
             let (count, named) = (fitting.len(), named.join(", "));
-            format!("\"{wanted}\" fits {count} tokens: {named}; give the whole id")
+            format!("\"{wanted}\" fits {count} tokens: {named}; give the whole id, with --id")
         }
     }))
 }
@@ -68,6 +68,8 @@ mod tests {
             token("bbbb4444", "twin"),
             token("cccc5555", "aaaa1"),
             token("dddd6666", "dddd6"),
+            token("eeee7777", "ffff8888-0000-4000-8000-000000000000"),
+            token("ffff8888", "last"),
         ]);
         for (wanted, id) in [
             ("ci", "aaaa1111"),
@@ -89,14 +91,20 @@ mod tests {
             (
                 "twin",
                 format!(
-                    "\"twin\" fits 2 tokens: bbbb3333{rest} (twin), bbbb4444{rest} (twin); give the whole id"
+                    "\"twin\" fits 2 tokens: bbbb3333{rest} (twin), bbbb4444{rest} (twin); give the whole id, with --id"
                 ),
             ),
             // The name of one, and the beginning of the id of another.
             (
+                &format!("ffff8888{rest}")[..],
+                format!(
+                    "\"ffff8888{rest}\" fits 2 tokens: eeee7777{rest} (ffff8888{rest}), ffff8888{rest} (last); give the whole id, with --id"
+                ),
+            ),
+            (
                 "aaaa1",
                 format!(
-                    "\"aaaa1\" fits 2 tokens: aaaa1111{rest} (ci), cccc5555{rest} (aaaa1); give the whole id"
+                    "\"aaaa1\" fits 2 tokens: aaaa1111{rest} (ci), cccc5555{rest} (aaaa1); give the whole id, with --id"
                 ),
             ),
         ] {

@@ -1,6 +1,7 @@
 //! Reads the file `.netrc`, as ftp and curl do: who signs in on which host.
 
 use latchkey_component::secret::Secret;
+use latchkey_component::text::without_byte_order_mark;
 
 /// What a file says about a host.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -26,6 +27,7 @@ pub enum NetrcError {
 /// comment. Keywords that are not known are refused in the entry that is found, since a password with a space looks the
 /// same, and ignored in the entries before it.
 pub fn find(text: &str, host: &str) -> Result<Option<Entry>, NetrcError> {
+    let text = without_byte_order_mark(text);
     let mut words = Words { text, rest: text };
     let mut found: Option<Entry> = None;
     while let Some(keyword) = words.next()? {
@@ -38,7 +40,8 @@ pub fn find(text: &str, host: &str) -> Result<Option<Entry>, NetrcError> {
             }
             ("login", Some(entry)) => entry.login = Some(words.value()?),
             ("password", Some(entry)) => entry.password = Some(words.value()?.into()),
-            ("login" | "password" | "account", _) => drop(words.value()?),
+            // The last two are those of `.authinfo` and of mail programs.
+            ("login" | "password" | "account" | "port" | "protocol", _) => drop(words.value()?),
             ("macdef", _) => words.skip_macro(),
             (comment, _) if comment.starts_with('#') => words.skip_line(),
             (_, Some(_)) => return Err(NetrcError::Keyword(words.line())),
@@ -178,6 +181,11 @@ default login any password thing
             ),
             (
                 "machine x login y password z # mail\nprotocol https port 993\nmachine h login a password b # \"",
+                "h",
+                entry("a", "b"),
+            ),
+            (
+                "\u{feff}machine h port 443 protocol https login a password b # \"",
                 "h",
                 entry("a", "b"),
             ),

@@ -1,6 +1,8 @@
 //! One request, one answer: what is sent, what is trusted, how long it is waited for.
 
+use std::env;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,15 +10,18 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::request::Builder;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use rustls::{CertificateError, InvalidMessage};
+use rustls_native_certs::{load_certs_from_paths, load_native_certs};
 use serde_json::Value;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, Timeout};
+use ureq::{Agent, Proxy, ProxyProtocol, Timeout};
 
 use latchkey_component::auth::Credentials;
 
 use super::address::Address;
 use super::answer::Problem;
-use crate::terminal::visible;
+use super::error::ClientError;
+use super::proxy;
+use crate::terminal::{say, visible};
 
 /// Until there is a connection.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -26,6 +31,12 @@ const ANSWER: Duration = Duration::from_secs(60);
 
 /// More than 1,000 tokens, as many as a user may have, with the longest names, every character of them escaped.
 const LARGEST_ANSWER: u64 = 8 << 20;
+
+/// A file with the certificates that are trusted.
+const CERT_FILE: &str = "SSL_CERT_FILE";
+
+/// Directories with them.
+const CERT_DIR: &str = "SSL_CERT_DIR";
 
 /// Sends requests of one user to one server.
 pub struct Transport {
@@ -103,7 +114,9 @@ pub enum SendError {
 }
 
 impl Transport {
-    pub fn new(address: &Address, credentials: &Credentials) -> Self {
+    /// Fails if the environment names a proxy or certificates that cannot be used.
+    pub fn new(address: &Address, credentials: &Credentials) -> Result<Self, ClientError> {
+        let proxy = proxy::find(address, |name| env::var(name))?;
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             // The user meant the password for this address only.
@@ -113,20 +126,18 @@ impl Transport {
             .timeout_resolve(Some(CONNECT))
             .timeout_connect(Some(CONNECT))
             .timeout_global(Some(ANSWER));
-        if address.is_secure() {
-            config = config.tls_config(TlsConfig::builder().root_certs(authorities()).build());
+        let to_proxy = proxy.as_ref().map(Proxy::protocol);
+        if address.is_secure() || to_proxy == Some(ProxyProtocol::Https) {
+            config = config.tls_config(TlsConfig::builder().root_certs(authorities()?).build());
         }
-        if address.is_loopback() {
-            // No proxy may see what is sent to this machine, and none finds it.
-            config = config.proxy(None);
-        }
+        config = config.proxy(proxy);
         let mut authorization =
             HeaderValue::try_from(credentials.to_header()).expect("base64 is visible ASCII");
         authorization.set_sensitive(true);
-        Self {
+        Ok(Self {
             agent: config.build().into(),
             authorization,
-        }
+        })
     }
 
     /// Sends a request, once.
@@ -153,15 +164,43 @@ impl Transport {
     }
 }
 
-/// Those that this machine trusts (or `SSL_CERT_FILE` and `SSL_CERT_DIR` name), among them perhaps one of its owner's own;
-/// Mozilla's where there are none.
-fn authorities() -> RootCerts {
-    let found = rustls_native_certs::load_native_certs().certs;
-    if found.is_empty() {
-        return RootCerts::WebPki;
+/// Those that [`CERT_FILE`] and [`CERT_DIR`] name, or else those that this machine trusts, among them perhaps one of its
+/// owner's own; Mozilla's where there are none.
+///
+/// Fails if a variable is set and there is no certificate: its user wants those to be trusted, and no others.
+fn authorities() -> Result<RootCerts, ClientError> {
+    let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let named: Vec<_> = [CERT_FILE, CERT_DIR]
+        .into_iter()
+        .filter(|name| is_set(name))
+        .collect();
+    let found = match (&named[..], env::var_os(CERT_FILE)) {
+        // Empty, it counts as unset; not so for the library.
+        ([], Some(_)) => {
+            let usual = openssl_probe::probe();
+            let directory = usual.cert_dir.first();
+            load_certs_from_paths(usual.cert_file.as_deref(), directory.map(PathBuf::as_path))
+        }
+        _ => load_native_certs(),
+    };
+    let problem = |problem: &dyn ToString| {
+        visible(&format!("{}: {}", named.join(" or "), problem.to_string()))
+    };
+    match (&found.errors[..], found.certs.is_empty()) {
+        _ if named.is_empty() => {}
+        ([], false) => {}
+        ([], true) => return Err(ClientError::Usage(problem(&"there is no certificate"))),
+        ([error, ..], true) => return Err(ClientError::Usage(problem(error))),
+        ([error, ..], false) => say(&format!("warning: {}", problem(error))),
     }
-    let certificates = found.iter().map(|c| Certificate::from_der(c).to_owned());
-    RootCerts::Specific(Arc::new(certificates.collect()))
+    if found.certs.is_empty() {
+        return Ok(RootCerts::WebPki);
+    }
+    let certificates = found
+        .certs
+        .iter()
+        .map(|c| Certificate::from_der(c).to_owned());
+    Ok(RootCerts::Specific(Arc::new(certificates.collect())))
 }
 
 fn explain(error: ureq::Error) -> SendError {

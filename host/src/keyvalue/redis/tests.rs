@@ -75,3 +75,25 @@ async fn conforms() {
     let decimal = |counter: i64| counter.to_string().into_bytes();
     conformance::run(Arc::new(one), Arc::new(other), decimal).await;
 }
+
+#[test]
+fn what_leaves_the_machine_in_clear() {
+    for (url, expected) in [
+        ("redis://:hunter2@example.org", true),
+        ("redis://192.0.2.1:6380", true),
+        ("redis://[2001:db8::1]", true),
+        ("redis://localhost.example.org", true),
+        ("rediss://:hunter2@example.org", false),
+        ("redis://:hunter2@LocalHost", false),
+        ("redis://127.0.0.2", false),
+        ("redis://[::1]:6380", false),
+        ("redis+unix:///run/redis.sock", false),
+    ] {
+        let client = check_url(url).unwrap();
+        assert_eq!(
+            is_in_clear(client.get_connection_info().addr()),
+            expected,
+            "{url}"
+        );
+    }
+}

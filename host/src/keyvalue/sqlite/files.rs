@@ -8,6 +8,16 @@ use std::path::{Path, PathBuf};
 
 use crate::keyvalue::BackendError;
 
+/// Whether the group of the file or everybody can read or write it, and reach it in its directory.
+pub(super) fn is_open_to_others(path: &Path) -> bool {
+    let mode = |path: &Path| path.metadata().map_or(0, |metadata| metadata.mode());
+    let file = mode(path);
+    let real = path.canonicalize().unwrap_or_default();
+    let directory = real.parent().map_or(0, mode);
+    let open_to = |files: u32, directories: u32| file & files != 0 && directory & directories != 0;
+    open_to(0o060, 0o010) || open_to(0o006, 0o001)
+}
+
 /// The database and its log, as they were when they were opened.
 pub(super) struct Files(Vec<File>);
 

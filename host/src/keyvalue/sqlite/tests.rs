@@ -134,6 +134,33 @@ async fn a_new_file_is_its_owners_alone() {
     assert_eq!(mode(&path), 0o640);
 }
 
+#[test]
+fn a_file_that_others_can_reach() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("store.db");
+    fs::write(&path, "").expect("a file");
+    let mode = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("an own file");
+    };
+    for (in_directory, file, expected) in [
+        (0o755, 0o600, false),
+        (0o755, 0o640, true),
+        (0o755, 0o604, true),
+        (0o755, 0o602, true),
+        (0o700, 0o666, false),
+        (0o710, 0o604, false),
+        (0o710, 0o640, true),
+    ] {
+        mode(directory.path(), in_directory);
+        mode(&path, file);
+        assert_eq!(
+            files::is_open_to_others(&path),
+            expected,
+            "{in_directory:o} {file:o}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_dead_writer_is_an_error_at_once() {
     let directory = TempDir::new().unwrap();

@@ -246,6 +246,28 @@ async fn one_request_that_hangs_ends_nobody_elses() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_that_has_just_begun_outlives_one_that_hangs() {
+    let mut fixture = Fixture::new(|_| {});
+    fixture.start();
+    let hangs = fixture.send("/hang").await;
+    sleep(TIME - Duration::from_secs(1)).await;
+    let begun = fixture.send("/wait").await;
+    sleep(Duration::from_secs(10)).await;
+    fixture.fake.released.add_permits(1);
+    assert_eq!(outcome(begun).await, Ok(()));
+    assert_eq!(outcome(hangs).await, Err(Failure::Timeout));
+    // They hang one after the other, and nobody is answered.
+    let mut hanging = Vec::new();
+    for _ in 0..4 {
+        hanging.push(fixture.send("/hang").await);
+        sleep(TIME / 2).await;
+    }
+    sleep(TIME / 2).await;
+    assert_eq!(outcome(fixture.send("/").await).await, Ok(()));
+    assert_eq!(fixture.fake.instances.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_shutdown_waits_for_requests_without_spinning() {
     let mut fixture = Fixture::new(|_| {});
     let waiting = fixture.send("/wait").await;

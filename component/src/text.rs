@@ -1,0 +1,80 @@
+//! Text that people paste, and text that others are shown.
+
+use std::fmt::Write as _;
+
+/// What editors of Windows put before UTF-8.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// The text without the white space and the byte order marks around it, with which files and clipboards come.
+pub fn trim(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c == BYTE_ORDER_MARK)
+}
+
+/// The text of a file, without the byte order mark that it may begin with.
+pub fn without_byte_order_mark(text: &str) -> &str {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+}
+
+/// Whether a character does something else than to be seen: moves the cursor, turns the direction of writing around, or is
+/// invisible.
+pub fn is_unsafe(character: char) -> bool {
+    // Those that join emoji or letters of scripts that need it (U+200C, U+200D), and variation selectors, are not here.
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'
+                | '\u{200e}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// JSON that means the same, without [unsafe characters](is_unsafe): they can only be within strings there.
+pub fn visible_json(json: &str) -> String {
+    let mut line = String::with_capacity(json.len());
+    for character in json.chars() {
+        // White space between values must stay what it is; within strings JSON has none of these.
+        if is_unsafe(character) && !character.is_ascii_whitespace() {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let _ = write!(line, "\\u{unit:04x}");
+            }
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_with_pasted_text() {
+        for (pasted, text) in [
+            ("\u{feff}{}\r\n", "{}"),
+            (" \u{a0}\u{feff} a b\t\u{2029}", "a b"),
+            ("\u{feff}", ""),
+        ] {
+            assert_eq!(trim(pasted), text, "{pasted:?}");
+        }
+    }
+
+    #[test]
+    fn json_stays_what_it_is() {
+        let json = "{\n \"a\u{202e}\u{7f}\u{9b}\u{e0041}é\": \"\\u001b\"\n}";
+        let shown = visible_json(json);
+        assert_eq!(
+            shown,
+            "{\n \"a\\u202e\\u007f\\u009b\\udb40\\udc41é\": \"\\u001b\"\n}"
+        );
+        let value = |text| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(value(&shown), value(json));
+    }
+}
