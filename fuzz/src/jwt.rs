@@ -1,5 +1,6 @@
 //! Tokens: nobody who lacks the keys makes one, nor another spelling of one.
 
+use std::slice;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -57,8 +58,8 @@ impl Sets {
         };
         let sets = vec![
             KeySet::from_secret(SECRET).expect("a secret"),
-            set(&[eddsa.clone()]),
-            set(&[es256.clone()]),
+            set(slice::from_ref(&eddsa)),
+            set(slice::from_ref(&es256)),
             set(&[hmac, eddsa, es256]),
         ];
         let sign = |keys: KeySet| {

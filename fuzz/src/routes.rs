@@ -54,10 +54,7 @@ pub fn check(input: &[u8]) {
     }
 }
 
-fn described<'a>(
-    path: &'a str,
-    query: Option<&str>,
-) -> Option<(&'static str, Option<String>, String)> {
+fn described(path: &str, query: Option<&str>) -> Option<(&'static str, Option<String>, String)> {
     let route = Route::parse(path, query)?;
     Some((
         route.template(),
