@@ -320,8 +320,8 @@ fn metrics_for_prometheus() {
         r#"latchkey_requests_total{method="GET",route="unmatched",status="404"} 1"#,
         r#"latchkey_request_duration_seconds_count{route="/api/v1alpha/token/{jwt_token_id}"} 1"#,
         "latchkey_requests_in_flight 0",
-        // The signing key, the token, its end.
-        r#"latchkey_store_operations_total{operation="compare_and_swap",outcome="done"} 3"#,
+        // The signing key, the token, its end, the failure to sign in.
+        r#"latchkey_store_operations_total{operation="compare_and_swap",outcome="done"} 4"#,
         "latchkey_compare_and_swap_retries_total 0",
         r#"latchkey_events_total{event="token_issued"} 1"#,
         r#"latchkey_events_total{event="token_revoked"} 1"#,

@@ -66,7 +66,7 @@ fn slow_bodies_take_nobodys_place() {
         slow.push((creation(&signed_in, number, &[]), 201));
         let form = &["Content-Type: application/x-www-form-urlencoded"];
         for _ in 0..2 {
-            slow.push((Slow::begin(&server, REVOKE, form, "token=x"), 200));
+            slow.push((Slow::begin(&server, REVOKE, form, "token=x.y.z"), 200));
         }
         let mut asked = creation(&asking, number, &[EXPECT]);
         let interim = asked.raw.any_response(&asked.line);

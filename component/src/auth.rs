@@ -220,6 +220,7 @@ impl Authenticator {
             .map(|user| self.users.hash(user))
             .filter(|hash| hash.is_chosen());
         // Who is refused anyway takes no place from others.
+        let mut is_fresh = true;
         if let Some(delay) = failures::delay(store, slot, client).await? {
             return Ok(Outcome::Refused(delay));
         }
@@ -237,13 +238,18 @@ impl Authenticator {
             let turn = match ticket.poll(clock.now()) {
                 Progress::Turn(turn) => turn,
                 Progress::Wait(pause) => {
+                    is_fresh = false;
                     clock.sleep(pause).await;
                     continue;
                 }
                 Progress::Ended(outcome) => return Ok(outcome),
             };
             // Others may have failed meanwhile, here or on another host.
-            if let Some(delay) = failures::delay(store, slot, client).await? {
+            let delay = match is_fresh {
+                true => None,
+                false => failures::delay(store, slot, client).await?,
+            };
+            if let Some(delay) = delay {
                 if turn.ahead {
                     turn.put_off();
                     continue;
