@@ -35,12 +35,14 @@ pub fn is_unsafe(character: char) -> bool {
         )
 }
 
-/// JSON that means the same, without [unsafe characters](is_unsafe): they can only be within strings there.
+/// JSON that means the same, without [unsafe characters](is_unsafe) and without all others that only format text: they can
+/// only be within strings there.
 pub fn visible_json(json: &str) -> String {
     let mut line = String::with_capacity(json.len());
     for character in json.chars() {
         // White space between values must stay what it is; within strings JSON has none of these.
-        if is_unsafe(character) && !character.is_ascii_whitespace() {
+        let hidden = is_unsafe(character) || is_other_format(character);
+        if hidden && !character.is_ascii_whitespace() {
             for unit in character.encode_utf16(&mut [0; 2]) {
                 let _ = write!(line, "\\u{unit:04x}");
             }
@@ -49,6 +51,24 @@ pub fn visible_json(json: &str) -> String {
         }
     }
     line
+}
+
+/// Whether a character is of the general category Cf, and not [unsafe](is_unsafe): scripts and emoji need it.
+fn is_other_format(character: char) -> bool {
+    matches!(
+        character,
+        '\u{600}'..='\u{605}'
+            | '\u{6dd}'
+            | '\u{70f}'
+            | '\u{890}'..='\u{891}'
+            | '\u{8e2}'
+            | '\u{200c}'..='\u{200d}'
+            | '\u{110bd}'
+            | '\u{110cd}'
+            | '\u{13430}'..='\u{1343f}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+    )
 }
 
 #[cfg(test)]
@@ -68,11 +88,11 @@ mod tests {
 
     #[test]
     fn json_stays_what_it_is() {
-        let json = "{\n \"a\u{202e}\u{7f}\u{9b}\u{e0041}é\": \"\\u001b\"\n}";
+        let json = "{\n \"a\u{202e}\u{7f}\u{9b}\u{e0041}é\u{200d}\": \"\\u001b\"\n}";
         let shown = visible_json(json);
         assert_eq!(
             shown,
-            "{\n \"a\\u202e\\u007f\\u009b\\udb40\\udc41é\": \"\\u001b\"\n}"
+            "{\n \"a\\u202e\\u007f\\u009b\\udb40\\udc41é\\u200d\": \"\\u001b\"\n}"
         );
         let value = |text| serde_json::from_str::<serde_json::Value>(text).unwrap();
         assert_eq!(value(&shown), value(json));

@@ -1,6 +1,6 @@
 //! The ways to spell a password: what looks the same may be other bytes on another keyboard.
 
-use unicode_normalization::UnicodeNormalization;
+use icu_normalizer::ComposingNormalizerBorrowed;
 
 use crate::secret::Secret;
 
@@ -24,8 +24,9 @@ fn prepared(password: &Secret) -> Option<Secret> {
     if text.is_ascii() {
         return None;
     }
-    let prepared: String = text.chars().map(map_space).nfc().collect();
-    (prepared != text).then(|| prepared.into())
+    let spaced: String = text.chars().map(map_space).collect();
+    let prepared = ComposingNormalizerBorrowed::new_nfc().normalize(&spaced);
+    (prepared != text).then(|| prepared.into_owned().into())
 }
 
 /// Makes every space (the category Zs of Unicode) the one of ASCII.

@@ -8,6 +8,7 @@ use http::uri::Scheme;
 
 use latchkey_component::api::route::BASE;
 use latchkey_component::secret::Secret;
+use latchkey_component::text;
 
 use super::error::ClientError;
 
@@ -31,7 +32,7 @@ impl Address {
     pub fn parse(url: &Secret) -> Result<Self, ClientError> {
         // No message repeats the URL: there may be a password in it.
         let wrong = |what| ClientError::Usage(format!("the address of the server {what}"));
-        let url = url.expose().trim();
+        let url = text::trim(url.expose());
         if url.contains(['?', '#']) {
             return Err(wrong(QUERY));
         }
@@ -105,6 +106,7 @@ mod tests {
                 "http://127.0.0.1:25441/api/v1alpha/token",
             ),
             ("HTTPS://h/", "https://h/api/v1alpha/token"),
+            ("\u{feff}https://h\r\n", "https://h/api/v1alpha/token"),
             ("https://h/a/b//", "https://h/a/b/api/v1alpha/token"),
             ("https://h/api/v1alpha", "https://h/api/v1alpha/token"),
             ("https://h/a/api/v1alpha/", "https://h/a/api/v1alpha/token"),

@@ -96,8 +96,8 @@ fn is_in_network(address: IpAddr, entry: &str) -> bool {
     let Ok(network) = network.trim_matches(['[', ']']).parse() else {
         return false;
     };
-    let (width, difference) = match (address, network) {
-        (IpAddr::V4(one), IpAddr::V4(other)) => (32, u128::from(one.to_bits() ^ other.to_bits())),
+    let (width, difference): (u32, u128) = match (address, network) {
+        (IpAddr::V4(one), IpAddr::V4(other)) => (32, (one.to_bits() ^ other.to_bits()).into()),
         (IpAddr::V6(one), IpAddr::V6(other)) => (128, one.to_bits() ^ other.to_bits()),
         _ => return false,
     };
