@@ -13,6 +13,7 @@ mod error;
 mod fields;
 mod form;
 pub mod headers;
+mod incoming;
 mod introspection;
 mod key_set;
 mod open;
@@ -32,6 +33,7 @@ use crate::store::Store;
 use crate::token::{TokenId, Username};
 
 pub use body::{BodyError, RequestBody};
+pub use incoming::{MalformedRequest, request};
 
 use error::ApiError;
 use response::{AllDeleted, Listed, Shown};

@@ -13,6 +13,7 @@
 //! | `dispatch` | decides which worker serves the request |
 //! | `worker` | a queue, and one instance after the other that serves it |
 //! | `instance` | calls the component |
+//! | `proxy` | calls a component of WASI 0.2 |
 //! | `guest` | what the component may use |
 //!
 //! Each worker has a thread of its own for its connections, its queue and its instance. No lock and no queue is shared by all
@@ -46,6 +47,7 @@ mod limits;
 mod listener;
 mod observation;
 mod output;
+mod proxy;
 mod route_class;
 mod start_error;
 mod thread;
@@ -90,7 +92,8 @@ impl Server {
             None => application.backend,
         };
         let instances = Arc::new(ComponentInstances {
-            pre: guest::link(&engine, &component)?,
+            engine: engine.clone(),
+            linked: guest::link(&engine, &component)?,
             stores: Stores::new(backend, application.key_value_stores),
             variables: Arc::new(application.variables),
             metrics: metrics.clone(),

@@ -242,3 +242,12 @@ fn regions_with_killed_instances() {
     };
     hold_in_regions("regions_with_killed_instances", &scenario);
 }
+
+#[test]
+fn regions_whose_clocks_differ() {
+    hold_for_seeds(
+        "regions_whose_clocks_differ",
+        200,
+        regions::remove_by_a_fast_clock,
+    );
+}
