@@ -347,3 +347,6 @@ impl<P: Ports<KeyValue: ListableKeyValue>> Records<P> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
