@@ -111,13 +111,13 @@ fn what_it_asks_of_its_host() {
             Payload::ComponentImportSection(section) if depth == 1 => {
                 let names = section
                     .into_iter()
-                    .map(|import| import.expect("an import").name.0);
+                    .map(|import| import.expect("an import").name.name);
                 imports.extend(names.map(str::to_owned));
             }
             Payload::ComponentExportSection(section) if depth == 1 => {
                 let names = section
                     .into_iter()
-                    .map(|export| export.expect("an export").name.0);
+                    .map(|export| export.expect("an export").name.name);
                 exports.extend(names.map(str::to_owned));
             }
             _ => {}

@@ -11,7 +11,6 @@ mod clock_and_random;
 mod http;
 mod key_value;
 
-use std::collections::HashMap;
 use std::io::Write;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -78,15 +77,18 @@ fn log(handled: &Handled) {
 }
 
 fn read_config() -> Result<Config, ConfigError> {
-    let mut values = HashMap::new();
+    let mut values = Vec::new();
     for variable in VARIABLES {
         match variables::get(variable) {
-            Ok(value) => drop(values.insert(*variable, value)),
+            Ok(value) => values.push((*variable, value)),
             Err(variables::Error::Undefined(_)) => {}
             // The text is the provider's: not for clients.
             Err(_) => return Err(ConfigError::Unreadable { variable }),
         }
     }
-    let config = Config::from_variables(|variable| values.get(variable).cloned())?;
+    let config = Config::from_variables(|variable| {
+        let value = values.iter().find(|(name, _)| *name == variable);
+        value.map(|(_, value)| value.clone())
+    })?;
     config.require_signing_keys()
 }

@@ -24,7 +24,7 @@
 //! earlier of two ends of a token that was rotated twice (the next change of the user restores that). An idempotency key is
 //! a part of the record: it is known as long as the token is listed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::confirmed::FAIL_FOR;
@@ -56,7 +56,7 @@ pub struct Records<P> {
     retention: Duration,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fact {
     Token,
     Retired,
@@ -81,10 +81,29 @@ impl Fact {
     }
 }
 
+/// Which facts there are about a token.
+#[derive(Clone, Copy, Debug, Default)]
+struct Facts([bool; 3]);
+
+impl Facts {
+    fn insert(&mut self, fact: Fact) {
+        self.0[fact as usize] = true;
+    }
+
+    const fn contain(self, fact: Fact) -> bool {
+        self.0[fact as usize]
+    }
+
+    /// Whether the token's record is worth reading.
+    const fn are_of_a_token(self) -> bool {
+        self.contain(Fact::Token) && !self.contain(Fact::Revoked)
+    }
+}
+
 /// What is known of a user's tokens.
 struct Known {
     /// Which facts there are.
-    facts: BTreeMap<TokenId, BTreeSet<Fact>>,
+    facts: BTreeMap<TokenId, Facts>,
     /// The records of those that were not revoked, newest first. `retires_at` is the earliest end that any fact names.
     records: Vec<Record>,
     /// Those whose end stands in the record of their successor only, or is an earlier one there.
@@ -217,7 +236,7 @@ impl<P: Ports<KeyValue: ListableKeyValue>> Records<P> {
     /// All that the store says of the tokens of `user`.
     async fn read(&self, user: &Username) -> Result<Known, StoreError> {
         let prefixes = Fact::ALL.map(|fact| (fact, fact.prefix(user)));
-        let mut facts: BTreeMap<TokenId, BTreeSet<Fact>> = BTreeMap::new();
+        let mut facts: BTreeMap<TokenId, Facts> = BTreeMap::new();
         for key in self.ports.key_values().list_keys().await? {
             let fact = prefixes.iter().find_map(|(fact, prefix)| {
                 let id = key.strip_prefix(prefix)?;
@@ -227,29 +246,26 @@ impl<P: Ports<KeyValue: ListableKeyValue>> Records<P> {
                 facts.entry(id).or_default().insert(fact);
             }
         }
-        let mut records = Vec::new();
-        let mut ends = BTreeMap::new();
-        for (id, facts) in &facts {
-            if !facts.contains(&Fact::Token) || facts.contains(&Fact::Revoked) {
-                continue;
-            }
+        let mut records: Vec<Record> = Vec::new();
+        for (id, facts) in facts.iter().filter(|(_, facts)| facts.are_of_a_token()) {
             // It may be gone since the keys were listed.
             let Some(record) = self.get(Fact::Token, user, *id).await? else {
                 continue;
             };
-            records.push(Record::from_document(&record)?);
-            if facts.contains(&Fact::Retired)
+            let mut record = Record::from_document(&record)?;
+            if facts.contain(Fact::Retired)
                 && let Some(end) = self.get(Fact::Retired, user, *id).await?
-                && let Some(until) = End::from_document(&end)?.until
             {
-                ends.insert(*id, until);
+                record.token.retires_at = End::from_document(&end)?.until;
             }
+            let place =
+                records.partition_point(|other| (other.at, other.token.id) > (record.at, *id));
+            records.insert(place, record);
         }
-        records.sort_by_key(|record| std::cmp::Reverse((record.at, record.token.id)));
         let successors: Vec<Replaced> = records.iter().filter_map(|r| r.replaces).collect();
         let mut unfinished = Vec::new();
         for Record { token, .. } in &mut records {
-            let written = ends.get(&token.id).copied();
+            let written = token.retires_at;
             let replaced = successors.iter().filter(|old| old.id == token.id);
             token.retires_at = replaced.map(|old| old.until).chain(written).min();
             if token.retires_at != written {
@@ -312,14 +328,14 @@ impl<P: Ports<KeyValue: ListableKeyValue>> Records<P> {
         let kept_for = self.retention.saturating_add(KEPT_FOR);
         let is_old =
             |expires_at| now.since(Timestamp::new(Duration::from_secs(expires_at))) > kept_for;
-        let read: BTreeSet<TokenId> = known.records.iter().map(|r| r.token.id).collect();
         let mut old: Vec<TokenId> = (known.records.iter())
             .filter(|record| is_old(record.token.expires_at()))
             .map(|record| record.token.id)
             .collect();
         // The others have an end that says when they expire. There may be many: some at random are looked at.
-        let ended: Vec<TokenId> = (known.facts.keys().copied())
-            .filter(|id| !read.contains(id))
+        let ended: Vec<TokenId> = (known.facts.iter())
+            .filter(|(_, facts)| !facts.are_of_a_token())
+            .map(|(id, _)| *id)
             .collect();
         let first = self.ports.random().next_u64() as usize % ended.len().max(1);
         for id in ended
@@ -339,8 +355,11 @@ impl<P: Ports<KeyValue: ListableKeyValue>> Records<P> {
         }
         for id in old.iter().take(REMOVED_AT_ONCE) {
             // The record first: it must not be left without its end.
-            for fact in &known.facts[id] {
-                if (self.ports.key_values().delete(&fact.key(user, *id)).await).is_err() {
+            for fact in Fact::ALL {
+                let key = fact.key(user, *id);
+                if known.facts[id].contain(fact)
+                    && self.ports.key_values().delete(&key).await.is_err()
+                {
                     return;
                 }
             }

@@ -358,7 +358,9 @@ async fn facts_are_removed_a_day_after_their_retention() {
     }
     let all = fixture.keys().len();
     assert_eq!(all, 15);
-    fixture.clock.advance(Duration::from_secs(HOUR - 1) + DAY + DAY);
+    fixture
+        .clock
+        .advance(Duration::from_secs(HOUR - 1) + DAY + DAY);
     fixture.create("ada", 100, "later").await;
     assert_eq!(fixture.keys().len(), all + 1, "not yet");
     fixture.clock.advance(Duration::from_secs(1));
