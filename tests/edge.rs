@@ -127,7 +127,28 @@ fn what_it_asks_of_its_host() {
         }
     }
     imports.sort();
-    assert_snapshot!(imports.join("\n"), @"");
+    assert_snapshot!(imports.join("\n"), @"
+    fermyon:spin/variables@2.0.0
+    wasi:cli/environment@0.2.0
+    wasi:cli/exit@0.2.0
+    wasi:cli/stderr@0.2.0
+    wasi:cli/stdin@0.2.0
+    wasi:cli/stdout@0.2.0
+    wasi:cli/terminal-input@0.2.0
+    wasi:cli/terminal-output@0.2.0
+    wasi:cli/terminal-stderr@0.2.0
+    wasi:cli/terminal-stdin@0.2.0
+    wasi:cli/terminal-stdout@0.2.0
+    wasi:clocks/monotonic-clock@0.2.0
+    wasi:clocks/wall-clock@0.2.0
+    wasi:http/types@0.2.0
+    wasi:io/error@0.2.0
+    wasi:io/poll@0.2.0
+    wasi:io/streams@0.2.0
+    wasi:keyvalue/store@0.2.0-draft2
+    wasi:random/insecure-seed@0.2.4
+    wasi:random/random@0.2.0
+    ");
     assert_eq!(exports, ["wasi:http/incoming-handler@0.2.0"]);
     assert!(file.len() <= 500 << 10, "{} bytes", file.len());
 }

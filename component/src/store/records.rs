@@ -21,8 +21,8 @@
 //!   end was forgotten would bring the token back.
 //!
 //! What this cannot give, among requests that cross in flight: unique descriptions, exact limits, idempotency keys, and the
-//! earlier of two ends of a token that was rotated twice (the next change of the user restores that). An idempotency key is
-//! a part of the record: it is known as long as the token is listed.
+//! earlier of two ends of a token that was rotated twice (the next change of the user restores it, if the successor that
+//! tells of it has not been revoked). An idempotency key is a part of the record: it is known as long as the token is listed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
