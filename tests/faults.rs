@@ -153,6 +153,19 @@ impl Backend for Faulty {
         self.after().await?;
         Ok(sum)
     }
+
+    async fn delete(&self, key: &str) -> Result<(), BackendError> {
+        self.before().await?;
+        self.store.delete(key).await?;
+        self.after().await
+    }
+
+    async fn list_keys(&self) -> Result<Vec<String>, BackendError> {
+        self.before().await?;
+        let keys = self.store.list_keys().await?;
+        self.after().await?;
+        Ok(keys)
+    }
 }
 
 /// Serves the component over a faulty store while `client` runs. Returns how often the store has done something wrong.

@@ -39,6 +39,7 @@ mod deployment;
 mod deployment_nginx;
 mod description;
 mod durations;
+mod edge;
 mod faults;
 mod forgeries;
 mod health;

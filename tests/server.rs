@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::client::{self, Request};
+use crate::edge;
 use crate::process::{Finished, PATIENCE, Process, Stderr, latchkey};
 
 /// The collection of tokens.
@@ -72,13 +73,24 @@ impl Launch {
             .map(|name| format!("{name}:{HASH}"))
             .collect::<Vec<_>>()
             .join(" ");
-        Self {
+        let launch = Self {
             args: Vec::new(),
             env: Vec::new(),
             store: "memory:".to_owned(),
             users: Some(users),
             files_at_most: None,
+        };
+        match edge::is_suite() {
+            true => launch.edge(),
+            false => launch,
         }
+    }
+
+    /// Serves the component for the edge.
+    pub fn edge(self) -> Self {
+        self.arg("--manifest")
+            .arg(edge::MANIFEST)
+            .variable("signing_keys", edge::SECRET)
     }
 
     pub fn arg(mut self, arg: &str) -> Self {
@@ -166,6 +178,15 @@ impl Server {
                     .arg("zoë:pässwörd ☃");
                 Self::ready(launch.spawn(Stderr::Through), PATIENCE_FOR_A_BUILD)
             }
+        })
+    }
+
+    /// A host of the component for the edge, which it builds where it must.
+    pub fn edge() -> &'static Self {
+        static EDGE: OnceLock<Server> = OnceLock::new();
+        EDGE.get_or_init(|| {
+            let launch = Launch::new().edge();
+            Self::ready(launch.spawn(Stderr::Through), PATIENCE_FOR_A_BUILD)
         })
     }
 

@@ -14,6 +14,7 @@ mod error;
 mod fields;
 mod form;
 pub mod headers;
+mod incoming;
 mod introspection;
 mod key_set;
 mod open;
@@ -34,6 +35,7 @@ use crate::token::{TokenId, Username};
 
 pub use body::{BodyError, RequestBody};
 pub use content::MAX_BYTES;
+pub use incoming::{MalformedRequest, request};
 
 use error::ApiError;
 use response::{AllDeleted, Listed, Shown};

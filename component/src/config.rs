@@ -64,6 +64,11 @@ pub enum ConfigError {
          makes an entry"
     )]
     NoUsers,
+    #[error(
+        "no signing keys are configured, and this store cannot make one: set the variable `signing_keys` to a secret of \
+         at least 32 bytes, or to a JWK Set as `latchkey keygen` makes it"
+    )]
+    NoSigningKeys,
     #[error("the variable `{variable}` cannot be used: {problem}")]
     Invalid {
         variable: &'static str,
@@ -109,6 +114,16 @@ impl Config {
                 .transpose()
                 .map_err(|_| invalid(CLIENT_ADDRESS_HEADER, "it is not the name of a header"))?,
         })
+    }
+}
+
+impl Config {
+    /// Itself, unless its keys are to be made by the store: for a store that cannot.
+    pub fn require_signing_keys(self) -> Result<Self, ConfigError> {
+        match self.signing_keys {
+            Some(_) => Ok(self),
+            None => Err(ConfigError::NoSigningKeys),
+        }
     }
 }
 

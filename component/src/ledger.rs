@@ -1,6 +1,7 @@
 //! All tokens of one user as one value.
 
 mod document;
+mod record;
 
 use std::fmt;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use crate::idempotency::Digest;
 use crate::token::{Timestamp, Token, TokenId};
 
 pub use document::DocumentError;
+pub use record::{End, Record, Replaced};
 
 /// How many write ids the document remembers.
 ///
@@ -97,6 +99,16 @@ pub enum LedgerError {
 }
 
 impl Ledger {
+    /// The ledger of these records, in their order.
+    pub fn from_records(records: impl IntoIterator<Item = Record>) -> Self {
+        let mut ledger = Self::default();
+        for record in records {
+            ledger.tokens.push(record.token);
+            ledger.repeatable.extend(record.repeatable);
+        }
+        ledger
+    }
+
     /// The tokens, newest first.
     pub fn tokens(&self) -> &[Token] {
         &self.tokens
@@ -148,6 +160,11 @@ impl Ledger {
         Ok(())
     }
 
+    /// The creation of the token `id`, if it may be repeated.
+    pub fn creation(&self, id: TokenId) -> Option<&Repeatable> {
+        self.repeatable.iter().find(|creation| creation.id == id)
+    }
+
     /// Replaces the token `id` by `token`. The old one is removed, or stays until `retires_at` and counts towards the limit.
     /// While both are listed they have the same description.
     pub fn rotate(
@@ -189,11 +206,7 @@ impl Ledger {
     /// more than a day ago.
     pub fn expire(&mut self, now: Timestamp, retention: Duration) {
         let since = |secs| now.since(Timestamp::new(Duration::from_secs(secs)));
-        self.tokens.retain(|token| match token.retires_at {
-            // Its successor has the same description: no retention.
-            Some(_) => !token.is_expired(now),
-            None => since(token.expires_at()) <= retention,
-        });
+        self.tokens.retain(|token| token.is_listed(now, retention));
         self.repeatable
             .retain(|creation| since(creation.issued_at) <= REPEATABLE_FOR);
     }

@@ -33,14 +33,14 @@
 //! | [`jwt`] | keys, claims, sign, verify |
 //! | [`idempotency`] | requests that may be repeated |
 //! | [`ledger`] | all tokens of one user as one value |
-//! | [`store`] | load a ledger, change it by confirmed compare-and-swap |
+//! | [`store`] | load a ledger, change it: by confirmed compare-and-swap, or as records where there is none |
 //! | [`auth`] | who is asking |
 //! | [`audit`] | events for an auditor, as lines |
 //! | [`config`] | variables to a valid configuration |
 //! | [`service`] | the use cases |
 //! | [`api`] | HTTP |
 //!
-//! The composition root is the crate in `component/wasm`, the only one that knows WIT. Without Wasm and Spin in this one,
+//! The composition roots are the crates in `component/wasm` and `component/edge`, the only ones that know WIT. Without Wasm and Spin in this one,
 //! the whole service runs natively, in tests and in the benchmark.
 
 pub mod api;

@@ -1,6 +1,6 @@
 //! The clock and the randomness, as arguments: nothing else in this crate reads a clock or draws a random number.
 //!
-//! The real ones are in `component/wasm`; tests and the native benchmark bring their own.
+//! The real ones are in `component/wasm` and `component/edge`; tests and the native benchmark bring their own.
 
 use std::time::Duration;
 

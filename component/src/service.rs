@@ -179,11 +179,12 @@ impl<S: Store> Service<S> {
     /// [`LedgerError::NoSuchToken`], [`ServiceError::Store`].
     pub async fn show(&self, user: &Username, id: TokenId) -> Result<TokenStatus, ServiceError> {
         let _permit = self.admit(None).await;
-        let mut ledger = self.store.load(user).await?;
+        let token = self.store.find(user, id).await?;
         let now = self.now();
-        ledger.expire(now, self.config.expired_retention);
-        let token = ledger.find(id).ok_or(LedgerError::NoSuchToken)?;
-        Ok(TokenStatus::at(now, token.clone()))
+        let token = token
+            .filter(|token| token.is_listed(now, self.config.expired_retention))
+            .ok_or(LedgerError::NoSuchToken)?;
+        Ok(TokenStatus::at(now, token))
     }
 
     /// Revokes one token of `user`: it is no longer listed, and no longer good.

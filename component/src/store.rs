@@ -1,11 +1,15 @@
 //! The store: load a ledger, change it so that nothing is lost.
 //!
 //! [`Store`] is what the service needs of it. [`Documents`] keeps each ledger as one document, in a key-value store that
-//! has atomic operations ([`AtomicKeyValue`]).
+//! has atomic operations ([`AtomicKeyValue`]); [`Records`] keeps each token by itself, where there are none
+//! ([`ListableKeyValue`]).
 
 mod confirmed;
 mod documents;
 mod gate;
+mod records;
+
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,6 +19,7 @@ use crate::ports::{Clock, Random};
 use crate::token::{Token, TokenId, Username};
 
 pub use documents::Documents;
+pub use records::Records;
 
 /// Maps the present value of a key to the new one, or to `None` to leave it.
 pub type Change<'a> = dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>> + 'a;
@@ -85,6 +90,9 @@ pub enum StoreError {
     /// Another value is not ours to change.
     #[error("the value of `{0}` is malformed")]
     Value(String),
+    /// The store cannot make a signing key, and none is configured.
+    #[error("no signing key is configured")]
+    NoSigningKey,
     /// The signing key in the store is none.
     #[error("the signing key in the store is malformed")]
     SigningKey,
@@ -203,19 +211,27 @@ fn write_value<T: Serialize>(key: &str, value: &T) -> Result<Vec<u8>, StoreError
     serde_json::to_vec(value).map_err(|_| StoreError::Value(key.to_owned()))
 }
 
-/// The key of a user's ledger.
+/// Sleeps for a random time that grows with every attempt, so that writers that collided do not collide again.
+async fn back_off(ports: &impl Ports, attempt: u32) {
+    let longest = Duration::from_millis(2 << attempt.min(6)).as_nanos() as u64;
+    let pause = Duration::from_nanos(ports.random().next_u64() % longest);
+    ports.clock().sleep(pause).await;
+}
+
+/// A user's name as a part of a key.
 ///
 /// Unambiguous, and safe wherever a backend splices keys into a query, folds their case or forbids some characters: lower
-/// case letters and digits stand for themselves, every other byte is `_` and two hexadecimal digits. The prefix is there
-/// because some backends share one namespace among all stores.
-fn ledger_key(user: &Username) -> String {
-    let mut key = String::from("latchkey-ledger-");
+/// case letters and digits stand for themselves, every other byte is `_` and two hexadecimal digits. It has no `-`, so
+/// `latchkey-token-<name>-` is no beginning of another user's keys. (Keys begin with `latchkey-` because some backends share
+/// one namespace among all stores.)
+fn encode(user: &Username) -> String {
+    let mut encoded = String::new();
     for byte in user.as_str().bytes() {
         if byte.is_ascii_lowercase() || byte.is_ascii_digit() {
-            key.push(char::from(byte));
+            encoded.push(char::from(byte));
         } else {
-            key.push_str(&format!("_{byte:02x}"));
+            encoded.push_str(&format!("_{byte:02x}"));
         }
     }
-    key
+    encoded
 }

@@ -26,9 +26,9 @@ impl Timestamp {
         self.0.as_secs()
     }
 
-    /// Whole milliseconds since the epoch, rounded down.
-    pub const fn as_millis(self) -> u64 {
-        self.0.as_millis() as u64
+    /// Microseconds since the epoch, rounded down.
+    pub const fn as_micros(self) -> u64 {
+        self.0.as_micros() as u64
     }
 
     /// The time from `earlier` to this one, zero if `earlier` is later.
@@ -103,7 +103,7 @@ pub enum UsernameError {
 }
 
 /// The id of a token: a UUID, random (version 4) where we made it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "&str")]
 pub struct TokenId(Uuid);
 
@@ -255,6 +255,15 @@ impl Token {
     /// Its remaining life, zero once it has expired or retired.
     pub fn remaining(&self, now: Timestamp) -> Duration {
         now.until_secs(self.ends_at())
+    }
+
+    /// Whether it is listed: until it has been expired for longer than `retention`, or has retired.
+    pub fn is_listed(&self, now: Timestamp, retention: Duration) -> bool {
+        match self.retires_at {
+            // Its successor has the same description: no retention.
+            Some(_) => !self.is_expired(now),
+            None => now.since(Timestamp::new(Duration::from_secs(self.expires_at()))) <= retention,
+        }
     }
 
     /// Whether it has expired or retired.

@@ -1,15 +1,17 @@
-//! Bindings to the world in `wit/`: what the component imports beyond WASI.
+//! Bindings to the world in `wit/`: what the components import beyond WASI.
 //!
 //! Only the calls that wait for a backend are asynchronous on the host's side; opening and dropping handles is not.
 
 mod generated {
     wasmtime::component::bindgen!({
         path: "../wit",
-        world: "latchkey:component/latchkey",
+        world: "latchkey:component/host",
         imports: {
             "wasi:keyvalue/store.[method]bucket.get": async | trappable,
             "wasi:keyvalue/store.[method]bucket.set": async | trappable,
             "wasi:keyvalue/store.[method]bucket.exists": async | trappable,
+            "wasi:keyvalue/store.[method]bucket.delete": async | trappable,
+            "wasi:keyvalue/store.[method]bucket.list-keys": async | trappable,
             "wasi:keyvalue/atomics.[method]cas.current": async | trappable,
             "wasi:keyvalue/atomics.increment": async | trappable,
             default: trappable,
@@ -22,4 +24,4 @@ mod generated {
     });
 }
 
-pub use generated::{spin, wasi};
+pub use generated::{fermyon, spin, wasi};

@@ -42,6 +42,12 @@ pub trait Backend: Send + Sync + 'static {
     ///
     /// A counter is stored as Spin stores it in the same backend: 8 bytes, little endian, or in Redis a decimal number.
     async fn increment(&self, key: &str, delta: i64) -> Result<i64, BackendError>;
+
+    /// Removes `key`, if it is there.
+    async fn delete(&self, key: &str) -> Result<(), BackendError>;
+
+    /// All keys, in no order. A key that is no UTF-8 is nobody's here, and left out.
+    async fn list_keys(&self) -> Result<Vec<String>, BackendError>;
 }
 
 /// What became of a compare-and-swap. A lost race is an outcome, not an error.

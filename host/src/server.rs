@@ -15,6 +15,7 @@
 //! | `dispatch` | decides which worker serves the request |
 //! | `worker` | a queue, and one instance after the other that serves it |
 //! | `instance` | calls the component |
+//! | `proxy` | calls a component of WASI 0.2 |
 //! | `guest` | what the component may use |
 //!
 //! Each worker has a thread of its own for its connections, its queue and its instance. No lock and no queue is shared by all
@@ -49,6 +50,7 @@ mod limits;
 mod listener;
 mod observation;
 mod output;
+mod proxy;
 pub(crate) mod rebinding;
 mod route_class;
 mod start_error;
@@ -95,7 +97,8 @@ impl Server {
             None => application.backend,
         };
         let instances = Arc::new(ComponentInstances {
-            pre: guest::link(&engine, &component)?,
+            engine: engine.clone(),
+            linked: guest::link(&engine, &component)?,
             stores: Stores::new(backend, application.key_value_stores),
             variables: Arc::new(application.variables),
             metrics: metrics.clone(),

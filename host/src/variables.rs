@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use wasmtime::component::{Accessor, HasData};
 
+use crate::bindings::fermyon::spin::variables as wit_2;
 use crate::bindings::spin::variables::variables as wit;
 use crate::manifest::Manifest;
 use latchkey_component::secret::Secret;
@@ -246,6 +247,19 @@ impl<T: Send> wit::HostWithStore<T> for VariablesData {
         Ok(value
             .map(|value| value.expose().to_owned())
             .ok_or_else(|| wit::Error::Undefined(format!("no variable `{name}`"))))
+    }
+}
+
+/// The same, for components of WASI 0.2.
+impl wit_2::Host for &Arc<Variables> {
+    fn get(&mut self, name: String) -> wasmtime::Result<Result<String, wit_2::Error>> {
+        if let Err(why) = check_name(&name) {
+            return Ok(Err(wit_2::Error::InvalidName(why.into())));
+        }
+        let value = Variables::get(self, &name);
+        Ok(value
+            .map(|value| value.expose().to_owned())
+            .ok_or_else(|| wit_2::Error::Undefined(format!("no variable `{name}`"))))
     }
 }
 

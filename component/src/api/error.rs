@@ -142,7 +142,9 @@ impl ApiError {
         match self {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed(_) => "method_not_allowed",
-            Self::Configuration(ConfigError::NoUsers) => "not_configured",
+            Self::Configuration(ConfigError::NoUsers | ConfigError::NoSigningKeys) => {
+                "not_configured"
+            }
             Self::Configuration(ConfigError::Invalid { .. } | ConfigError::Unreadable { .. }) => {
                 "misconfigured"
             }

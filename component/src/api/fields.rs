@@ -17,7 +17,7 @@ pub(super) async fn read(headers: &HeaderMap, body: impl RequestBody) -> Result<
 
 pub(super) fn parse(body: &[u8]) -> Result<Fields, ApiError> {
     let text = std::str::from_utf8(body).map_err(|_| ApiError::not_utf8())?;
-    serde_json::from_str(text).map_err(|error| ApiError::malformed_json(&error))
+    serde_json::from_slice(text.as_bytes()).map_err(|error| ApiError::malformed_json(&error))
 }
 
 const DURATION: &str =

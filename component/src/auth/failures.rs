@@ -110,7 +110,7 @@ impl Failures {
     fn count(&mut self, client: ClientDigest, now: Timestamp) {
         self.all.add(&OF_SLOT, now);
         self.clients
-            .retain(|(_, count)| count.none_at > now.as_millis());
+            .retain(|(_, count)| count.none_at > millis(now));
         if let Some((_, count)) = self.clients.iter_mut().find(|(known, _)| *known == client) {
             return count.add(&OF_CLIENT, now);
         }
@@ -126,20 +126,24 @@ impl Failures {
 
 impl Count {
     fn delay(&self, now: Timestamp) -> Option<Duration> {
-        let left = self.refused_until.saturating_sub(now.as_millis());
+        let left = self.refused_until.saturating_sub(millis(now));
         // A clock that was set back must not make the delay longer than any is.
         let left = Duration::from_millis(left).min(MAX_DELAY);
         (!left.is_zero()).then_some(left)
     }
 
     fn add(&mut self, limit: &Limit, now: Timestamp) {
-        let now = now.as_millis();
+        let now = millis(now);
         let one = limit.forget_one.as_millis() as u64;
         let most = now + one * (limit.free + MAX_DOUBLINGS);
         self.none_at = (self.none_at.max(now) + one).min(most);
         let level = (self.none_at - now).div_ceil(one);
         self.refused_until = now + delay_after(level, limit).as_millis() as u64;
     }
+}
+
+fn millis(time: Timestamp) -> u64 {
+    time.as_micros() / 1_000
 }
 
 /// For how long attempts are refused after so many failures.

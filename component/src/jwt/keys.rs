@@ -147,7 +147,8 @@ impl FromStr for KeySet {
                 None => Self::from_secret(text.as_bytes()),
             };
         }
-        let set: JwkSet = serde_json::from_str(text).map_err(|_| KeySetError::Malformed)?;
+        let set: JwkSet =
+            serde_json::from_slice(text.as_bytes()).map_err(|_| KeySetError::Malformed)?;
         let mut signing = None;
         let mut keys: Vec<Key> = Vec::with_capacity(set.keys.len());
         for (index, jwk) in set.keys.iter().enumerate() {

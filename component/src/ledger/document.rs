@@ -21,7 +21,7 @@ use crate::lifetime::Lifetime;
 use crate::token::{Description, Issuer, Token, TokenId};
 
 /// The format of the document that this code writes, and the only one that it reads.
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 
 impl Ledger {
     /// The stored form.
@@ -44,13 +44,7 @@ impl Ledger {
                 repeatable: document.repeatable,
             }),
             Ok(document) => Err(DocumentError::Format(document.format)),
-            Err(error) => match serde_json::from_slice(bytes) {
-                Ok(Format { format }) if format != FORMAT => Err(DocumentError::Format(format)),
-                _ => Err(DocumentError::Malformed {
-                    line: error.line(),
-                    column: error.column(),
-                }),
-            },
+            Err(error) => Err(DocumentError::new(bytes, &error)),
         }
     }
 }
@@ -71,6 +65,19 @@ pub enum DocumentError {
     },
 }
 
+impl DocumentError {
+    /// Why these bytes are not of this format.
+    pub(super) fn new(bytes: &[u8], error: &serde_json::Error) -> Self {
+        match serde_json::from_slice(bytes) {
+            Ok(Format { format }) if format != FORMAT => Self::Format(format),
+            _ => Self::Malformed {
+                line: error.line(),
+                column: error.column(),
+            },
+        }
+    }
+}
+
 /// The member of every format, which tells a newer one from a broken one.
 #[derive(Deserialize)]
 struct Format {
@@ -87,7 +94,7 @@ struct Document {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Entry {
+pub(super) struct Entry {
     id: TokenId,
     description: Description,
     life: Lifetime,

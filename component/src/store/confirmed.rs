@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::gate::{Entry, Gate};
-use super::{AtomicKeyValue, Documents, KeyValue, KeyValueError, Ports, StoreError};
+use super::{AtomicKeyValue, Documents, KeyValue, KeyValueError, Ports, StoreError, back_off};
 use crate::ports::Clock;
 use crate::token::Timestamp;
 
@@ -12,7 +12,7 @@ use crate::token::Timestamp;
 const TRY_FOR: Duration = Duration::from_secs(12);
 
 /// How long a store may fail without a break before the change is given up: a client had better know soon.
-const FAIL_FOR: Duration = Duration::from_secs(2);
+pub(super) const FAIL_FOR: Duration = Duration::from_secs(2);
 
 /// How often a change is tried, should the clock stand still.
 const MAX_ATTEMPTS: u32 = 256;
@@ -71,7 +71,7 @@ impl<P: Ports<KeyValue: AtomicKeyValue>> Documents<P> {
                 None => None,
                 Some(error) => Some(self.still_failing(failing, error)?),
             };
-            self.back_off(attempt).await;
+            back_off(&self.ports, attempt).await;
         }
         Err(failing.map_or(StoreError::Contended, |(_, error)| {
             StoreError::KeyValue(error)

@@ -3,18 +3,16 @@
 //! There are two kinds of documents, a ledger for each user and one signing key, beside what [`gate`](super::gate) needs to
 //! create each of them once. All changes go through [`confirmed`](super::confirmed).
 
-use std::time::Duration;
-
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::confirmed::Step;
 use super::{
-    AtomicKeyValue, KeyValue, Ports, SIGNING_KEY_BYTES, Store, StoreError, ledger_key, read_value,
+    AtomicKeyValue, KeyValue, Ports, SIGNING_KEY_BYTES, Store, StoreError, encode, read_value,
     write_value,
 };
 use crate::ledger::{Ledger, WriteId};
-use crate::ports::{Clock, Random};
+use crate::ports::Random;
 use crate::token::{Token, TokenId, Username};
 
 /// The key of the document that holds the signing key made by [`Store::signing_key`].
@@ -120,17 +118,9 @@ impl<P: Ports<KeyValue: AtomicKeyValue>> Store for Documents<P> {
     }
 }
 
-impl<P: Ports> Documents<P> {
-    /// Sleeps for a random time that grows with every attempt, so that writers that collided do not collide again.
-    pub(super) async fn back_off(&self, attempt: u32) {
-        let longest = Duration::from_millis(2 << attempt.min(6)).as_nanos() as u64;
-        self.ports
-            .clock()
-            .sleep(Duration::from_nanos(
-                self.ports.random().next_u64() % longest,
-            ))
-            .await;
-    }
+/// The key of a user's ledger.
+fn ledger_key(user: &Username) -> String {
+    format!("latchkey-ledger-{}", encode(user))
 }
 
 fn read_ledger(document: Option<&[u8]>) -> Result<Ledger, StoreError> {

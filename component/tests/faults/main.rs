@@ -14,6 +14,8 @@
 )]
 
 mod clients;
+mod regions;
+mod replicas;
 mod simulation;
 mod store;
 
@@ -33,6 +35,10 @@ const CORRECT: Faults = Faults {
 
 /// Runs the scenario for each seed; says which seed failed.
 fn hold(name: &str, scenario: &Scenario) {
+    hold_for_seeds(name, 400, |seed| scenario.run(seed));
+}
+
+fn hold_for_seeds(name: &str, count: u64, run: impl Fn(u64) -> Result<(), String>) {
     let number = |name| {
         std::env::var(name)
             .ok()
@@ -40,10 +46,10 @@ fn hold(name: &str, scenario: &Scenario) {
     };
     let seeds = match number("LATCHKEY_SEED") {
         Some(seed) => seed..=seed,
-        None => 1..=number("LATCHKEY_SEEDS").unwrap_or(400),
+        None => 1..=number("LATCHKEY_SEEDS").unwrap_or(count),
     };
     for seed in seeds {
-        if let Err(violation) = scenario.run(seed) {
+        if let Err(violation) = run(seed) {
             panic!("{name}, LATCHKEY_SEED={seed}: {violation}");
         }
     }
@@ -194,4 +200,54 @@ fn a_repeated_creation() {
     for seed in 1..=200 {
         clients::repeat_one_creation(faults, seed);
     }
+}
+
+/// A store with a replica in each of three regions, without atomic operations.
+fn hold_in_regions(name: &str, scenario: &regions::Scenario) {
+    hold_for_seeds(name, 200, |seed| scenario.run(seed));
+}
+
+#[test]
+fn regions_far_apart() {
+    hold_in_regions("regions_far_apart", &regions::Scenario::default());
+}
+
+#[test]
+fn regions_with_a_retention() {
+    let scenario = regions::Scenario {
+        retention: 24 * 60 * 60,
+        ..regions::Scenario::default()
+    };
+    hold_in_regions("regions_with_a_retention", &scenario);
+}
+
+#[test]
+fn regions_with_a_failing_store() {
+    let faults = replicas::Faults {
+        fails_before: 10,
+        fails_after: 10,
+    };
+    let scenario = regions::Scenario {
+        faults,
+        ..regions::Scenario::default()
+    };
+    hold_in_regions("regions_with_a_failing_store", &scenario);
+}
+
+#[test]
+fn regions_with_killed_instances() {
+    let scenario = regions::Scenario {
+        kills: true,
+        ..regions::Scenario::default()
+    };
+    hold_in_regions("regions_with_killed_instances", &scenario);
+}
+
+#[test]
+fn regions_whose_clocks_differ() {
+    hold_for_seeds(
+        "regions_whose_clocks_differ",
+        200,
+        regions::remove_by_a_fast_clock,
+    );
 }

@@ -1,4 +1,4 @@
-//! The clock and the randomness of WASI.
+//! The clock and the randomness of WASI. `component/edge` has them from here, too; each crate sleeps in its own way.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -24,7 +24,7 @@ impl Clock for SystemClock {
     }
 
     async fn sleep(&self, pause: Duration) {
-        spin_sdk::time::sleep(pause).await;
+        crate::sleep(pause).await;
     }
 }
 

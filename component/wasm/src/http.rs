@@ -4,13 +4,12 @@
 //! body only to read it.
 
 use bytes::Bytes;
-use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
+use http::{Method, Request, Response};
 use spin_sdk::wasip3::http::types::{self as wasi, ErrorCode, Fields};
 use spin_sdk::wasip3::wit_bindgen::{self, StreamResult};
 use spin_sdk::wasip3::{wit_future, wit_stream};
 
-use latchkey_component::api::{BodyError, RequestBody};
+use latchkey_component::api::{self, BodyError, MalformedRequest, RequestBody};
 
 /// How much of a body is read at a time.
 const CHUNK: usize = 4 << 10;
@@ -20,24 +19,13 @@ pub(super) struct Incoming(wasi::Request);
 
 /// The request without scheme and authority, which Latchkey does not use.
 pub(super) fn request(incoming: wasi::Request) -> Result<Request<Incoming>, ErrorCode> {
+    let method = method(incoming.get_method())?;
     let target = incoming.get_path_with_query();
     let fields = incoming.get_headers().copy_all();
-    let mut request = Request::new(());
-    *request.method_mut() = method(incoming.get_method())?;
-    if let Some(target) = target {
-        let target =
-            PathAndQuery::try_from(target).map_err(|_| ErrorCode::HttpRequestUriInvalid)?;
-        *request.uri_mut() = Uri::from(target);
-    }
-    let headers = request.headers_mut();
-    headers.reserve(fields.len());
-    for (name, value) in fields {
-        let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::try_from(value))
-        else {
-            return Err(ErrorCode::HttpProtocolError);
-        };
-        headers.append(name, value);
-    }
+    let request = api::request(method, target, fields).map_err(|malformed| match malformed {
+        MalformedRequest::Target => ErrorCode::HttpRequestUriInvalid,
+        MalformedRequest::Header => ErrorCode::HttpProtocolError,
+    })?;
     Ok(request.map(|()| Incoming(incoming)))
 }
 

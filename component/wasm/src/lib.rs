@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::rc::Rc;
 
+use spin_sdk::time::sleep;
 use spin_sdk::variables;
 use spin_sdk::wasip3::exports::http::handler::Guest;
 use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};

@@ -25,7 +25,11 @@ pub fn ensure_built(root: &Path, source: &Path, build: &Build) -> Result<()> {
     let made = root.join(source);
     let mut name = source.file_name().unwrap_or_default().to_owned();
     name.push(".stamp");
-    let stamp_file = root.join("target/component-build").join(name);
+    // The manifest expects the result there, even if cargo is configured to put it elsewhere.
+    let target = source.ancestors().find(|path| path.ends_with("target"));
+    let target = target.map(|target| root.join(target));
+    let stamps = target.clone().unwrap_or_else(|| root.join("target"));
+    let stamp_file = stamps.join("component-build").join(name);
 
     let now = || Stamp::of(build, &directory, &made);
     let is_fresh = || now().map(|stamp| stamp.is_fresh(Stamp::read(&stamp_file)));
@@ -50,9 +54,6 @@ pub fn ensure_built(root: &Path, source: &Path, build: &Build) -> Result<()> {
     } else {
         "Building the component (the first time takes a few minutes)…"
     });
-    // The manifest expects the result there, even if cargo is configured to put it elsewhere.
-    let target = source.ancestors().find(|path| path.ends_with("target"));
-    let target = target.map(|target| root.join(target));
     for line in commands {
         run(line, &directory, target.as_deref())?;
     }

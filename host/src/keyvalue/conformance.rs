@@ -18,6 +18,7 @@ pub async fn run(one: Arc<dyn Backend>, other: Arc<dyn Backend>, stored: impl Fn
     only_one_first_writer_wins(&one, &other).await;
     no_swap_is_lost(&one, &other).await;
     increments_add_up(&one, &other).await;
+    lists_what_is_there(&*one, &*other).await;
 }
 
 async fn reads_what_was_written(one: &dyn Backend, other: &dyn Backend) {
@@ -66,6 +67,33 @@ async fn counts(one: &dyn Backend, other: &dyn Backend, minus_two: Vec<u8>) {
     let refused = one.increment("large", 1).await;
     assert_eq!(refused, Err(BackendError::CounterOverflow));
     assert_eq!(one.increment("large", -1).await, Ok(i64::MAX - 1));
+}
+
+/// More keys than a backend lists in one step.
+async fn lists_what_is_there(one: &dyn Backend, other: &dyn Backend) {
+    let sorted = |mut keys: Vec<String>| {
+        keys.sort();
+        keys
+    };
+    for key in one.list_keys().await.expect("a list") {
+        assert_eq!(other.delete(&key).await, Ok(()));
+        assert_eq!(one.get(&key).await, Ok(None));
+    }
+    assert_eq!(one.list_keys().await, Ok(Vec::new()));
+    assert_eq!(one.delete("absent").await, Ok(()));
+    let keys: Vec<String> = (0..1_100)
+        .map(|number| format!("k\u{e9}y {number}"))
+        .collect();
+    for key in &keys {
+        assert_eq!(one.set(key, b"value".to_vec()).await, Ok(()));
+    }
+    let listed = other.list_keys().await.expect("a list");
+    assert_eq!(sorted(listed), sorted(keys.clone()));
+    assert_eq!(one.delete(&keys[7]).await, Ok(()));
+    assert_eq!(other.get(&keys[7]).await, Ok(None));
+    let listed = other.list_keys().await.expect("a list");
+    assert_eq!(listed.len(), keys.len() - 1);
+    assert!(!listed.contains(&keys[7]));
 }
 
 /// 16 tasks, half of them on each handle.

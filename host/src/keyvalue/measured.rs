@@ -65,4 +65,13 @@ impl Backend for Measured {
         self.measure("increment", self.backend.increment(key, delta), done)
             .await
     }
+
+    async fn delete(&self, key: &str) -> Result<(), BackendError> {
+        self.measure("delete", self.backend.delete(key), done).await
+    }
+
+    async fn list_keys(&self) -> Result<Vec<String>, BackendError> {
+        self.measure("list_keys", self.backend.list_keys(), done)
+            .await
+    }
 }

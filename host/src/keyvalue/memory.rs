@@ -51,6 +51,15 @@ impl Backend for Memory {
         values.insert(key.to_owned(), sum.to_le_bytes().to_vec());
         Ok(sum)
     }
+
+    async fn delete(&self, key: &str) -> Result<(), BackendError> {
+        self.values().remove(key);
+        Ok(())
+    }
+
+    async fn list_keys(&self) -> Result<Vec<String>, BackendError> {
+        Ok(self.values().keys().cloned().collect())
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! One connection is shared by all requests and heals itself. What must be atomic is one command or one script, which the
 //! server runs as one step.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -30,6 +31,9 @@ const MIN_RECONNECT_DELAY: Duration = Duration::from_millis(20);
 
 /// And at most.
 const MAX_RECONNECT_DELAY: Duration = Duration::from_millis(200);
+
+/// How many keys the server looks at in one step.
+const SCANNED: usize = 1_000;
 
 /// Compares and swaps: `ARGV[1]` says whether a value is expected, `ARGV[2]` is that value, `ARGV[3]` the new one.
 const COMPARE_AND_SWAP: &str = "
@@ -148,6 +152,35 @@ impl Backend for Redis {
                 Some(detail) if detail.contains("overflow") => BackendError::CounterOverflow,
                 _ => error.into(),
             }),
+        }
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), BackendError> {
+        let command = redis::cmd("DEL").arg(key).take();
+        Ok(command.exec_async(&mut self.connection.clone()).await?)
+    }
+
+    /// In steps: `KEYS` would keep the server from everybody else meanwhile.
+    async fn list_keys(&self) -> Result<Vec<String>, BackendError> {
+        // A key may be shown more than once.
+        let mut keys = BTreeSet::new();
+        let mut cursor = 0_u64;
+        loop {
+            let command = redis::cmd("SCAN")
+                .arg(cursor)
+                .arg("COUNT")
+                .arg(SCANNED)
+                .take();
+            let (next, page): (u64, Vec<Vec<u8>>) =
+                command.query_async(&mut self.connection.clone()).await?;
+            keys.extend(
+                page.into_iter()
+                    .filter_map(|key| String::from_utf8(key).ok()),
+            );
+            if next == 0 {
+                return Ok(keys.into_iter().collect());
+            }
+            cursor = next;
         }
     }
 }

@@ -44,6 +44,9 @@ const INSERT: &str = "INSERT INTO spin_key_value (store, key, value) VALUES (?1,
 /// The cast: a value that was put in as text must be equal to its own bytes.
 const UPDATE: &str = "UPDATE spin_key_value SET value = ?3
                       WHERE store = ?1 AND key = ?2 AND CAST(value AS BLOB) = ?4";
+const DELETE: &str = "DELETE FROM spin_key_value WHERE store = ?1 AND key = ?2";
+/// The index on the primary key has all of it.
+const LIST: &str = "SELECT key FROM spin_key_value WHERE store = ?1";
 
 /// The store of `--store sqlite:PATH`.
 pub struct Sqlite {
@@ -195,11 +198,46 @@ fn swap(
     Ok(changed as i64)
 }
 
+/// Returns how many rows have changed: none if the key was not there.
+fn delete(connection: &Connection, key: &str) -> Result<i64, BackendError> {
+    let changed = connection
+        .prepare_cached(DELETE)?
+        .execute(params![DEFAULT_LABEL, key])?;
+    Ok(changed as i64)
+}
+
+fn list_keys(connection: &Connection) -> Result<Vec<String>, BackendError> {
+    let mut statement = connection.prepare_cached(LIST)?;
+    let mut rows = statement.query([DEFAULT_LABEL])?;
+    let mut keys = Vec::new();
+    while let Some(row) = rows.next()? {
+        if let Ok(key) = row.get_ref(0)?.as_str() {
+            keys.push(key.to_owned());
+        }
+    }
+    Ok(keys)
+}
+
 /// Returns the sum.
 fn increment(connection: &Connection, key: &str, delta: i64) -> Result<i64, BackendError> {
     let sum = incremented(get(connection, key)?.as_deref(), delta)?;
     set(connection, key, &sum.to_le_bytes())?;
     Ok(sum)
+}
+
+impl Sqlite {
+    /// Reads on a thread of its own, where it may wait for another process, or take long.
+    async fn read_patiently<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, BackendError> + Send + 'static,
+    ) -> Result<T, BackendError> {
+        let reader = self.patient_reader.clone();
+        tokio::task::spawn_blocking(move || {
+            read(&reader.lock().unwrap_or_else(PoisonError::into_inner))
+        })
+        .await
+        .unwrap_or_else(|_| Err(BackendError::Failed("a read broke off".into())))
+    }
 }
 
 #[async_trait]
@@ -212,13 +250,8 @@ impl Backend for Sqlite {
             None | Some(Err(BackendError::Busy)) => {}
             Some(result) => return result,
         }
-        let (reader, key) = (self.patient_reader.clone(), key.to_owned());
-        tokio::task::spawn_blocking(move || {
-            let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
-            get(&reader, &key)
-        })
-        .await
-        .unwrap_or_else(|_| Err(BackendError::Failed("a read broke off".into())))
+        let key = key.to_owned();
+        self.read_patiently(move |reader| get(reader, &key)).await
     }
 
     async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), BackendError> {
@@ -246,6 +279,16 @@ impl Backend for Sqlite {
         let key = key.to_owned();
         let write = move |connection: &Connection| increment(connection, &key, delta);
         self.writer.write(write).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), BackendError> {
+        let key = key.to_owned();
+        let write = move |connection: &Connection| delete(connection, &key);
+        self.writer.write(write).await.map(drop)
+    }
+
+    async fn list_keys(&self) -> Result<Vec<String>, BackendError> {
+        self.read_patiently(list_keys).await
     }
 }
 

@@ -148,11 +148,6 @@ impl<T: Send> spin::HostStoreWithStore<T> for KeyValue {
     }
 }
 
-/// For the functions that Latchkey never calls, so that no backend need have them.
-fn not_offered() -> wasi::store::Error {
-    wasi::store::Error::Other("this host does not offer it".into())
-}
-
 impl wasi::store::Host for View<'_> {
     fn open(
         &mut self,
@@ -195,20 +190,29 @@ impl wasi::store::HostBucket for View<'_> {
         Ok(value.map(|value| value.is_some()))
     }
 
-    fn delete(
+    async fn delete(
         &mut self,
-        _: Resource<Bucket>,
-        _: String,
+        bucket: Resource<Bucket>,
+        key: String,
     ) -> wasmtime::Result<Result<(), wasi::store::Error>> {
-        Ok(Err(not_offered()))
+        let backend = self.backend(&bucket)?;
+        let delete = backend.delete(&key);
+        Ok(self.stores.breaker.write(delete).await.map_err(Into::into))
     }
 
-    fn list_keys(
+    /// All keys on one page.
+    async fn list_keys(
         &mut self,
-        _: Resource<Bucket>,
+        bucket: Resource<Bucket>,
         _: Option<String>,
     ) -> wasmtime::Result<Result<wasi::store::KeyResponse, wasi::store::Error>> {
-        Ok(Err(not_offered()))
+        let backend = self.backend(&bucket)?;
+        // With the time of a write: there may be many.
+        let keys = self.stores.breaker.write(backend.list_keys()).await;
+        Ok(match keys {
+            Ok(keys) => Ok(wasi::store::KeyResponse { keys, cursor: None }),
+            Err(error) => Err(error.into()),
+        })
     }
 
     fn drop(&mut self, bucket: Resource<Bucket>) -> wasmtime::Result<()> {

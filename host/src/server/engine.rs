@@ -37,13 +37,17 @@ pub(super) fn new(limits: &Limits) -> Result<Engine, StartError> {
         .map_err(|error| StartError::Engine(one_line(&error)))
 }
 
+/// How many instances of WASI 0.2, one for each request, a worker has at a time.
+pub(super) const PROXIES: usize = 16;
+
 fn pool(limits: &Limits) -> InstanceAllocationStrategy {
-    // Twice as many as there are workers: an instance that has ended may take a moment to go.
-    let instances = (limits.serving_workers as u32 + 1) * 2;
+    let workers = limits.serving_workers as u32 + 1;
+    // Twice as many as there are at a time: an instance that has ended may take a moment to go.
+    let instances = workers * 2 * PROXIES as u32;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances);
     // Each request that computes has a stack.
-    pool.total_stacks(instances * 64);
+    pool.total_stacks(workers * 2 * 64);
     pool.total_memories(instances);
     // A component is made of several core modules: the program, its adapters, and shims with a table each.
     pool.total_core_instances(instances * 8);

@@ -7,6 +7,7 @@ use tokio::task::yield_now;
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 use wasmtime_wasi_http::{
     Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
@@ -14,7 +15,7 @@ use wasmtime_wasi_http::{
 
 use super::output::{AuditLog, Kind, Output};
 use super::start_error::{StartError, one_line};
-use crate::bindings::{spin, wasi};
+use crate::bindings::{fermyon, spin, wasi};
 use crate::keyvalue::wit::{KeyValue, Stores, View};
 use crate::keyvalue::writes::Writes;
 use crate::metrics::Metrics;
@@ -103,17 +104,25 @@ impl WasiHttpHooks for NoOutgoingRequests {
     }
 }
 
+/// A linked component, by how it is called.
+pub(super) enum Linked {
+    /// WASI 0.3: an instance serves many requests, several at a time.
+    Service(ServicePre<Guest>),
+    /// WASI 0.2: an instance serves one request.
+    Proxy(ProxyPre<Guest>),
+}
+
 /// Links the component's imports. Fails if this host does not offer one of them.
-pub(super) fn link(
-    engine: &Engine,
-    component: &Component,
-) -> Result<ServicePre<Guest>, StartError> {
+pub(super) fn link(engine: &Engine, component: &Component) -> Result<Linked, StartError> {
     let mut linker = Linker::new(engine);
     add_imports(&mut linker).map_err(|error| StartError::Engine(one_line(&error)))?;
-    linker
-        .instantiate_pre(component)
-        .and_then(ServicePre::new)
-        .map_err(|error| StartError::Fit(one_line(&error)))
+    let fit = |error: wasmtime::Error| StartError::Fit(one_line(&error));
+    let pre = linker.instantiate_pre(component).map_err(fit)?;
+    // The error of a component that exports neither is that of the newer one.
+    match ProxyPre::new(pre.clone()) {
+        Ok(proxy) => Ok(Linked::Proxy(proxy)),
+        Err(_) => ServicePre::new(pre).map(Linked::Service).map_err(fit),
+    }
 }
 
 fn add_imports(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
@@ -121,10 +130,14 @@ fn add_imports(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     wasmtime_wasi::p3::add_to_linker(linker)?;
     wasmtime_wasi_http::p3::add_to_linker(linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
     spin::key_value::key_value::add_to_linker::<_, KeyValue>(linker, Guest::key_value)?;
     wasi::keyvalue::store::add_to_linker::<_, KeyValue>(linker, Guest::key_value)?;
     wasi::keyvalue::atomics::add_to_linker::<_, KeyValue>(linker, Guest::key_value)?;
-    spin::variables::variables::add_to_linker::<_, VariablesData>(linker, |guest| &guest.variables)
+    spin::variables::variables::add_to_linker::<_, VariablesData>(linker, |guest| {
+        &guest.variables
+    })?;
+    fermyon::spin::variables::add_to_linker::<_, VariablesData>(linker, |guest| &guest.variables)
 }
 
 /// A store for one instance, which lets others run at every tick of the engine's clock.

@@ -5,20 +5,24 @@ use std::sync::Arc;
 
 use http::{Method, Request};
 use wasmtime::component::Accessor;
-use wasmtime_wasi_http::p3::bindings::{Service, ServicePre};
+use wasmtime::{Engine, Store};
+use wasmtime_wasi_http::p3::bindings::Service;
 use wasmtime_wasi_http::{WasiBody, WasiHttpView, p3};
 
 use super::answer::{self, Answer, Failure};
-use super::guest::{self, Guest};
+use super::engine::PROXIES;
+use super::guest::{self, Guest, Linked};
 use super::limits::Limits;
 use super::output::AuditLog;
+use super::proxy;
 use super::worker::{self, End, Instances, Jobs, Progress};
 use crate::keyvalue::wit::Stores;
 use crate::metrics::Metrics;
 use crate::variables::Variables;
 
 pub(super) struct ComponentInstances {
-    pub(super) pre: ServicePre<Guest>,
+    pub(super) engine: Engine,
+    pub(super) linked: Linked,
     pub(super) stores: Stores,
     pub(super) variables: Arc<Variables>,
     pub(super) metrics: Option<Arc<Metrics>>,
@@ -26,18 +30,37 @@ pub(super) struct ComponentInstances {
     pub(super) limits: Limits,
 }
 
-impl Instances for ComponentInstances {
-    async fn serve(&self, jobs: &mut Jobs) -> wasmtime::Result<End> {
+impl ComponentInstances {
+    /// The store of a new instance.
+    pub(super) fn store(&self) -> Store<Guest> {
         let guest = Guest::new(
             self.stores.clone(),
             self.variables.clone(),
             self.audit.clone(),
             self.metrics.clone(),
         );
-        let mut store = guest::store(self.pre.engine(), guest);
-        let service = self.pre.instantiate_async(&mut store).await?;
-        let _counted = self.metrics.as_deref().map(Metrics::instance);
+        guest::store(&self.engine, guest)
+    }
+}
+
+impl Instances for ComponentInstances {
+    async fn serve(&self, jobs: &mut Jobs) -> wasmtime::Result<End> {
         let progress = Progress::default();
+        let service = match &self.linked {
+            Linked::Service(service) => service,
+            Linked::Proxy(proxy) => {
+                let limits = Limits {
+                    requests_per_instance: self.limits.requests_per_instance.min(PROXIES),
+                    ..self.limits.clone()
+                };
+                let respond = |request| proxy::respond(self, proxy, request);
+                let serving = worker::serve_jobs(jobs, &limits, &progress, respond);
+                return Ok(worker::watched(serving, &progress, &limits).await);
+            }
+        };
+        let mut store = self.store();
+        let service = service.instantiate_async(&mut store).await?;
+        let _counted = self.metrics.as_deref().map(Metrics::instance);
         let serving = store.run_concurrent(async |accessor| {
             let respond = |request| respond(accessor, &service, request);
             worker::serve_jobs(jobs, &self.limits, &progress, respond).await

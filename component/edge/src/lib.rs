@@ -1,0 +1,94 @@
+//! The Wasm component for the edge: the composition root of `latchkey_component` for hosts with WASI 0.2, and for stores
+//! without compare-and-swap.
+//!
+//! Such hosts make an instance for each request, so nothing is kept between requests. Every import is synchronous.
+//!
+//! It runs in Wasm only, but compiles natively too, for the lints.
+
+mod bindings;
+#[path = "../../wasm/src/clock_and_random.rs"]
+mod clock_and_random;
+mod http;
+mod key_value;
+
+use std::io::Write;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use latchkey_component::api::{self, Handled};
+use latchkey_component::config::{Config, ConfigError, VARIABLES};
+use latchkey_component::service::Service;
+use latchkey_component::store::Records;
+
+use bindings::exports::wasi::http::incoming_handler::Guest;
+use bindings::fermyon::spin::variables;
+use bindings::wasi::http::types::{IncomingRequest, ResponseOutparam};
+use clock_and_random::{SecureRandom, SystemClock};
+use key_value::KeyValueStore;
+
+/// The component.
+pub struct Component;
+
+#[cfg(target_family = "wasm")]
+bindings::export!(Component with_types_in bindings);
+
+impl Guest for Component {
+    fn handle(request: IncomingRequest, response: ResponseOutparam) {
+        let request = match http::request(request) {
+            Ok(request) => request,
+            Err(error) => return ResponseOutparam::set(response, Err(error)),
+        };
+        let service = read_config().map(|config| {
+            let retention = config.expired_retention;
+            let ports = (KeyValueStore::default(), SystemClock, SecureRandom);
+            Service::new(config, Records::new(ports, retention))
+        });
+        let handled = run(api::handle(service.as_ref(), request));
+        log(&handled);
+        http::respond(response, handled.response);
+    }
+}
+
+/// Runs `future` to its end. Nothing in it waits for a wake-up: all imports block, sleeping included.
+fn run<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => unreachable!("a future waits, and nobody would wake it"),
+    }
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "an instance has one request: nobody else is held up"
+)]
+async fn sleep(pause: Duration) {
+    std::thread::sleep(pause);
+}
+
+/// A log that cannot be written is no reason to fail the request.
+fn log(handled: &Handled) {
+    if let Some(line) = &handled.log_line {
+        let _ = writeln!(std::io::stderr(), "latchkey: {line}");
+    }
+    if let Some(line) = &handled.audit_line {
+        let _ = writeln!(std::io::stdout(), "{line}");
+    }
+}
+
+fn read_config() -> Result<Config, ConfigError> {
+    let mut values = Vec::new();
+    for variable in VARIABLES {
+        match variables::get(variable) {
+            Ok(value) => values.push((*variable, value)),
+            Err(variables::Error::Undefined(_)) => {}
+            // The text is the provider's: not for clients.
+            Err(_) => return Err(ConfigError::Unreadable { variable }),
+        }
+    }
+    let config = Config::from_variables(|variable| {
+        let value = values.iter().find(|(name, _)| *name == variable);
+        value.map(|(_, value)| value.clone())
+    })?;
+    config.require_signing_keys()
+}
