@@ -51,6 +51,14 @@ impl CircuitBreaker {
         result
     }
 
+    /// Closes if another call was successful, which did not block anybody: the store answers again.
+    pub(super) fn heed<T>(&self, result: Result<T, BackendError>) -> Result<T, BackendError> {
+        if result.is_ok() {
+            *self.open_until() = None;
+        }
+        result
+    }
+
     fn open_until(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
         self.open_until
             .lock()
@@ -85,6 +93,13 @@ mod tests {
             assert_eq!(breaker.write(ready(Ok(()))).await, Err(silent()));
         }
         assert_eq!(began.elapsed(), waited);
+        assert_eq!(breaker.heed::<()>(Err(silent())), Err(silent()));
+        assert_eq!(breaker.read(ready(Ok(()))).await, Err(silent()));
+        assert_eq!(breaker.heed(Ok(())), Ok(()));
+        assert_eq!(breaker.read(ready(Ok(()))).await, Ok(()));
+
+        let silence = breaker.read(pending::<Result<(), _>>());
+        assert_eq!(silence.await, Err(silent()));
         sleep(OPEN_TIME).await;
         assert_eq!(breaker.read(ready(Ok(()))).await, Ok(()));
         assert_eq!(breaker.write(ready(Ok(()))).await, Ok(()));

@@ -133,8 +133,11 @@ impl<T: Send> spin::HostStoreWithStore<T> for KeyValue {
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, spin::Error>> {
         // The first `?` ends the instance; the backend's error is for the component to handle.
-        let value = accessor.with(|mut access| access.get().read(&store, key))?;
-        Ok(value.await.map_err(Into::into))
+        let (value, breaker) = accessor.with(|mut access| {
+            let view = access.get();
+            wasmtime::error::Ok((view.read(&store, key)?, view.stores.breaker.clone()))
+        })?;
+        Ok(breaker.heed(value.await).map_err(Into::into))
     }
 
     async fn set(
@@ -143,8 +146,12 @@ impl<T: Send> spin::HostStoreWithStore<T> for KeyValue {
         key: String,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), spin::Error>> {
-        let backend = accessor.with(|mut access| access.get().backend(&store))?;
-        Ok(backend.set(&key, value).await.map_err(Into::into))
+        let (backend, breaker) = accessor.with(|mut access| {
+            let view = access.get();
+            wasmtime::error::Ok((view.backend(&store)?, view.stores.breaker.clone()))
+        })?;
+        let written = backend.set(&key, value).await;
+        Ok(breaker.heed(written).map_err(Into::into))
     }
 }
 
