@@ -37,8 +37,8 @@ pub(super) fn new(limits: &Limits) -> Result<Engine, StartError> {
         .map_err(|error| StartError::Engine(one_line(&error)))
 }
 
-/// How many instances of WASI 0.2, one for each request, a worker has at a time.
-pub(super) const PROXIES: usize = 16;
+/// How many instances of WASI 0.2, one for each request, a worker has at a time. Each may need the memory of a password hash.
+pub(super) const PROXIES: usize = 8;
 
 fn pool(limits: &Limits) -> InstanceAllocationStrategy {
     let workers = limits.serving_workers as u32 + 1;

@@ -53,7 +53,7 @@ impl Instances for ComponentInstances {
                     requests_per_instance: self.limits.requests_per_instance.min(PROXIES),
                     ..self.limits.clone()
                 };
-                let respond = |request| proxy::respond(self, proxy, request);
+                let respond = async |request| Ok(proxy::respond(self, proxy, request).await);
                 let serving = worker::serve_jobs(jobs, &limits, &progress, respond);
                 return Ok(worker::watched(serving, &progress, &limits).await);
             }

@@ -12,12 +12,28 @@ use super::guest::Guest;
 use super::instance::ComponentInstances;
 use crate::metrics::Metrics;
 
-/// Makes an instance, and has it answer the request. A trap harms no other request.
-///
-/// # Errors
-///
-/// No instance can be made.
+/// Makes an instance, and has it answer the request. What fails here harms no other request.
 pub(super) async fn respond(
+    instances: &ComponentInstances,
+    proxy: &ProxyPre<Guest>,
+    request: Request<WasiBody>,
+) -> Result<Answer, Failure> {
+    let answer = call(instances, proxy, request);
+    match timeout(instances.limits.request_time, answer).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => {
+            tracing::error!("no instance can be made: {error:#}");
+            Err(Failure::Overload)
+        }
+        Err(_) => {
+            tracing::error!("the component did not answer in time");
+            Err(Failure::Timeout)
+        }
+    }
+}
+
+/// Fails if no instance can be made.
+async fn call(
     instances: &ComponentInstances,
     proxy: &ProxyPre<Guest>,
     request: Request<WasiBody>,
@@ -46,10 +62,7 @@ pub(super) async fn respond(
         }
     };
     // Both at once: the component may still be writing the body when it has answered.
-    let both = async { tokio::join!(call, answer) };
-    let Ok((called, answer)) = timeout(instances.limits.request_time, both).await else {
-        return Ok(Err(Failure::Timeout));
-    };
+    let (called, answer) = tokio::join!(call, answer);
     Ok(match called {
         Ok(()) => answer,
         Err(error) => {
