@@ -42,6 +42,7 @@ mod durations;
 mod edge;
 mod faults;
 mod forgeries;
+mod generated_passwords;
 mod health;
 mod idempotency;
 mod keygen;

@@ -343,3 +343,28 @@ fn a_redis_that_cannot_be_used_is_one_line() {
     }
     assert!(Path::new(redis.directory.path()).exists());
 }
+
+#[test]
+fn five_tries_are_five_on_two_hosts() {
+    let Some(redis) = Redis::start() else { return };
+    let hosts = [(); 2].map(|()| Server::start(redis.launch()));
+    let failed = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for number in 0..16 {
+            let (host, failed) = (&hosts[number % 2], &failed);
+            scope.spawn(move || {
+                let guess = host.named("user-0", &format!("guess {number}")).list();
+                if guess.status == 401 {
+                    failed.fetch_add(1, Ordering::Relaxed);
+                } else {
+                    guess.refused(429, "too_many_attempts");
+                }
+            });
+        }
+    });
+    assert_eq!(failed.load(Ordering::Relaxed), 5);
+    for host in &hosts {
+        let refused = host.named("user-0", PASSWORD).list();
+        refused.refused(429, "too_many_attempts");
+    }
+}

@@ -1,7 +1,7 @@
 //! Guessing passwords: slow for who guesses, harmless to the others.
 //!
-//! Credentials that were not accepted before are all looked at by one instance, so its count of failures is the count of
-//! the host: five wrong passwords, and no more.
+//! Failures are counted in the store, by the name and the network of the client: five wrong passwords, and no more, on all
+//! hosts over that store, and after a restart.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -12,7 +12,7 @@ use insta::assert_snapshot;
 use crate::client::basic;
 use crate::raw::ask;
 use crate::response::Response;
-use crate::server::{Launch, PASSWORD, Server, TOKENS, host_only};
+use crate::server::{Launch, PASSWORD, Server, TOKENS, User, host_only};
 
 /// Wrong passwords that are looked at. Those after them are refused for a while, whether right or wrong.
 const FREE_FAILURES: usize = 5;
@@ -164,5 +164,68 @@ fn clients_that_sign_in_together_are_all_let_in() {
         for _ in 0..16 {
             scope.spawn(|| assert!(server.named("user-0", PASSWORD).signs_in()));
         }
+    });
+}
+
+#[test]
+fn five_tries_are_five_after_a_restart() {
+    if !host_only("a server that it may kill") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = format!("sqlite:{}", directory.path().join("store.db").display());
+    let start = || Server::start(Launch::new().store(&store));
+    let server = start();
+    for number in 0..FREE_FAILURES {
+        let guess = server.named("user-0", &format!("guess {number}")).list();
+        assert_eq!(guess.status, 401);
+    }
+    server.kill();
+    let refused = start().named("user-0", PASSWORD).list();
+    refused.refused(429, "too_many_attempts");
+}
+
+/// A client elsewhere, as the proxy says that is trusted.
+fn from(user: &User<'_>, address: &str) -> Response {
+    let request = user.request("GET", TOKENS);
+    request.header("x-forwarded-for", address).send()
+}
+
+#[test]
+fn guesses_from_one_network_and_names_that_nobody_has_keep_no_user_out() {
+    if !host_only("users at whom nobody else guesses") {
+        return;
+    }
+    let launch = Launch::new().variable("client_address_header", "X-Forwarded-For");
+    let server = Server::start(launch);
+    let guessing = AtomicUsize::new(1);
+    thread::scope(|scope| {
+        for guesser in 0..16 {
+            let (server, guessing) = (&server, &guessing);
+            scope.spawn(move || {
+                let mut number = 0;
+                while guessing.load(Ordering::Relaxed) == 1 {
+                    number += 1;
+                    // At names that nobody has, and at those who are about to sign in.
+                    let name = match number % 2 {
+                        0 => format!("user-{}", number / 2 % 20),
+                        _ => format!("nobody {guesser} {number}"),
+                    };
+                    let guess = from(&server.named(&name, "wrong"), "192.0.2.1");
+                    assert!(matches!(guess.status, 401 | 429), "{guess:?}");
+                }
+            });
+        }
+        // From the same network a user is kept out only by guesses at that user.
+        for (number, address) in [
+            (1, "192.0.2.2"),
+            (2, "2001:db8::1"),
+            (30, "192.0.2.1"),
+            (31, "192.0.2.1"),
+        ] {
+            let user = server.named(&format!("user-{number}"), PASSWORD);
+            from(&user, address).refused(404, "no_tokens");
+        }
+        guessing.store(0, Ordering::Relaxed);
     });
 }

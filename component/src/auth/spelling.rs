@@ -1,11 +1,10 @@
 //! The ways to spell a password: what looks the same may be other bytes on another keyboard.
 
-use icu_normalizer::ComposingNormalizerBorrowed;
-
 use crate::secret::Secret;
 
 /// The password as it is to be hashed: Unicode's normal form C, and one kind of space (RFC 8265, section 4.2.2). No
-/// characters are refused: a hash of anything can be made elsewhere.
+/// characters are refused: a hash of anything can be made elsewhere. Without the feature `unicode`, the normal form is that
+/// of the client.
 pub fn prepare(password: &Secret) -> Secret {
     prepared(password).unwrap_or_else(|| password.clone())
 }
@@ -25,8 +24,11 @@ fn prepared(password: &Secret) -> Option<Secret> {
         return None;
     }
     let spaced: String = text.chars().map(map_space).collect();
-    let prepared = ComposingNormalizerBorrowed::new_nfc().normalize(&spaced);
-    (prepared != text).then(|| prepared.into_owned().into())
+    #[cfg(feature = "unicode")]
+    let spaced = icu_normalizer::ComposingNormalizerBorrowed::new_nfc()
+        .normalize(&spaced)
+        .into_owned();
+    (spaced != text).then(|| spaced.into())
 }
 
 /// Makes every space (the category Zs of Unicode) the one of ASCII.

@@ -47,12 +47,18 @@ Listening on http://127.0.0.1:25441")]
     #[command(long_about = "\
 Print the entry of a user for the variable `users`: NAME:$argon2id$...
 
-The password is asked for on a terminal, twice and without showing it, or else read from
+With --generate the password is made here and printed on standard error, once. It has 256 random
+bits, so its entry, NAME:$sha256$..., needs no slow hash. Programs and users of a password manager
+should have one. Without, the password is asked for on a terminal, twice and without showing it, or else read from
 standard input, one line. Entries are separated by whitespace, so that they can be kept in a
 file and given as --variable users=@FILE, here and to `spin up`.")]
     HashPassword {
         /// The name of the user
         name: String,
+
+        /// Generate a password and print it on standard error
+        #[arg(long)]
+        generate: bool,
     },
     /// Print a new key for the variable `signing_keys`
     #[command(long_about = "\
@@ -125,9 +131,9 @@ pub struct Up {
     /// Add a user for this run; repeatable
     ///
     /// For a quick try: other users of this machine can see the password in the list of processes. To keep users, set the
-    /// variable `users` to what `latchkey hash-password` prints. If there is neither, the user `admin` is made with a
-    /// random password, which is printed once.
-    #[arg(long = "user", value_name = "NAME:PASSWORD")]
+    /// variable `users` to what `latchkey hash-password` prints. Without a password, NAME gets a generated one, which is
+    /// printed once. If there are no users, `admin` is made that way.
+    #[arg(long = "user", value_name = "NAME[:PASSWORD]")]
     pub users: Vec<Secret>,
 
     /// Set a variable of the application; repeatable

@@ -33,7 +33,8 @@ impl From<KeyAlgorithm> for jwt::KeyAlgorithm {
     }
 }
 
-struct SystemRandom;
+/// The randomness of the system.
+pub struct SystemRandom;
 
 impl Random for SystemRandom {
     fn fill(&self, bytes: &mut [u8]) {

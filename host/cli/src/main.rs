@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Up(options) => up::run(&options),
-        Command::HashPassword { name } => hash_password(&name),
+        Command::HashPassword { name, generate } => hash_password(&name, generate),
         Command::Keygen(options) => make_key(&options),
         Command::Token(options) => client::run(&options).map_err(Failure::Client),
         Command::Completions { shell } => {
@@ -68,8 +68,17 @@ fn explain(error: &clap::Error) -> ExitCode {
     }
 }
 
-fn hash_password(name: &str) -> Result<(), Failure> {
+fn hash_password(name: &str, generate: bool) -> Result<(), Failure> {
     let name = users::parse_entry_name(name).map_err(usage)?;
+    if generate {
+        let user = users::generate(name);
+        // First the entry: a password without one is of no use.
+        writeln!(std::io::stdout(), "{}", users::entry(&user)?)
+            .context("cannot write the entry")?;
+        writeln!(std::io::stderr(), "{}", user.password.expose())
+            .context("cannot write the password")?;
+        return Ok(());
+    }
     let password = if std::io::stdin().is_terminal() {
         let password = rpassword::prompt_password(format!("Password of {name}: "))?;
         if rpassword::prompt_password("Again: ")? != password {

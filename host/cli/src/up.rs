@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
+use latchkey_component::auth::Credentials;
 use latchkey_component::secret::Secret;
 use latchkey_host::keyvalue::store_url::StoreUrl;
 use latchkey_host::manifest::Manifest;
@@ -37,7 +38,7 @@ pub fn run(options: &Up) -> Result<(), Failure> {
         say(&format!("warning: {problem}"));
     }
     // What can be refused at once comes first, and what takes long last; nothing listens before all of it is good.
-    let given_users = parse_all(&options.users, users::parse)?;
+    let given_users = parse_all(&options.users, users::parse_given)?;
     let given_variables = parse_all(&options.variables, |v| v.expose().parse::<Assignment>())?;
     let store = options.store.as_ref().map(|url| url.expose().parse());
     let store: Option<StoreUrl> = store.transpose().map_err(usage)?;
@@ -45,7 +46,7 @@ pub fn run(options: &Up) -> Result<(), Failure> {
     let manifest = Manifest::load(&options.manifest)?;
     let variables = Variables::resolve(&manifest, &given_variables, |key| std::env::var(key));
     let mut variables = variables.map_err(usage)?;
-    let generated = users::add_to(&mut variables, &given_users).map_err(usage)?;
+    let generated = users::add_to(&mut variables, given_users).map_err(usage)?;
 
     // The server has threads of its own; what is left is to accept connections.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -87,7 +88,7 @@ pub fn run(options: &Up) -> Result<(), Failure> {
             say(&format!("Metrics on http://{address}/metrics"));
             tokio::spawn(listener::serve(metrics, socket));
         }
-        announce(&listener, generated.as_ref())?;
+        announce(&listener, &generated)?;
         server.serve(listener, shutdown).await;
         Ok(())
     })
@@ -141,14 +142,13 @@ fn spin_store(manifest: &Manifest) -> anyhow::Result<StoreUrl> {
     Ok(StoreUrl::Sqlite(file))
 }
 
-/// Says that the server is ready, and the password that was made for this run.
-fn announce(listener: &TcpListener, password: Option<&Secret>) -> anyhow::Result<()> {
+/// Says that the server is ready, and the passwords that were generated for this run.
+fn announce(listener: &TcpListener, generated: &[Credentials]) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
-    if let Some(password) = password {
-        let user = users::DEFAULT_USER;
+    for Credentials { name, password } in generated {
         let password = password.expose();
         say(&format!(
-            "No users are configured. For this run there is user {user} with password {password}"
+            "For this run there is the user {name} with password {password}"
         ));
     }
     // Nobody may be reading, as in `latchkey up | head -0`; that is no reason not to serve.

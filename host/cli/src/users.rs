@@ -2,10 +2,9 @@
 
 use argon2::password_hash::PasswordHasher;
 use argon2::{Algorithm, Argon2, Params, Version};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use latchkey_component::auth::Credentials;
+use crate::keygen::SystemRandom;
+use latchkey_component::auth::{self, Credentials, GeneratedPassword};
 use latchkey_component::config::user_entries;
 use latchkey_component::secret::Secret;
 use latchkey_component::text::without_byte_order_mark;
@@ -47,12 +46,46 @@ pub enum UserError {
     Hash(String),
 }
 
+/// A user of one run.
+#[derive(Debug)]
+pub struct GivenUser {
+    credentials: Credentials,
+    /// Whether the password was made here, and has to be shown.
+    generated: bool,
+}
+
+impl GivenUser {
+    fn generate(name: Username) -> Self {
+        Self {
+            credentials: generate(name),
+            generated: true,
+        }
+    }
+}
+
 /// Parses `NAME:PASSWORD`; the password may hold colons, and white space.
 pub fn parse(argument: &Secret) -> Result<Credentials, UserError> {
     let (name, password) = line(argument.expose())
         .split_once(':')
         .ok_or(UserError::Argument)?;
     credentials(name.parse()?, password)
+}
+
+/// Parses `NAME:PASSWORD`, or `NAME` for a generated password.
+pub fn parse_given(argument: &Secret) -> Result<GivenUser, UserError> {
+    match line(argument.expose()).contains(':') {
+        true => Ok(GivenUser {
+            credentials: parse(argument)?,
+            generated: false,
+        }),
+        false => Ok(GivenUser::generate(argument.expose().trim().parse()?)),
+    }
+}
+
+/// The credentials of a user with a new generated password.
+pub fn generate(name: Username) -> Credentials {
+    let password = GeneratedPassword::new(&SystemRandom).secret().clone();
+    Credentials { name, password }
 }
 
 /// The line that a file, a pipe or a variable holds: without its end, and without a byte order mark.
@@ -79,51 +112,53 @@ pub fn parse_entry_name(name: &str) -> Result<Username, UserError> {
     Ok(name.parse()?)
 }
 
-/// The htpasswd entry `name:$argon2id$…`, with a new random salt.
+/// The htpasswd entry: `name:$sha256$…` for a generated password, else `name:$argon2id$…` with a new random salt.
 pub fn entry(user: &Credentials) -> Result<String, UserError> {
     let name = parse_entry_name(user.name.as_str())?;
+    if let Some(password) = GeneratedPassword::parse(&user.password) {
+        return Ok(format!("{name}:{}", password.hash()));
+    }
+    let password = auth::prepare(&user.password);
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(failed)?;
     let hash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_with_salt(user.password.expose().as_bytes(), &random::<16>()?)
+        .hash_password_with_salt(password.expose().as_bytes(), &random::<16>()?)
         .map_err(failed)?;
     Ok(format!("{name}:{hash}"))
 }
 
-/// Adds the `given` users to the variable `users`. If nobody has named any, adds [`DEFAULT_USER`] with a random password,
-/// which it returns so that it can be shown once. Who gives the variable wants no such user, even if it is empty: the file may
-/// have been truncated, and the password would be in the log.
+/// Adds the `given` users to the variable `users`. If nobody has named any, adds [`DEFAULT_USER`]. Returns those whose
+/// password was generated, to be shown once.
+///
+/// Who gives the variable wants no such user, even if it is empty: the file may have been truncated, and the password would
+/// be in the log.
 pub fn add_to(
     variables: &mut Variables,
-    given: &[Credentials],
-) -> Result<Option<Secret>, UserError> {
+    mut given: Vec<GivenUser>,
+) -> Result<Vec<Credentials>, UserError> {
     let mut entries = match variables.get(USERS) {
         Some(configured) => configured.expose().to_owned(),
-        None if given.is_empty() => return Ok(None),
+        None if given.is_empty() => return Ok(Vec::new()),
         None => return Err(UserError::NoVariable),
     };
-    let mut generated = None;
-    let mut default_user = None;
     if given.is_empty() && entries.trim().is_empty() && !variables.is_given(USERS) {
-        // 144 random bits, in characters that need no quoting in a shell or a URL.
-        let password = URL_SAFE_NO_PAD.encode(random::<18>()?);
-        default_user = Some(credentials(DEFAULT_USER.parse()?, &password)?);
-        generated = Some(password.into());
+        given.push(GivenUser::generate(DEFAULT_USER.parse()?));
     }
-    for user in given.iter().chain(&default_user) {
-        let name = user.name.as_str();
+    for GivenUser { credentials, .. } in &given {
+        let name = credentials.name.as_str();
         let is_same = |entry: &str| {
             entry
                 .split_once(':')
                 .is_some_and(|(other, _)| other == name)
         };
         if user_entries(&entries).any(is_same) {
-            return Err(UserError::Repeated(user.name.clone()));
+            return Err(UserError::Repeated(credentials.name.clone()));
         }
         entries.push('\n');
-        entries.push_str(&entry(user)?);
+        entries.push_str(&entry(credentials)?);
     }
     variables.set(USERS, entries.into());
-    Ok(generated)
+    given.retain(|user| user.generated);
+    Ok(given.into_iter().map(|user| user.credentials).collect())
 }
 
 fn random<const N: usize>() -> Result<[u8; N], UserError> {
@@ -141,6 +176,10 @@ mod tests {
     use argon2::PasswordVerifier;
 
     use super::*;
+
+    fn given(argument: &str) -> GivenUser {
+        parse_given(&argument.into()).unwrap()
+    }
 
     fn user(argument: &str) -> Credentials {
         parse(&argument.into()).unwrap()
@@ -200,41 +239,53 @@ mod tests {
         // Elsewhere a name may hold a space.
         let spaced = user("a b:hunter2");
         assert_eq!(entry(&spaced), Err(UserError::Whitespace));
-        let added = add_to(&mut with_users(""), &[spaced]);
-        assert_eq!(added, Err(UserError::Whitespace));
+        let added = add_to(&mut with_users(""), vec![given("a b:hunter2")]);
+        assert_eq!(added.unwrap_err(), UserError::Whitespace);
+    }
+
+    /// Adds the users of these arguments. Returns the names of those whose password was generated.
+    fn add(variables: &mut Variables, arguments: &[&str]) -> Result<Vec<String>, UserError> {
+        let given = arguments.iter().copied().map(given).collect();
+        let generated = add_to(variables, given)?;
+        Ok(generated.iter().map(|user| user.name.to_string()).collect())
     }
 
     #[test]
     fn adds_users() {
         let mut variables = with_users(" ann:$2y$x \n");
-        let given = [user("bob:1"), user("cy:2")];
-        assert_eq!(add_to(&mut variables, &given), Ok(None));
-        assert_eq!(names(&variables), ["ann", "bob", "cy"]);
+        let generated = add(&mut variables, &["bob:1", "cy", " dan\n"]);
+        assert_eq!(generated, Ok(vec!["cy".to_owned(), "dan".to_owned()]));
+        assert_eq!(names(&variables), ["ann", "bob", "cy", "dan"]);
 
         let mut variables = with_users("ann:$2y$x");
-        assert_eq!(add_to(&mut variables, &[]), Ok(None));
+        assert_eq!(add(&mut variables, &[]), Ok(Vec::new()));
         assert_eq!(names(&variables), ["ann"]);
     }
 
     #[test]
     fn makes_an_administrator_where_there_is_nobody() {
         let mut variables = with_users(" ");
-        let password = add_to(&mut variables, &[]).unwrap().unwrap();
-        assert_eq!(password.expose().len(), 24);
+        assert_eq!(add(&mut variables, &[]), Ok(vec!["admin".to_owned()]));
         assert_eq!(names(&variables), ["admin"]);
-        let mut again = with_users("");
-        assert_ne!(add_to(&mut again, &[]), Ok(Some(password)));
+        assert_eq!(add(&mut Variables::default(), &[]), Ok(Vec::new()));
+    }
 
-        assert_eq!(add_to(&mut Variables::default(), &[]), Ok(None));
+    #[test]
+    fn a_generated_password_has_a_fast_hash_wherever_it_is_from() {
+        let generated = generate("ci".parse().unwrap());
+        let made = entry(&generated).unwrap();
+        assert!(made.starts_with("ci:$sha256$"), "{made}");
+        let argument = format!("ci:{}", generated.password.expose());
+        assert_eq!(entry(&user(&argument)).unwrap(), made);
+        assert_ne!(generate("ci".parse().unwrap()).password, generated.password);
     }
 
     #[test]
     fn one_name_one_user() {
-        let twice = [user("bob:1"), user("bob:2")];
         let repeated = Err(UserError::Repeated("bob".parse().unwrap()));
-        assert_eq!(add_to(&mut with_users(""), &twice), repeated);
-        assert_eq!(add_to(&mut with_users("bob:$2y$x"), &twice[..1]), repeated);
-        let nowhere = add_to(&mut Variables::default(), &twice[..1]);
+        assert_eq!(add(&mut with_users(""), &["bob:1", "bob:2"]), repeated);
+        assert_eq!(add(&mut with_users("bob:$2y$x"), &["bob"]), repeated);
+        let nowhere = add(&mut Variables::default(), &["bob:1"]);
         assert_eq!(nowhere, Err(UserError::NoVariable));
     }
 }
