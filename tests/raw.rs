@@ -53,6 +53,18 @@ impl Raw {
             .checked()
     }
 
+    /// The next response, which must be there as a whole once any of it is.
+    #[track_caller]
+    pub fn response_in_one_piece(&mut self, request: &str) -> Response {
+        let first = self.0.fill_buf().expect("the server answers").to_vec();
+        let response = self.response(request);
+        assert!(
+            first.ends_with(response.body.as_bytes()),
+            "the head came alone: {response:?}"
+        );
+        response
+    }
+
     /// The next response, the HTTP layer's own ones included; `None` where the connection was closed instead.
     #[track_caller]
     pub fn any_response(&mut self, request: &str) -> Option<Response> {

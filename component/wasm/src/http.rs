@@ -71,6 +71,21 @@ impl RequestBody for Incoming {
     }
 }
 
+/// Lets the host run its other tasks. A request does so before it reads anything from the host, and again before its response.
+/// Otherwise Spin may send the response in two packets.
+///
+/// Spin reads SQLite and variables in tokio's `block_in_place`. After that, and until the instance next waits, a task that it
+/// wakes runs at once on another thread. So does the connection when the response is there: it finds no body yet, and sends the
+/// head alone. The body then waits for the client's acknowledgement, some 40 ms, as Spin does not set `TCP_NODELAY`. After a
+/// turn the connection runs on the thread of the instance, when the body has been handed over.
+///
+/// The turn at the beginning is needed, too. The first wait of a request is no turn: `wasmtime-wasi-http` polls the instance again
+/// (`accept_concurrent` in its `handler.rs`). And a new request begins while the response before it is between head and body; it
+/// must not read then.
+pub(super) async fn host_turn() {
+    wit_bindgen::yield_async().await;
+}
+
 /// The response. Its body is sent after this has returned; `kept` is kept until then.
 pub(super) fn response(
     response: Response<Bytes>,

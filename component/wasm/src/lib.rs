@@ -42,6 +42,7 @@ spin_sdk::wasip3::http::service::export!(Component);
 impl Guest for Component {
     /// Handles one request. An instance serves several at a time.
     async fn handle(request: Request) -> Result<Response, ErrorCode> {
+        http::host_turn().await;
         let request = http::request(request)?;
         let service = service().await;
         let handled = api::handle(service.as_deref(), request).await;
@@ -52,6 +53,7 @@ impl Guest for Component {
         if let Some(line) = handled.audit_line {
             let _ = writeln!(std::io::stdout(), "{line}");
         }
+        http::host_turn().await;
         http::response(handled.response, handled.permit)
     }
 }
