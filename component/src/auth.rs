@@ -220,8 +220,9 @@ impl Authenticator {
             .map(|user| self.users.hash(user))
             .filter(|hash| hash.is_chosen());
         // Who is refused anyway takes no place from others.
+        let mut failures = failures::load(store, slot).await?;
         let mut is_fresh = true;
-        if let Some(delay) = failures::delay(store, slot, client).await? {
+        if let Some(delay) = failures.delay(client, clock.now()) {
             return Ok(Outcome::Refused(delay));
         }
         let candidate = Candidate {
@@ -245,11 +246,10 @@ impl Authenticator {
                 Progress::Ended(outcome) => return Ok(outcome),
             };
             // Others may have failed meanwhile, here or on another host.
-            let delay = match is_fresh {
-                true => None,
-                false => failures::delay(store, slot, client).await?,
-            };
-            if let Some(delay) = delay {
+            if !is_fresh {
+                failures = failures::load(store, slot).await?;
+            }
+            if let Some(delay) = failures.delay(client, clock.now()) {
                 if turn.ahead {
                     turn.put_off();
                     continue;
@@ -268,6 +268,9 @@ impl Authenticator {
                 if let Some(user) = attempt.user {
                     let mut remembered = self.remembered.borrow_mut();
                     remembered.insert(user, attempt.password_digest, clock.now());
+                }
+                if failures.are_of(client) {
+                    failures::forget(store, slot, client).await;
                 }
                 Outcome::Right
             } else if turn.ahead {

@@ -63,14 +63,17 @@ pub(super) async fn count<S: Store>(
     store.change_value(&key(slot), count).await
 }
 
-/// For how much longer attempts of `client` in `slot` are refused, if they are refused.
-pub(super) async fn delay<S: Store>(
-    store: &S,
-    slot: Slot,
-    client: ClientDigest,
-) -> Result<Option<Duration>, StoreError> {
-    let failures: Failures = store.value(&key(slot)).await?;
-    Ok(failures.delay(client, store.ports().clock().now()))
+/// The failures in `slot`.
+pub(super) async fn load<S: Store>(store: &S, slot: Slot) -> Result<Failures, StoreError> {
+    store.value(&key(slot)).await
+}
+
+/// Forgets the failures of `client`, who has signed in. They still count for all clients together: each time that a user
+/// signs in would grant new tries to a guesser in the same network.
+pub(super) async fn forget<S: Store>(store: &S, slot: Slot, client: ClientDigest) {
+    let forget = |failures: &mut Failures| failures.clients.retain(|(known, _)| *known != client);
+    // That fails only for the user, who is refused sooner than need be.
+    let _ = store.change_value(&key(slot), forget).await;
 }
 
 fn key(Slot(slot): Slot) -> String {
@@ -80,7 +83,7 @@ fn key(Slot(slot): Slot) -> String {
 /// The failures of the names in one slot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Failures {
+pub(super) struct Failures {
     all: Count,
     clients: Vec<(ClientDigest, Count)>,
 }
@@ -96,7 +99,7 @@ struct Count {
 
 impl Failures {
     /// For how much longer attempts of `client` are refused, if they are refused.
-    fn delay(&self, client: ClientDigest, now: Timestamp) -> Option<Duration> {
+    pub(super) fn delay(&self, client: ClientDigest, now: Timestamp) -> Option<Duration> {
         let client = self.clients.iter().find(|(known, _)| *known == client);
         let counts = [Some(&self.all), client.map(|(_, count)| count)];
         counts
@@ -104,6 +107,11 @@ impl Failures {
             .flatten()
             .filter_map(|count| count.delay(now))
             .max()
+    }
+
+    /// Whether `client` has any.
+    pub(super) fn are_of(&self, client: ClientDigest) -> bool {
+        self.clients.iter().any(|(known, _)| *known == client)
     }
 
     /// Counts a failure of `client`.

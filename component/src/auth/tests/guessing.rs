@@ -69,13 +69,31 @@ fn fewer_than_forty_guesses_an_hour_are_looked_at() {
 }
 
 #[test]
-fn the_right_password_gets_in_after_the_delay_and_grants_no_new_tries() {
+fn the_right_password_after_the_delay_ends_the_row_in_its_network() {
     let instance = instance();
     instance.use_up("ada");
+    for _ in 0..5 {
+        instance.try_from("10.0.0.1", "ada", "wrong");
+    }
     instance.pass(2);
     assert_eq!(instance.sign_in("ada", "password"), valid("ada"));
-    assert_eq!(instance.sign_in("ada", "wrong"), FAILED);
-    assert_eq!(instance.sign_in("ada", "wrong"), throttled(4));
+    instance.use_up("ada");
+    assert_eq!(instance.sign_in("ada", "wrong"), throttled(2));
+    assert_eq!(instance.try_from("10.0.0.1", "ada", "wrong"), FAILED);
+    assert_eq!(instance.try_from("10.0.0.1", "ada", "wrong"), throttled(4));
+}
+
+#[test]
+fn a_user_who_signs_in_all_the_time_grants_no_endless_tries() {
+    let one = instance();
+    let mut looked_at = 0;
+    for _ in 0..1_000 {
+        // An instance that remembers nothing.
+        let another = one.another();
+        another.sign_in("ada", "password");
+        looked_at += usize::from(another.sign_in("ada", "wrong") == FAILED);
+    }
+    assert_eq!(looked_at, 100);
 }
 
 #[test]
@@ -184,8 +202,9 @@ fn a_flood_of_names_locks_nobody_out() {
         let name = format!("user {number}").parse().unwrap();
         let key = DigestKey::new(&instance.secret);
         let client = key.client(&name, HOME.parse().ok());
-        let delay = failures::delay(&instance.store, key.slot(&name), client);
-        run(&instance.clock, delay).unwrap().is_some()
+        let failures = failures::load(&instance.store, key.slot(&name));
+        let failures = run(&instance.clock, failures).unwrap();
+        failures.delay(client, instance.clock.now()).is_some()
     };
     assert_eq!((0..1_000).filter(delayed).count(), 0);
 }
