@@ -203,6 +203,11 @@ fn write_value<T: Serialize>(key: &str, value: &T) -> Result<Vec<u8>, StoreError
     serde_json::to_vec(value).map_err(|_| StoreError::Value(key.to_owned()))
 }
 
+/// The key under which is noted when a user's tokens were last used.
+pub fn uses_key(user: &Username) -> String {
+    ledger_key(user).replacen("ledger", "used", 1)
+}
+
 /// The key of a user's ledger.
 ///
 /// Unambiguous, and safe wherever a backend splices keys into a query, folds their case or forbids some characters: lower

@@ -31,7 +31,7 @@ pub(super) async fn read(
             message: "The request body is not a JSON object: send {} or no body".to_owned(),
         });
     }
-    let mut fields = fields::parse(&body)?;
+    let mut fields = fields::parse(&body, &[LIFE, OVERLAP])?;
     Ok(Rotation {
         lifetime: fields::lifetime(LIFE, fields.remove(LIFE))?,
         overlap: match fields::lifetime(OVERLAP, fields.remove(OVERLAP)) {

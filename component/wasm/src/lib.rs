@@ -51,7 +51,12 @@ impl Guest for Component {
         if let Some(line) = handled.audit_line {
             let _ = writeln!(std::io::stdout(), "{line}");
         }
-        http::response(handled.response, handled.permit)
+        let notes_use = service.ok().filter(|_| handled.notes_use);
+        http::response(handled.response, handled.permit, async move {
+            if let Some(service) = notes_use {
+                service.write_uses().await;
+            }
+        })
     }
 }
 
