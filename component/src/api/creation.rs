@@ -26,8 +26,8 @@ pub(super) async fn read(
     headers: &HeaderMap,
     body: impl RequestBody,
 ) -> Result<Creation, ApiError> {
-    let mut fields = fields::read(headers, body, &[DESCRIPTION, LIFE, SCOPE, AUDIENCE]).await?;
-    Ok(Creation {
+    let mut fields = fields::read(headers, body).await?;
+    let creation = Creation {
         description: parse_description(fields.remove(DESCRIPTION))?,
         lifetime: fields::required_lifetime(LIFE, fields.remove(LIFE))?,
         limits: Limits {
@@ -35,7 +35,9 @@ pub(super) async fn read(
             audience: parse_audience(fields.remove(AUDIENCE))?,
         },
         key: parse_key(headers)?,
-    })
+    };
+    fields::finish(&fields)?;
+    Ok(creation)
 }
 
 fn parse_description(field: Option<Value>) -> Result<Description, ApiError> {

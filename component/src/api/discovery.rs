@@ -19,9 +19,8 @@ struct Metadata<'a> {
     introspection_endpoint_auth_methods_supported: [&'static str; 1],
     revocation_endpoint: String,
     revocation_endpoint_auth_methods_supported: [&'static str; 1],
-    /// None: tokens are made by their users.
-    response_types_supported: [&'static str; 0],
-    grant_types_supported: [&'static str; 0],
+    /// Required, and not to be empty (RFC 8414, section 3.2), although tokens are made by their users.
+    response_types_supported: [&'static str; 1],
     subject_types_supported: [&'static str; 1],
     id_token_signing_alg_values_supported: &'a [&'static str],
 }
@@ -40,8 +39,7 @@ pub(super) fn response<S: Store>(
         introspection_endpoint_auth_methods_supported: ["client_secret_basic"],
         revocation_endpoint: format!("{base}{BASE}/revoke"),
         revocation_endpoint_auth_methods_supported: ["none"],
-        response_types_supported: [],
-        grant_types_supported: [],
+        response_types_supported: ["none"],
         subject_types_supported: ["public"],
         id_token_signing_alg_values_supported: &service.algorithms(),
     };

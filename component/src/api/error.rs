@@ -333,9 +333,10 @@ impl ApiError {
 /// Asks for the token as a password, too, if the response asks for a token.
 pub(super) fn challenge_basic(response: &mut Response<Bytes>) {
     if response.status() == StatusCode::UNAUTHORIZED {
-        // Behind the other: where a proxy passes on one only, it is the last.
+        // Before the other: nginx before 1.23 passes on the first alone.
         let headers = response.headers_mut();
-        headers.append(header::WWW_AUTHENTICATE, BASIC_FOR_TOKENS);
+        let other = headers.insert(header::WWW_AUTHENTICATE, BASIC_FOR_TOKENS);
+        headers.extend(other.map(|other| (header::WWW_AUTHENTICATE, other)));
     }
 }
 

@@ -31,12 +31,14 @@ pub(super) async fn read(
             message: "The request body is not a JSON object: send {} or no body".to_owned(),
         });
     }
-    let mut fields = fields::parse(&body, &[LIFE, OVERLAP])?;
-    Ok(Rotation {
+    let mut fields = fields::parse(&body)?;
+    let rotation = Rotation {
         lifetime: fields::lifetime(LIFE, fields.remove(LIFE))?,
         overlap: match fields::lifetime(OVERLAP, fields.remove(OVERLAP)) {
             Err(ApiError::InvalidLifetime(_, LifetimeError::Zero)) => None,
             overlap => overlap?,
         },
-    })
+    };
+    fields::finish(&fields)?;
+    Ok(rotation)
 }

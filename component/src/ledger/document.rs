@@ -23,23 +23,23 @@ use super::{Ledger, Repeatable, WriteId};
 use crate::lifetime::Lifetime;
 use crate::token::{Audience, Description, Issuer, Limits, Scope, Token, TokenId};
 
-/// The format of a document without limits.
-const UNLIMITED: u32 = 1;
+/// The format of a document without limits, and of every record of a token by itself: no version reads those without limits.
+pub(super) const FORMAT: u32 = 1;
 
 /// The format of a document that holds a token with limits.
 const LIMITED: u32 = 2;
 
 /// The format of a document that holds these tokens.
-pub(super) fn format<'a>(tokens: impl IntoIterator<Item = &'a Token>) -> u32 {
+fn format<'a>(tokens: impl IntoIterator<Item = &'a Token>) -> u32 {
     match tokens.into_iter().all(|token| token.limits.are_none()) {
-        true => UNLIMITED,
+        true => FORMAT,
         false => LIMITED,
     }
 }
 
 /// Whether this code reads documents of this format.
-pub(super) const fn is_known(format: u32) -> bool {
-    matches!(format, UNLIMITED | LIMITED)
+const fn is_known(format: u32) -> bool {
+    matches!(format, FORMAT | LIMITED)
 }
 
 impl Ledger {
@@ -63,13 +63,7 @@ impl Ledger {
                 repeatable: document.repeatable,
             }),
             Ok(document) => Err(DocumentError::Format(document.format)),
-            Err(error) => match serde_json::from_slice(bytes) {
-                Ok(Format { format }) if !is_known(format) => Err(DocumentError::Format(format)),
-                _ => Err(DocumentError::Malformed {
-                    line: error.line(),
-                    column: error.column(),
-                }),
-            },
+            Err(error) => Err(DocumentError::new(bytes, &error)),
         }
     }
 }
@@ -78,7 +72,7 @@ impl Ledger {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DocumentError {
     /// Written by a newer version of Latchkey: changing it could lose what it holds.
-    #[error("the ledger has format {0}, this version reads formats {UNLIMITED} and {LIMITED}")]
+    #[error("the ledger has format {0}, this version reads formats {FORMAT} and {LIMITED}")]
     Format(u32),
     /// No document of ours. Names the position only: the text is a user's.
     #[error("the ledger is malformed at line {line}, column {column}")]
@@ -88,6 +82,19 @@ pub enum DocumentError {
         /// From 1.
         column: usize,
     },
+}
+
+impl DocumentError {
+    /// Why these bytes are not of this format.
+    pub(super) fn new(bytes: &[u8], error: &serde_json::Error) -> Self {
+        match serde_json::from_slice(bytes) {
+            Ok(Format { format }) if !is_known(format) => Self::Format(format),
+            _ => Self::Malformed {
+                line: error.line(),
+                column: error.column(),
+            },
+        }
+    }
 }
 
 /// The member of every format, which tells a newer one from a broken one.

@@ -150,7 +150,8 @@ fn print_tokens<'a>(
 /// Lists what is good and ends within this time. Fails if there is any, so that cron says so.
 fn list_expiring(api: &Api, within: Lifetime) -> Result<(), ClientError> {
     let tokens = api.list()?.value.tokens;
-    let ends = |token: &Details| token.remaining > 0.0 && token.remaining <= within.as_secs() as f64;
+    let ends =
+        |token: &Details| token.remaining > 0.0 && token.remaining <= within.as_secs() as f64;
     let ending = || tokens.iter().filter(|(_, token)| ends(token));
     let said = match ending().count() {
         0 => return Ok(()),

@@ -157,7 +157,7 @@ async fn each_carrier_carries_and_no_password_is_looked_at() {
             let expected = if answer.status == 200 { 0 } else { challenges };
             assert_eq!(asked.len(), expected, "{headers:?}");
             if asked.len() == 2 {
-                assert_eq!(asked[1], r#"Basic realm="latchkey""#);
+                assert_eq!(asked[0], r#"Basic realm="latchkey""#);
             }
         }
     }
