@@ -107,7 +107,7 @@ pub enum UsernameError {
 }
 
 /// The id of a token: a UUID, random (version 4) where we made it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "&str")]
 pub struct TokenId(Uuid);
 

@@ -1,7 +1,6 @@
 //! When tokens were last used: noted beside the ledgers, after the answer, and of no consequence if it is lost.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::DeserializeOwned;
@@ -30,7 +29,8 @@ pub(super) struct Usage {
 #[derive(Default)]
 struct Noted {
     step: u64,
-    tokens: HashSet<TokenId>,
+    /// Sorted.
+    tokens: Vec<TokenId>,
 }
 
 /// When a token was last used.
@@ -61,11 +61,14 @@ impl Usage {
         if noted.step != step || noted.tokens.len() >= MOST {
             *noted = Noted {
                 step,
-                tokens: HashSet::new(),
+                tokens: Vec::new(),
             };
         }
         let mut waiting = self.waiting.borrow_mut();
-        if noted.tokens.insert(id) && waiting.len() < MOST {
+        if let Err(place) = noted.tokens.binary_search(&id)
+            && waiting.len() < MOST
+        {
+            noted.tokens.insert(place, id);
             waiting.push((live.user.clone(), Use { id, at: step }));
         }
         !waiting.is_empty() && !self.is_writing.get()
