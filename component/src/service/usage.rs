@@ -126,9 +126,16 @@ impl<S: Store> Service<S> {
     async fn write_uses_of(&self, user: &Username, uses: Vec<Use>) -> Option<()> {
         let key = uses_key(user);
         let mut all: Vec<Use> = self.value(&key).await?;
+        // Another instance may have noted the same, or a later use. Some platforms make one for each request.
+        let is_known = |all: &[Use], new: &Use| {
+            let mut known = all.iter();
+            known.any(|old| old.id == new.id && old.at >= new.at)
+        };
+        if uses.iter().all(|new| is_known(&all, new)) {
+            return Some(());
+        }
         for new in uses {
             match all.iter_mut().find(|old| old.id == new.id) {
-                // Another instance may have noted a later one.
                 Some(old) => old.at = old.at.max(new.at),
                 None => all.push(new),
             }

@@ -60,6 +60,25 @@ async fn an_instance_that_knows_less_takes_nothing_back() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn what_another_instance_has_noted_is_not_written_again() {
+    let fixture = fixture(&[]);
+    let issued = fixture.issue("ada", "one", "1h").await.unwrap();
+    assert!(use_token(&fixture, &issued).await);
+    fixture.service.write_uses().await;
+    let read = || fixture.memory.documents.borrow()["latchkey-used-ada"].clone();
+    // The same, in another writing.
+    let marked = [b" ", &read()[..]].concat();
+    let key = "latchkey-used-ada".to_owned();
+    let mut documents = fixture.memory.documents.borrow_mut();
+    documents.insert(key, marked.clone());
+    drop(documents);
+    let other = fixture.restarted(&[]);
+    assert!(use_token(&other, &issued).await);
+    other.service.write_uses().await;
+    assert_eq!(read(), marked);
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn a_store_that_fails_for_it_fails_nothing_else() {
     let fixture = fixture(&[]);
     let issued = fixture.issue("ada", "one", "1h").await.unwrap();
