@@ -34,6 +34,8 @@ const OPEN: &[(&str, &str)] = &[
     ("GET", "/"),
     ("GET", "/openapi.json"),
     ("GET", "/.well-known/jwks.json"),
+    ("GET", "/.well-known/oauth-authorization-server"),
+    ("GET", "/.well-known/openid-configuration"),
     ("GET", "/api/healthz/liveness"),
     ("GET", "/api/healthz/readiness"),
     ("GET", "/api/healthz/readyness"),

@@ -72,6 +72,56 @@ fn no_complaints(browser: &Browser) {
 }
 
 #[test]
+fn a_token_that_can_do_less_and_when_it_was_used() {
+    let server = Server::shared();
+    let user = server.user();
+    let Some(browser) = signed_in(&user, &server.url) else {
+        return;
+    };
+    create(&browser, "Phone", "1 hour");
+    take_token(&browser);
+    // What limits it is out of the way until it is wanted.
+    assert!(!browser.shows("#scope"));
+    browser.click("#limits summary");
+    browser.fill("#scope", "é");
+    create(&browser, "Backup", "30 days");
+    blamed(&browser, "scope", "Must be words");
+    browser.fill("#scope", " read   write ");
+    browser.fill("#audience", "git.example, pip");
+    browser.click("#create .main");
+    let token = take_token(&browser);
+    let row = "#rows li:nth-child(1)";
+    browser.says(
+        &format!("{row} .limits"),
+        "Only to read write. Only at git.example, pip",
+    );
+    browser.says(&format!("{row} .used"), "No known use");
+    for (query, status) in [("scope=read&audience=pip", 200), ("scope=admin", 403)] {
+        let request = server.request("GET", &format!("/api/v1alpha/verify?{query}"));
+        let answer = request.header("x-api-key", &token).send();
+        answer.expect(status);
+    }
+    // Written after the answer.
+    browser.wait("the use", || {
+        browser.click("#refresh");
+        let text = browser.text(&format!("{row} .used"));
+        text.starts_with("Last used ").then_some(())
+    });
+    create(&browser, "Laptop", "1 day");
+    take_token(&browser);
+    for (order, first) in [("ends", "Phone"), ("used", "Backup"), ("", "Laptop")] {
+        browser.run(&format!(
+            "const sort = document.getElementById('sort');
+             sort.value = '{order}';
+             sort.dispatchEvent(new Event('input', {{ bubbles: true }}));"
+        ));
+        browser.says(&format!("{row} .name"), first);
+    }
+    // The ones of the form are those that were wrong.
+    no_complaints(&browser);
+}
+
+#[test]
 fn the_life_of_a_token() {
     let server = Server::shared();
     let user = server.user();

@@ -35,6 +35,7 @@ fn a_new_key_at_every_call() {
         let [one, other] = [run(args), run(args)];
         cases.check(args, one.status.code(), Some(0));
         cases.check(args, one.stderr.as_str(), "");
+        cases.check(args, one.stdout.contains(r#""kid":"latchkey-"#), true);
         cases.check(args, algorithms(&one.stdout), vec![algorithm.to_owned()]);
         cases.check(args, one.stdout == other.stdout, false);
     }

@@ -17,7 +17,7 @@ use crate::verify::{VERIFY, verify};
 const KEY_SET: &str = "/.well-known/jwks.json";
 
 /// What `latchkey keygen` prints.
-fn keygen(args: &[&str]) -> String {
+pub fn keygen(args: &[&str]) -> String {
     let finished = Process::start(latchkey(["keygen"].iter().chain(args)), Stderr::Kept).finish();
     assert!(finished.status.success(), "{finished:?}");
     assert_eq!(finished.stderr, "");

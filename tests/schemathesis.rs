@@ -32,7 +32,8 @@ fn finds_nothing() {
     // Limits depend on the configuration, and are not in the description.
     let launch = Launch::new()
         .variable("max_token_life", "9007199254740991")
-        .variable("max_tokens_per_user", "1000");
+        .variable("max_tokens_per_user", "1000")
+        .variable("issuer", "https://tokens.example.org");
     let server = Server::start(launch);
     let directory = tempfile::tempdir().expect("a directory");
     let file = |name: &str| directory.path().join(name);

@@ -75,6 +75,11 @@ fn hide_ids(text: &str) -> String {
     id.replace_all(text, "<id>").into_owned()
 }
 
+fn hide_times(text: &str) -> String {
+    let time = Regex::new("20[0-9-]{8}T[0-9:]{8}Z").expect("a valid pattern");
+    time.replace_all(text, "<time>").into_owned()
+}
+
 #[test]
 fn a_token_for_a_script() {
     let user = Server::shared().user();
@@ -122,12 +127,12 @@ fn a_list_for_people() {
     }
     let list = user.runs(["list"]).succeeded();
     let expected = "\
-NAME             ID                                    LIFE    REMAINING   STATUS
-Token specter    <id>  30days  29days 23h  Valid
-code\\u{202e}exe  <id>  30days  29days 23h  Valid
-e\u{301}                <id>  30days  29days 23h  Valid
-日本語           <id>  30days  29days 23h  Valid
-ci               <id>  30days  29days 23h  Valid
+NAME             ID                                    LIFE    REMAINING   STATUS  LAST USED
+Token specter    <id>  30days  29days 23h  Valid   -
+code\\u{202e}exe  <id>  30days  29days 23h  Valid   -
+e\u{301}                <id>  30days  29days 23h  Valid   -
+日本語           <id>  30days  29days 23h  Valid   -
+ci               <id>  30days  29days 23h  Valid   -
 ";
     assert_eq!(hide_ids(&list.stdout), expected);
     assert_eq!(list.stderr, "");
@@ -179,11 +184,13 @@ Id:         <id>
 Life:       30days
 Remaining:  29days 23h
 Status:     Valid
+Issued:     <time>
+Ends:       <time>
 ";
     let mut cases = Cases::default();
     for token in [&id, &id.to_uppercase(), "wörk laptop", &id[..4], &id[..20]] {
         let shown = user.runs(["show", token]);
-        let seen = (shown.status.code(), hide_ids(&shown.stdout));
+        let seen = (shown.status.code(), hide_times(&hide_ids(&shown.stdout)));
         cases.check(token, seen, (Some(0), expected.to_owned()));
     }
     for token in [&id[..3], "", "wörk", "WÖRK LAPTOP", "zzzz", "../token"] {

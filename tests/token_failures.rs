@@ -122,7 +122,7 @@ fn what_is_sent() {
     let request = server.requests().pop().expect("a request");
     let version = env!("CARGO_PKG_VERSION");
     for line in [
-        "GET /a%20b/api/v1alpha/token HTTP/1.1\r\n",
+        "GET /a%20b/api/v1alpha/token?details=true HTTP/1.1\r\n",
         &format!("user-agent: latchkey/{version}\r\n"),
         "accept: application/json\r\n",
     ] {

@@ -107,19 +107,19 @@ fn what_is_no_good_token() {
         ),
         (
             vec!["Authorization: Bearer".to_owned()],
-            400,
+            401,
             "invalid_request",
             malformed,
         ),
         (
             vec![format!("{good} {token}")],
-            400,
+            401,
             "invalid_request",
             malformed,
         ),
         (
             vec![good.clone(), good.clone()],
-            400,
+            401,
             "invalid_request",
             malformed,
         ),

@@ -3,12 +3,14 @@
 //! The order of checks: route, method, configuration, authentication, origin, media type, size, JSON, fields, state of the
 //! ledger. Only the user or the bearer of a token learns anything about it.
 
-mod bearer;
 mod body;
+mod cacheable;
+mod carrier;
 mod condition;
 mod content;
 mod creation;
 mod cross_site;
+mod discovery;
 mod document;
 mod error;
 mod fields;
@@ -16,8 +18,8 @@ mod form;
 pub mod headers;
 mod incoming;
 mod introspection;
-mod key_set;
 mod open;
+mod query;
 mod response;
 mod rotation;
 pub mod route;
@@ -29,7 +31,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use crate::audit::{self, Event, Origin};
 use crate::auth::{Authentication, SignIn};
 use crate::config::ConfigError;
-use crate::service::{Listing, Permit, Service};
+use crate::service::{Listing, Permit, Service, Uses};
 use crate::store::Store;
 use crate::token::{TokenId, Username};
 
@@ -52,6 +54,8 @@ pub struct Handled {
     pub log_line: Option<String>,
     /// To be kept until the response is sent.
     pub permit: Option<Permit>,
+    /// Whether [`Service::write_uses`] has something to write, when the response is sent.
+    pub notes_use: bool,
 }
 
 /// Answers `request`. `service` is an error if the configuration cannot work.
@@ -72,6 +76,7 @@ pub async fn handle<S: Store>(
             (answer, error.log_line())
         }
     };
+    let log_line = log_line.or(answer.log_line);
     let line = |event| {
         let origin = origin(client, request_id);
         Some(audit::line(&event, service.ok()?.now(), &origin))
@@ -81,6 +86,7 @@ pub async fn handle<S: Store>(
         audit_line: answer.event.and_then(line),
         log_line,
         permit: answer.permit,
+        notes_use: answer.notes_use,
     }
 }
 
@@ -89,6 +95,8 @@ struct Answer {
     response: Response<Bytes>,
     event: Option<Event>,
     permit: Option<Permit>,
+    notes_use: bool,
+    log_line: Option<String>,
 }
 
 impl Answer {
@@ -106,6 +114,8 @@ impl From<Response<Bytes>> for Answer {
             response,
             event: None,
             permit: None,
+            notes_use: false,
+            log_line: None,
         }
     }
 }
@@ -158,15 +168,22 @@ async fn perform<S: Store>(
     Ok(match action {
         ManagedAction::List => {
             let Listing { tokens, permit } = service.list(&user).await?;
+            let uses = uses(service, route, &user).await;
             Answer {
                 permit: Some(permit),
-                ..response::json(StatusCode::OK, &Listed::new(&tokens)).into()
+                ..response::json(StatusCode::OK, &Listed::new(&tokens, uses.as_ref())).into()
             }
         }
         ManagedAction::Create => {
             let wanted = creation::read(headers, body).await?;
             let issued = service
-                .issue(&user, wanted.description, wanted.lifetime, wanted.key)
+                .issue(
+                    &user,
+                    wanted.description,
+                    wanted.lifetime,
+                    wanted.limits,
+                    wanted.key,
+                )
                 .await?;
             let event = match issued.repeated {
                 false => Event::TokenIssued,
@@ -176,7 +193,8 @@ async fn perform<S: Store>(
         }
         ManagedAction::Show => {
             let status = service.show(&user, token_id(route)?).await?;
-            response::json(StatusCode::OK, &Shown::new(&status)).into()
+            let uses = uses(service, route, &user).await;
+            response::json(StatusCode::OK, &Shown::new(&status, uses.as_ref())).into()
         }
         ManagedAction::Delete => {
             let id = token_id(route)?;
@@ -210,6 +228,14 @@ async fn perform<S: Store>(
             introspection::response(live.as_ref()).into()
         }
     })
+}
+
+/// When the tokens of `user` were used, if details are asked for.
+async fn uses<S: Store>(service: &Service<S>, route: Route<'_>, user: &Username) -> Option<Uses> {
+    match route.wants_details() {
+        true => Some(service.uses(user).await),
+        false => None,
+    }
 }
 
 /// A segment that is no id is the id of no token.

@@ -3,12 +3,10 @@
 //! An event is one line of JSON, an object whose first member is `audit`, the name of the event. No line holds a token, a
 //! password, or the name of an unknown user: people type their password into the field of the name.
 
-use std::time::{Duration, SystemTime};
-
 use serde::Serialize;
 
-use crate::text::visible_json;
-use crate::token::{Description, Timestamp, Token, TokenId, Username};
+use crate::text::{rfc3339, visible_json};
+use crate::token::{Audience, Description, Scope, Timestamp, Token, TokenId, Username};
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +80,10 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     jwt_token_life: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    jwt_token_scope: Option<&'a Scope>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwt_token_audience: Option<&'a Audience>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     replaces: Option<TokenId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jwt_tokens_deleted: Option<usize>,
@@ -94,10 +96,9 @@ struct Line<'a> {
 /// The line of an event, without an end of line. Descriptions are foreign text: what would turn the line around in a
 /// terminal, or be invisible there, is escaped.
 pub fn line(event: &Event, at: Timestamp, origin: &Origin) -> String {
-    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(at.as_secs());
     let mut line = Line {
         audit: event.name(),
-        time: humantime::format_rfc3339_seconds(at).to_string(),
+        time: rfc3339(at.as_secs()),
         client: origin.client.as_deref(),
         request_id: origin.request_id.as_deref(),
         ..Line::default()
@@ -110,6 +111,8 @@ pub fn line(event: &Event, at: Timestamp, origin: &Origin) -> String {
             line.jwt_token_id = Some(token.id);
             line.jwt_token_description = Some(&token.description);
             line.jwt_token_life = Some(token.lifetime.as_secs());
+            line.jwt_token_scope = token.limits.scope.as_ref();
+            line.jwt_token_audience = token.limits.audience.as_ref();
             if let Event::TokenRotated(.., old) = event {
                 line.replaces = Some(*old);
             }
@@ -132,7 +135,10 @@ pub fn line(event: &Event, at: Timestamp, origin: &Origin) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::token::Limits;
 
     #[test]
     fn lines() {
@@ -142,6 +148,7 @@ mod tests {
             lifetime: "6 hours".parse().unwrap(),
             issued_at: 0,
             issuer: None,
+            limits: Limits::default(),
             retires_at: None,
         };
         let old = "2bc0160d-edf4-4ab6-9801-52d185f65b59".parse().unwrap();

@@ -25,10 +25,12 @@ use crate::secret::Secret;
 use crate::store::{Ports as _, Store, StoreError};
 use crate::token::{Timestamp, Username};
 
-pub use credentials::Credentials;
+pub use credentials::{Credentials, PresentedToken};
 use digest::{DigestKey, PasswordDigest};
 pub use generated::GeneratedPassword;
 pub use network::ClientNetwork;
+#[cfg(test)]
+pub(crate) use password::VERIFICATIONS;
 pub use password::{PasswordHash, PasswordHashError};
 use queue::{Candidate, Outcome, Progress, Queue};
 use remembered::Remembered;

@@ -33,7 +33,8 @@ const AUDIENCE: &str = "audience";
 const CLIENT_ADDRESS_HEADER: &str = "client_address_header";
 
 /// The highest `max_tokens_per_user`. With the longest descriptions, a ledger of so many is 1.2 MB, which Azure Cosmos DB
-/// takes (2 MB); DynamoDB (400 KB) takes one of 300.
+/// takes (2 MB); DynamoDB (400 KB) takes one of 300. With the longest limits it is three times as large: a store that does
+/// not take it refuses the creation.
 const TOKENS_CEILING: usize = 1_000;
 
 /// A validated configuration.

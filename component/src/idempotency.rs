@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::lifetime::Lifetime;
-use crate::token::Description;
+use crate::token::{Audience, Description, Limits};
 
 /// A client's name for a request that it may repeat: 1 to 128 printable ASCII characters.
 ///
@@ -53,11 +53,17 @@ pub struct Digest(u128);
 
 impl Digest {
     /// The digest of what a creation asks for.
-    pub fn of_creation(description: &Description, lifetime: Lifetime) -> Self {
-        Self::of(&[
-            &lifetime.as_secs().to_le_bytes(),
-            description.as_str().as_bytes(),
-        ])
+    pub fn of_creation(description: &Description, lifetime: Lifetime, limits: &Limits) -> Self {
+        let life = lifetime.as_secs().to_le_bytes();
+        let mut parts = vec![&life[..], description.as_str().as_bytes()];
+        // None of the texts has a control character. Without limits it is what it was before there were any.
+        if let Some(scope) = &limits.scope {
+            parts.extend([&b"\0"[..], scope.as_str().as_bytes()]);
+        }
+        for name in limits.audience.iter().flat_map(Audience::names) {
+            parts.extend([&b"\x01"[..], name.as_bytes()]);
+        }
+        Self::of(&parts)
     }
 
     fn of(parts: &[&[u8]]) -> Self {

@@ -15,7 +15,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::token::{Timestamp, Token, TokenId, Username};
+use crate::token::{Audience, Scope, Timestamp, Token, TokenId, Username};
 
 pub use algorithm::KeyAlgorithm;
 pub use jwk::{PrivateJwk, PublicJwk};
@@ -89,7 +89,14 @@ pub struct Claims {
         deserialize_with = "segment::not_null",
         skip_serializing_if = "Option::is_none"
     )]
-    pub aud: Option<String>,
+    pub aud: Option<Audience>,
+    /// What it may be used for (RFC 8693, section 4.2).
+    #[serde(
+        default,
+        deserialize_with = "segment::not_null",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub scope: Option<Scope>,
 }
 
 impl Claims {
@@ -105,7 +112,8 @@ impl Claims {
             iss: issuer.map(|issuer| issuer.name.clone()),
             sub: issuer.map(|_| user.to_string()),
             jti: issuer.map(|_| token.id),
-            aud: issuer.and_then(|issuer| issuer.audience.clone()),
+            aud: token.audience(),
+            scope: token.limits.scope.clone(),
         }
     }
 }

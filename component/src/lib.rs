@@ -13,10 +13,11 @@
 //! | `/api/v1alpha/token?all=true` | `DELETE` | revoke all tokens |
 //! | `/api/v1alpha/introspect` | `POST` | tell a service what a token is |
 //! | `/api/v1alpha/revoke` | `POST` | revoke the token that is sent, without signing in |
-//! | `/api/v1alpha/verify`, and all below it | any | tell a proxy whose token the bearer's is |
+//! | `/api/v1alpha/verify`, and all below it | any | tell a proxy whose token it is, and whether it is good for what is demanded |
 //! | `/` | `GET` | show the page for people |
 //! | `/openapi.json` | `GET` | describe the API |
 //! | `/.well-known/jwks.json` | `GET` | show the public keys |
+//! | `/.well-known/oauth-authorization-server` or `openid-configuration` | `GET` | tell where the other routes are |
 //! | `/api/healthz/liveness`, `/api/healthz/readyness` or `readiness` | `GET` | tell whether the component runs, and can work |
 //!
 //! Without `/api` the routes of `/v1alpha` are the same. `HEAD` goes with `GET`, `OPTIONS` with all.

@@ -4,6 +4,7 @@ mod admission;
 mod issue;
 mod rotate;
 mod signatures;
+mod usage;
 mod verify;
 
 use std::cell::{OnceCell, RefCell};
@@ -13,7 +14,7 @@ use http::HeaderName;
 
 use crate::auth::{Authentication, Authenticator, ClientNetwork, Recognition, SignIn};
 use crate::config::Config;
-use crate::jwt::{KeySet, PublicKeySet, SignedToken};
+use crate::jwt::{KeyAlgorithm, KeySet, PublicKeySet, SignedToken};
 use crate::ledger::LedgerError;
 use crate::lifetime::LifetimeError;
 use crate::ports::{Clock, Random};
@@ -24,6 +25,8 @@ use admission::Admission;
 pub use admission::Permit;
 pub use rotate::Rotation;
 use signatures::Signatures;
+use usage::Usage;
+pub use usage::Uses;
 pub use verify::LiveToken;
 
 /// How often a store is written to at most, to see whether it takes writes.
@@ -36,6 +39,7 @@ pub struct Service<S> {
     authenticator: Authenticator,
     admission: Admission,
     signatures: Signatures,
+    usage: Usage,
     store: S,
     /// The key in the store, if none is configured; read when first needed.
     stored_keys: OnceCell<KeySet>,
@@ -108,6 +112,7 @@ impl<S: Store> Service<S> {
         Self {
             admission: Admission::new(config.max_tokens_per_user),
             signatures: Signatures::default(),
+            usage: Usage::default(),
             authenticator: Authenticator::new(config.users.clone(), store.ports().random()),
             store,
             stored_keys: OnceCell::new(),
@@ -267,6 +272,17 @@ impl<S: Store> Service<S> {
     pub fn public_keys(&self) -> PublicKeySet<'_> {
         let keys = self.config.signing_keys.as_ref();
         keys.map(KeySet::public).unwrap_or_default()
+    }
+
+    /// The configured issuer.
+    pub fn issuer(&self) -> Option<&str> {
+        Some(&self.config.issuer.as_ref()?.name)
+    }
+
+    /// The algorithms of the keys, that of the one that signs first. The key in the store is for HS256.
+    pub fn algorithms(&self) -> Vec<&'static str> {
+        let keys = self.config.signing_keys.as_ref();
+        keys.map_or_else(|| vec![KeyAlgorithm::Hs256.name()], KeySet::algorithms)
     }
 
     fn new_id(&self) -> TokenId {

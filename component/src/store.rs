@@ -218,6 +218,11 @@ async fn back_off(ports: &impl Ports, attempt: u32) {
     ports.clock().sleep(pause).await;
 }
 
+/// The key under which is noted when a user's tokens were last used.
+pub(crate) fn uses_key(user: &Username) -> String {
+    format!("latchkey-used-{}", encode(user))
+}
+
 /// A user's name as a part of a key.
 ///
 /// Unambiguous, and safe wherever a backend splices keys into a query, folds their case or forbids some characters: lower

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::ports::{Clock, Random};
 use crate::service::{Issued, Service, ServiceError};
 use crate::store::{AtomicKeyValue, Change, Documents, KeyValue, KeyValueError};
-use crate::token::Timestamp;
+use crate::token::{Limits, Timestamp};
 
 /// A clock that only `advance` and `sleep` move.
 #[derive(Clone, Debug)]
@@ -175,8 +175,28 @@ impl Fixture {
     ) -> Result<Issued, ServiceError> {
         let (user, description) = (user.parse().unwrap(), description.parse().unwrap());
         self.service
-            .issue(&user, description, life.parse().unwrap(), None)
+            .issue(
+                &user,
+                description,
+                life.parse().unwrap(),
+                Limits::default(),
+                None,
+            )
             .await
+    }
+
+    /// For an hour.
+    pub(crate) async fn issue_limited(
+        &self,
+        user: &str,
+        description: &str,
+        limits: Limits,
+    ) -> Issued {
+        let (user, description) = (user.parse().unwrap(), description.parse().unwrap());
+        self.service
+            .issue(&user, description, "1h".parse().unwrap(), limits, None)
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn list(&self, user: &str) -> Result<Vec<String>, ServiceError> {

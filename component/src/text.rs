@@ -1,6 +1,7 @@
 //! Text that people paste, and text that others are shown.
 
 use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
 
 /// What editors of Windows put before UTF-8.
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -13,6 +14,13 @@ pub fn trim(text: &str) -> &str {
 /// The text of a file, without the byte order mark that it may begin with.
 pub fn without_byte_order_mark(text: &str) -> &str {
     text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+}
+
+/// The second `secs` of the Unix epoch as RFC 3339 has it, in UTC.
+pub fn rfc3339(secs: u64) -> String {
+    // The last that can be written so: the end of the year 9999.
+    let since_epoch = Duration::from_secs(secs.min(253_402_300_799));
+    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since_epoch).to_string()
 }
 
 /// Whether a character does something else than to be seen: moves the cursor, turns the direction of writing around, or is

@@ -2,6 +2,8 @@
 //!
 //! A value of one of these types is valid: they are made by parsing only.
 
+mod limits;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,6 +12,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::lifetime::Lifetime;
+
+pub use limits::{Audience, AudienceError, Demand, Limits, Scope, ScopeError};
 
 /// A point in time, since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -236,11 +240,45 @@ pub struct Token {
     pub issued_at: u64,
     /// The issuer that was configured then.
     pub issuer: Option<Issuer>,
+    /// What it may be used for.
+    pub limits: Limits,
     /// When it ends because it was rotated with an overlap, in seconds since the Unix epoch.
     pub retires_at: Option<u64>,
 }
 
+/// What a token lacks that is demanded of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// One of the scope tokens.
+    Scope,
+    /// The audience.
+    Audience,
+}
+
 impl Token {
+    /// The services that it is for, the claim `aud`: its own, or else the configured one.
+    pub fn audience(&self) -> Option<Audience> {
+        let configured = || {
+            Some(Audience::configured(
+                self.issuer.as_ref()?.audience.as_ref()?,
+            ))
+        };
+        self.limits.audience.clone().or_else(configured)
+    }
+
+    /// What it lacks of `demand`. A token lacks no scope if it has none: it can do all that its user can.
+    pub fn lacks(&self, demand: &Demand) -> Option<Lack> {
+        if let (Some(scope), Some(wanted)) = (&self.limits.scope, &demand.scope)
+            && !scope.covers(wanted)
+        {
+            return Some(Lack::Scope);
+        }
+        match (self.audience(), &demand.audience) {
+            (Some(audience), Some(wanted)) if !audience.contains(wanted) => Some(Lack::Audience),
+            _ => None,
+        }
+    }
+
     /// When it expires, in seconds since the Unix epoch: the claim `exp` (RFC 7519, section 4.1.4).
     pub fn expires_at(&self) -> u64 {
         self.issued_at.saturating_add(self.lifetime.as_secs())
@@ -354,6 +392,7 @@ mod tests {
             lifetime: Lifetime::from_secs(360).unwrap(),
             issued_at: 1_000,
             issuer: None,
+            limits: Limits::default(),
             retires_at: None,
         };
         let at = |millis| Timestamp::new(Duration::from_millis(millis));

@@ -32,6 +32,7 @@ pub fn claims() -> Claims {
         sub: None,
         jti: None,
         aud: None,
+        scope: None,
     }
 }
 

@@ -47,6 +47,9 @@ impl Guest for Component {
         let handled = run(api::handle(service.as_ref(), request));
         log(&handled);
         http::respond(response, handled.response);
+        if let (true, Ok(service)) = (handled.notes_use, &service) {
+            run(service.write_uses());
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::ledger::LedgerError::{
 use crate::lifetime::LifetimeError;
 use crate::service::ServiceError::{self, IdempotencyKeyReused, Ledger, Lifetime, NoTokens, Store};
 use crate::store::StoreError;
-use crate::token::Username;
+use crate::token::{Scope, Username};
 
 /// A request that was not fulfilled.
 #[derive(Debug)]
@@ -46,6 +46,13 @@ pub(super) enum ApiError {
     InvalidField {
         message: String,
     },
+    /// There is no field of this name.
+    UnknownField(String),
+    /// A parameter of the query, and what is wrong with it.
+    InvalidParameter(String),
+    /// The token has not all of these scope tokens.
+    InsufficientScope(Option<Scope>),
+    WrongAudience,
     InvalidForm(&'static str),
     DescriptionBlank,
     InvalidLifetime(&'static str, LifetimeError),
@@ -73,6 +80,9 @@ const BASIC: &str = r#"Basic realm="latchkey", charset="UTF-8""#;
 
 /// The challenge to a bearer (RFC 6750, section 3).
 const BEARER: &str = r#"Bearer realm="latchkey""#;
+
+/// The challenge to a client that sends a token as a password only.
+const BASIC_FOR_TOKENS: HeaderValue = HeaderValue::from_static(r#"Basic realm="latchkey""#);
 
 /// Clients are not told which.
 const INVALID_TOKEN: &str = "The token is invalid or has expired";
@@ -115,8 +125,9 @@ impl ApiError {
             Self::IncompleteBody
             | Self::MalformedJson { .. }
             | Self::InvalidField { .. }
+            | Self::UnknownField(_)
+            | Self::InvalidParameter(_)
             | Self::InvalidForm(_)
-            | Self::MalformedBearer
             | Self::DescriptionBlank
             | Self::InvalidLifetime(..)
             | Self::InvalidIdempotencyKey
@@ -126,10 +137,16 @@ impl ApiError {
             Self::TooManyAttempts { .. } | Self::Service(Ledger(TooManyIdempotencyKeys)) => {
                 StatusCode::TOO_MANY_REQUESTS
             }
-            Self::Unauthorized | Self::SignInFailed(_) | Self::NoBearer | Self::InvalidToken => {
-                StatusCode::UNAUTHORIZED
-            }
-            Self::CrossSite | Self::Service(Ledger(LimitReached(_))) => StatusCode::FORBIDDEN,
+            // RFC 6750 has 400 for what is malformed; nginx makes 500 of that, for a mistake that its client made.
+            Self::Unauthorized
+            | Self::SignInFailed(_)
+            | Self::NoBearer
+            | Self::MalformedBearer
+            | Self::InvalidToken => StatusCode::UNAUTHORIZED,
+            Self::CrossSite
+            | Self::InsufficientScope(_)
+            | Self::WrongAudience
+            | Self::Service(Ledger(LimitReached(_))) => StatusCode::FORBIDDEN,
             Self::NotFound | Self::Service(NoTokens | Ledger(NoSuchToken)) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -149,7 +166,11 @@ impl ApiError {
                 "misconfigured"
             }
             Self::Unauthorized | Self::SignInFailed(_) | Self::NoBearer => "unauthorized",
-            Self::MalformedBearer | Self::InvalidForm(_) => "invalid_request",
+            Self::MalformedBearer | Self::InvalidParameter(_) | Self::InvalidForm(_) => {
+                "invalid_request"
+            }
+            Self::InsufficientScope(_) => "insufficient_scope",
+            Self::WrongAudience => "wrong_audience",
             Self::InvalidToken => "invalid_token",
             Self::CrossSite => "cross_site",
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
@@ -158,6 +179,7 @@ impl ApiError {
             Self::IncompleteBody => "incomplete_body",
             Self::MalformedJson { .. } => "malformed_json",
             Self::InvalidField { .. } => "invalid_field",
+            Self::UnknownField(_) => "unknown_field",
             Self::DescriptionBlank => "description_blank",
             Self::InvalidLifetime(..) | Self::Service(Lifetime(_)) => "invalid_lifetime",
             Self::InvalidIdempotencyKey => "invalid_idempotency_key",
@@ -188,9 +210,11 @@ impl ApiError {
             Self::TooManyAttempts { .. } => {
                 "There are too many attempts to sign in: try again later".to_owned()
             }
-            Self::NoBearer => "A token is needed: Authorization: Bearer <token>".to_owned(),
+            Self::NoBearer => "A token is needed: Authorization: Bearer <token>, or X-Api-Key: <token>".to_owned(),
             Self::MalformedBearer => {
-                "There must be one header Authorization, with one token: Bearer <token>".to_owned()
+                "There must be one token, in one header: Authorization: Bearer <token>, or X-Api-Key: \
+                 <token>"
+                    .to_owned()
             }
             Self::InvalidToken => INVALID_TOKEN.to_owned(),
             Self::CrossSite => {
@@ -212,6 +236,10 @@ impl ApiError {
             }
             Self::IncompleteBody => "The request body ended before its end".to_owned(),
             Self::MalformedJson { message } | Self::InvalidField { message } => message.clone(),
+            Self::UnknownField(name) => format!("There is no field {name}"),
+            Self::InvalidParameter(problem) => format!("The parameter {problem}"),
+            Self::InsufficientScope(_) => "The token has not the scope that is needed".to_owned(),
+            Self::WrongAudience => "The token is not for this service".to_owned(),
             Self::InvalidForm(problem) => format!("The parameter {problem}"),
             Self::DescriptionBlank | Self::Service(Ledger(DescriptionTaken)) => {
                 "Token description already exists or is blank".to_owned()
@@ -280,6 +308,13 @@ impl ApiError {
             Self::MalformedBearer => {
                 challenge(headers, format!(r#"{BEARER}, error="invalid_request""#));
             }
+            Self::InsufficientScope(scope) => {
+                let scope = scope.as_ref().map_or("", Scope::as_str);
+                challenge(
+                    headers,
+                    format!(r#"{BEARER}, error="insufficient_scope", scope="{scope}""#),
+                );
+            }
             Self::InvalidToken => challenge(
                 headers,
                 format!(r#"{BEARER}, error="invalid_token", error_description="{INVALID_TOKEN}""#),
@@ -294,6 +329,16 @@ impl ApiError {
             _ => {}
         }
         response
+    }
+}
+
+/// Asks for the token as a password, too, if the response asks for a token.
+pub(super) fn challenge_basic(response: &mut Response<Bytes>) {
+    if response.status() == StatusCode::UNAUTHORIZED {
+        // Before the other: nginx before 1.23 passes on the first alone.
+        let headers = response.headers_mut();
+        let other = headers.insert(header::WWW_AUTHENTICATE, BASIC_FOR_TOKENS);
+        headers.extend(other.map(|other| (header::WWW_AUTHENTICATE, other)));
     }
 }
 
@@ -331,6 +376,10 @@ pub(super) mod tests {
             IncompleteBody,
             MalformedJson { message: text() },
             InvalidField { message: text() },
+            UnknownField(text()),
+            InvalidParameter(text()),
+            InsufficientScope(None),
+            WrongAudience,
             InvalidForm(""),
             DescriptionBlank,
             InvalidLifetime("", LifetimeError::Zero),
@@ -362,6 +411,10 @@ pub(super) mod tests {
             | IncompleteBody
             | MalformedJson { .. }
             | InvalidField { .. }
+            | UnknownField(_)
+            | InvalidParameter(_)
+            | InsufficientScope(_)
+            | WrongAudience
             | InvalidForm(_)
             | DescriptionBlank
             | InvalidLifetime(..)

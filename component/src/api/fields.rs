@@ -7,9 +7,13 @@ use super::body::{self, RequestBody};
 use super::content::MediaType;
 use super::error::ApiError;
 use crate::lifetime::{Lifetime, LifetimeError};
+use crate::text::visible_json;
 
-/// The fields by name. Unknown ones are ignored; if one comes twice, the last counts.
+/// The fields by name. If one comes twice, the last counts.
 pub(super) type Fields = Map<String, Value>;
+
+/// The most characters of an unknown name that are repeated to the client.
+const SHOWN: usize = 64;
 
 pub(super) async fn read(headers: &HeaderMap, body: impl RequestBody) -> Result<Fields, ApiError> {
     parse(&body::read(headers, body, MediaType::Json).await?)
@@ -18,6 +22,19 @@ pub(super) async fn read(headers: &HeaderMap, body: impl RequestBody) -> Result<
 pub(super) fn parse(body: &[u8]) -> Result<Fields, ApiError> {
     let text = std::str::from_utf8(body).map_err(|_| ApiError::not_utf8())?;
     serde_json::from_slice(text.as_bytes()).map_err(|error| ApiError::malformed_json(&error))
+}
+
+/// Refuses fields that nobody took: who misspells a limit must not get a token without it.
+pub(super) fn finish(fields: &Fields) -> Result<(), ApiError> {
+    match fields.keys().next() {
+        None => Ok(()),
+        Some(unknown) => {
+            let name: String = unknown.chars().take(SHOWN).collect();
+            Err(ApiError::UnknownField(visible_json(
+                &Value::from(name).to_string(),
+            )))
+        }
+    }
 }
 
 const DURATION: &str =
@@ -82,7 +99,7 @@ mod tests {
             ("{}", Ok(None)),
             (r#"{"life":1}"#, secs(1)),
             (r#"{"life":3.6e2}"#, secs(360)),
-            (r#"{"lif\u0065":"\u0031h","x":[{"y":[]}]}"#, secs(3600)),
+            (r#"{"lif\u0065":"\u0031h"}"#, secs(3600)),
             (r#"{"life":-1}"#, refused(LifetimeError::Negative)),
             (r#"{"life":1.5}"#, refused(LifetimeError::NotWholeSeconds)),
             (r#"{"life":0}"#, refused(LifetimeError::Zero)),
@@ -116,5 +133,24 @@ mod tests {
             assert!(parse(json.as_bytes()).is_err(), "{json}");
         }
         assert!(parse(b"{\"a\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn unknown_ones_are_named() {
+        let long = format!("{{\"{}\":1}}", "x".repeat(65));
+        for (json, named) in [
+            (r#"{"life":1,"x":[{"y":[]}]}"#, r#""x""#),
+            (r#"{"Life":1}"#, r#""Life""#),
+            (r#"{"":1}"#, r#""""#),
+            ("{\"a\u{202e}\\\"\":1}", r#""a\u202e\"""#),
+            (&long, &format!("\"{}\"", "x".repeat(64))),
+        ] {
+            let mut fields = parse(json.as_bytes()).unwrap();
+            fields.remove("life");
+            let error = finish(&fields).unwrap_err();
+            let body: Value = serde_json::from_slice(error.response().body()).unwrap();
+            assert_eq!(body["message"], format!("There is no field {named}"));
+            assert_eq!(body["code"], "unknown_field");
+        }
     }
 }

@@ -20,6 +20,15 @@ pub const USER: &str = "x-latchkey-user";
 /// The id of the token that was verified.
 pub const TOKEN_ID: &str = "x-latchkey-token-id";
 
+/// The scope of the token that was verified, if it has one.
+pub const SCOPE: &str = "x-latchkey-scope";
+
+/// When the token that was verified ends, in seconds since the Unix epoch.
+pub const EXPIRES: &str = "x-latchkey-expires";
+
+/// A header that carries a token.
+pub const API_KEY: &str = "x-api-key";
+
 /// The client's address: from the header `trusted`, which a proxy sets, or else from the host.
 ///
 /// Of several addresses, the last is that of the proxy, or of the host. A client may have written the others.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::response;
 use crate::service::LiveToken;
-use crate::token::TokenId;
+use crate::token::{Audience, Scope, TokenId};
 
 #[derive(Serialize)]
 struct Active<'a> {
@@ -20,7 +20,9 @@ struct Active<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     iss: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    aud: Option<&'a str>,
+    aud: Option<Audience>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'a Scope>,
 }
 
 /// A token that is not live has no other member: not even the reason.
@@ -45,7 +47,8 @@ pub(super) fn response(live: Option<&LiveToken>) -> Response<Bytes> {
         sub: user.as_str(),
         jti: token.id,
         iss: issuer.map(|issuer| issuer.name.as_str()),
-        aud: issuer.and_then(|issuer| issuer.audience.as_deref()),
+        aud: token.audience(),
+        scope: token.limits.scope.as_ref(),
     };
     response::json(StatusCode::OK, &body)
 }

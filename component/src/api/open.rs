@@ -6,7 +6,7 @@ use super::Answer;
 use super::body::RequestBody;
 use super::error::ApiError;
 use super::route::{Action, OpenAction};
-use super::{cross_site, document, form, key_set, response, verification};
+use super::{cacheable, cross_site, discovery, document, form, response, verification};
 use crate::audit::Event;
 use crate::config::ConfigError;
 use crate::service::{LiveToken, Service};
@@ -21,7 +21,7 @@ pub(super) async fn perform<S: Store>(
     let (parts, body) = request.into_parts();
     let headers = &parts.headers;
     Ok(match action {
-        OpenAction::Verify => verification::answer(service?, headers).await?.into(),
+        OpenAction::Verify => verification::answer(service?, &parts.uri, headers).await?,
         OpenAction::Revoke => {
             let service = service?;
             cross_site::check(Action::Open(action), headers)?;
@@ -37,7 +37,8 @@ pub(super) async fn perform<S: Store>(
         }
         OpenAction::ShowPage => document::PAGE.response(headers).into(),
         OpenAction::Describe => document::OPENAPI.response(headers).into(),
-        OpenAction::ShowKeys => key_set::response(&service?.public_keys(), headers).into(),
+        OpenAction::ShowKeys => cacheable::response(&service?.public_keys(), headers).into(),
+        OpenAction::Discover => discovery::response(service?, headers)?.into(),
         // Even with a bad configuration: a restart would not mend it.
         OpenAction::Live => response::message("i am alive").into(),
         OpenAction::Ready => {

@@ -6,8 +6,9 @@ use serde::ser::Serializer;
 use serde::{Serialize, ser::SerializeMap};
 
 use super::route;
-use crate::service::{Issued, TokenStatus};
-use crate::token::{Description, TokenId};
+use crate::service::{Issued, TokenStatus, Uses};
+use crate::text::rfc3339;
+use crate::token::{Audience, Description, Scope, Token, TokenId};
 
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
     let body = serde_json::to_vec(body).expect("strings and finite numbers are always JSON");
@@ -84,32 +85,63 @@ const TOKENS_EXIST: &str = "Tokens exists";
 pub(super) struct Listed<'a> {
     message: &'static str,
     #[serde(serialize_with = "by_id")]
-    jwt_tokens: &'a [TokenStatus],
+    jwt_tokens: (&'a [TokenStatus], Option<&'a Uses>),
 }
 
 impl<'a> Listed<'a> {
-    pub(super) fn new(tokens: &'a [TokenStatus]) -> Self {
+    /// With details, if there are `uses`.
+    pub(super) fn new(tokens: &'a [TokenStatus], uses: Option<&'a Uses>) -> Self {
         Self {
             message: TOKENS_EXIST,
-            jwt_tokens: tokens,
+            jwt_tokens: (tokens, uses),
+        }
+    }
+}
+
+/// What is added to a token where details are asked for.
+#[derive(Serialize)]
+struct Details<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwt_token_scope: Option<&'a Scope>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwt_token_audience: Option<&'a Audience>,
+    jwt_token_issued_at: String,
+    jwt_token_expires_at: String,
+    jwt_token_last_used: Option<String>,
+}
+
+impl<'a> Details<'a> {
+    fn new(token: &'a Token, uses: &Uses) -> Self {
+        Self {
+            jwt_token_scope: token.limits.scope.as_ref(),
+            jwt_token_audience: token.limits.audience.as_ref(),
+            jwt_token_issued_at: rfc3339(token.issued_at),
+            jwt_token_expires_at: rfc3339(token.ends_at()),
+            jwt_token_last_used: uses.of(token.id).map(rfc3339),
         }
     }
 }
 
 /// An object in the order of the slice.
-fn by_id<S: Serializer>(tokens: &[TokenStatus], serializer: S) -> Result<S::Ok, S::Error> {
+fn by_id<S: Serializer>(
+    (tokens, uses): &(&[TokenStatus], Option<&Uses>),
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct Entry<'a> {
         jwt_token_description: &'a Description,
         jwt_token_life: u64,
         jwt_token_remaining_life: f64,
+        #[serde(flatten)]
+        details: Option<Details<'a>>,
     }
     let mut map = serializer.serialize_map(Some(tokens.len()))?;
-    for status in tokens {
+    for status in *tokens {
         let entry = Entry {
             jwt_token_description: &status.token.description,
             jwt_token_life: status.token.lifetime.as_secs(),
             jwt_token_remaining_life: status.remaining.as_secs_f64(),
+            details: uses.map(|uses| Details::new(&status.token, uses)),
         };
         map.serialize_entry(&status.token.id, &entry)?;
     }
@@ -154,10 +186,13 @@ pub(super) struct Shown<'a> {
     jwt_token_life: u64,
     jwt_token_life_remaining: f64,
     expiry_status: &'static str,
+    #[serde(flatten)]
+    details: Option<Details<'a>>,
 }
 
 impl<'a> Shown<'a> {
-    pub(super) fn new(status: &'a TokenStatus) -> Self {
+    /// With details, if there are `uses`.
+    pub(super) fn new(status: &'a TokenStatus, uses: Option<&Uses>) -> Self {
         Self {
             message: TOKENS_EXIST,
             jwt_token_description: &status.token.description,
@@ -168,6 +203,7 @@ impl<'a> Shown<'a> {
             } else {
                 "Valid"
             },
+            details: uses.map(|uses| Details::new(&status.token, uses)),
         }
     }
 }

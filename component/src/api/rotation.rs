@@ -32,11 +32,13 @@ pub(super) async fn read(
         });
     }
     let mut fields = fields::parse(&body)?;
-    Ok(Rotation {
+    let rotation = Rotation {
         lifetime: fields::lifetime(LIFE, fields.remove(LIFE))?,
         overlap: match fields::lifetime(OVERLAP, fields.remove(OVERLAP)) {
             Err(ApiError::InvalidLifetime(_, LifetimeError::Zero)) => None,
             overlap => overlap?,
         },
-    })
+    };
+    fields::finish(&fields)?;
+    Ok(rotation)
 }

@@ -4,7 +4,7 @@ use http::Method;
 
 use Action::{Managed, Open};
 use ManagedAction::{Create, Delete, DeleteAll, Introspect, List, Rotate, Show};
-use OpenAction::{Describe, Live, Ready, Revoke, ShowKeys, ShowPage, Verify};
+use OpenAction::{Describe, Discover, Live, Ready, Revoke, ShowKeys, ShowPage, Verify};
 
 /// The path above the routes of the API. `/v1alpha` is the same.
 pub const BASE: &str = "/api/v1alpha";
@@ -47,6 +47,15 @@ static RESOURCES: &[Resource] = &[
     (&["/openapi.json"], &[("GET", Open(Describe))]),
     // RFC 8615.
     (&["/.well-known/jwks.json"], &[("GET", Open(ShowKeys))]),
+    // RFC 8414, and OpenID Connect Discovery 1.0.
+    (
+        &["/.well-known/oauth-authorization-server"],
+        &[("GET", Open(Discover))],
+    ),
+    (
+        &["/.well-known/openid-configuration"],
+        &[("GET", Open(Discover))],
+    ),
     (&["/api/healthz/liveness"], &[("GET", Open(Live))]),
     // As Specter Desktop spells it, and as everybody else does.
     (
@@ -83,7 +92,7 @@ impl Action {
     pub fn reads_body(self) -> bool {
         match self {
             Open(Revoke) | Managed(Create | Rotate | Introspect) => true,
-            Open(Verify | ShowPage | Describe | ShowKeys | Live | Ready)
+            Open(Verify | ShowPage | Describe | ShowKeys | Discover | Live | Ready)
             | Managed(List | Show | Delete | DeleteAll) => false,
         }
     }
@@ -115,6 +124,8 @@ pub enum OpenAction {
     Describe,
     /// Serve the public keys.
     ShowKeys,
+    /// Say where the other routes are.
+    Discover,
     /// Say that the component runs.
     Live,
     /// Say whether it can work.
@@ -147,19 +158,23 @@ pub struct Route<'a> {
     token_id: Option<&'a str>,
     /// Whether the query says `all=true`.
     all: bool,
+    /// Whether the query says `details=true`.
+    details: bool,
 }
 
 impl<'a> Route<'a> {
     /// The route of `path`, taken literally: nothing is decoded, and `.` and `..` are names like others. No route has an
-    /// empty segment, except for one slash at the end. Of `query`, only `all=true` counts.
+    /// empty segment, except for one slash at the end. Of `query`, only `all=true` and `details=true` count;
+    /// what `/verify` makes of it is read elsewhere.
     pub fn parse(path: &'a str, query: Option<&str>) -> Option<Self> {
-        let all = asks_for_all(query);
+        let [all, details] = ["all", "details"].map(|name| asks_for(name, query));
         RESOURCES.iter().find_map(|resource| {
             let matched = |template: &&str| matches(template, path);
             resource.0.iter().find_map(matched).map(|token_id| Self {
                 resource,
                 token_id,
                 all,
+                details,
             })
         })
     }
@@ -184,6 +199,11 @@ impl<'a> Route<'a> {
     /// The segment of the token, which need not be an id.
     pub fn token_id(self) -> Option<&'a str> {
         self.token_id
+    }
+
+    /// Whether details of tokens are asked for.
+    pub const fn wants_details(self) -> bool {
+        self.details
     }
 
     /// The value of the `Allow` header (RFC 9110, section 10.2.1).
@@ -230,13 +250,14 @@ fn matches<'a>(template: &str, path: &'a str) -> Option<Option<&'a str>> {
     }
 }
 
-/// Whether the query has `all=true`, and no other `all`.
-fn asks_for_all(query: Option<&str>) -> bool {
-    let mut all = query
+/// Whether the query has `name=true`, and no other parameter of this name.
+fn asks_for(name: &str, query: Option<&str>) -> bool {
+    let mut values = query
         .into_iter()
         .flat_map(|query| query.split('&'))
-        .filter(|pair| *pair == "all" || pair.starts_with("all="));
-    matches!((all.next(), all.next()), (Some("all=true"), None))
+        .filter_map(|pair| pair.strip_prefix(name))
+        .filter(|rest| rest.is_empty() || rest.starts_with('='));
+    matches!((values.next(), values.next()), (Some("=true"), None))
 }
 
 /// Whether every proxy in front takes the segment literally.
@@ -353,6 +374,9 @@ mod tests {
             let route = Route::parse("/api/v1alpha/token", Some(query)).unwrap();
             let deletes_all = route.action(&Method::DELETE) == Some(Managed(DeleteAll));
             assert_eq!(deletes_all, all, "{query}");
+            let query = query.replace("all", "details");
+            let route = Route::parse("/api/v1alpha/token", Some(&query)).unwrap();
+            assert_eq!(route.wants_details(), all, "{query}");
         }
     }
 
@@ -399,6 +423,6 @@ mod tests {
                 "{uri}"
             );
         }
-        assert_eq!(routes().count(), 15);
+        assert_eq!(routes().count(), 17);
     }
 }

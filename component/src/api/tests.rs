@@ -3,8 +3,10 @@
 mod audit;
 mod bearer;
 mod description;
+mod discovery;
 mod health;
 mod keys;
+mod limits;
 mod management;
 mod oauth;
 
@@ -55,13 +57,8 @@ async fn send<S: Store>(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Answer {
-    let (method, path) = line.split_once(' ').unwrap();
-    let mut request = Request::builder().method(method).uri(path);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let request = request.body(Bytes::from(body.to_owned())).unwrap();
-    let handled = handle(service, request).await;
+    let path = line.split_once(' ').unwrap().1;
+    let handled = handle(service, request(line, headers, body)).await;
     let (parts, body) = handled.response.into_parts();
     let audit = handled.audit_line.as_deref();
     let answer = Answer {
@@ -80,4 +77,13 @@ async fn send<S: Store>(
         assert_eq!(policy, origins, "{line}");
     }
     answer
+}
+
+fn request(line: &str, headers: &[(&str, &str)], body: &str) -> Request<Bytes> {
+    let (method, path) = line.split_once(' ').unwrap();
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(Bytes::from(body.to_owned())).unwrap()
 }

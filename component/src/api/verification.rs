@@ -1,16 +1,21 @@
-//! Whether a bearer's token is good, for reverse proxies: status and headers say it.
+//! Whether a token is good, and for what, for reverse proxies: status and headers say it.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 use serde::Serialize;
 
-use super::bearer::Bearer;
-use super::error::ApiError;
-use super::headers::{TOKEN_ID, USER};
+use super::Answer;
+use super::carrier::Carried;
+use super::error::{self, ApiError};
+use super::headers::{EXPIRES, SCOPE, TOKEN_ID, USER};
+use super::query::{self, Question};
 use super::response;
 use crate::service::{LiveToken, Service};
 use crate::store::Store;
-use crate::token::{Description, TokenId, Username};
+use crate::token::{Demand, Description, Lack, TokenId, Username};
+
+/// What clients that want a user's name may send with a token, whoever's it is.
+const ANY_NAME: &str = "token";
 
 /// The body, for services that read it instead.
 #[derive(Serialize)]
@@ -24,15 +29,51 @@ struct Verified<'a> {
 
 pub(super) async fn answer<S: Store>(
     service: &Service<S>,
+    uri: &Uri,
     headers: &HeaderMap,
-) -> Result<Response<Bytes>, ApiError> {
-    match Bearer::parse(headers) {
-        Bearer::Absent => Err(ApiError::NoBearer),
-        Bearer::Malformed => Err(ApiError::MalformedBearer),
-        Bearer::Token(token) => match service.verify(token).await? {
-            Some(live) => Ok(response(&live)),
-            None => Err(ApiError::InvalidToken),
-        },
+) -> Result<Answer, ApiError> {
+    let Question {
+        demand,
+        challenge_basic,
+    } = query::read(uri)?;
+    match verify(service, demand, headers).await {
+        Ok(live) => Ok(Answer {
+            notes_use: service.note_use(&live),
+            ..response(&live).into()
+        }),
+        Err(error) if challenge_basic => {
+            let mut response = error.response();
+            error::challenge_basic(&mut response);
+            Ok(Answer {
+                log_line: error.log_line(),
+                ..response.into()
+            })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The token, if it is live and has what is demanded. No password is looked at: who guesses at them here learns nothing.
+async fn verify<S: Store>(
+    service: &Service<S>,
+    demand: Demand,
+    headers: &HeaderMap,
+) -> Result<LiveToken, ApiError> {
+    let (token, name) = match Carried::parse(headers) {
+        Carried::Nothing => return Err(ApiError::NoBearer),
+        Carried::Malformed => return Err(ApiError::MalformedBearer),
+        Carried::Token { token, name } => (token, name),
+    };
+    let live = service.verify(&token).await?;
+    let is_named = |live: &LiveToken| match name.as_deref() {
+        None | Some("" | ANY_NAME) => true,
+        Some(name) => name == live.user.as_str(),
+    };
+    let live = live.filter(is_named).ok_or(ApiError::InvalidToken)?;
+    match live.status.token.lacks(&demand) {
+        None => Ok(live),
+        Some(Lack::Scope) => Err(ApiError::InsufficientScope(demand.scope)),
+        Some(Lack::Audience) => Err(ApiError::WrongAudience),
     }
 }
 
@@ -49,6 +90,11 @@ fn response(LiveToken { user, status }: &LiveToken) -> Response<Bytes> {
     headers.insert(USER, header_text(user));
     let id = HeaderValue::try_from(status.token.id.to_string());
     headers.insert(TOKEN_ID, id.expect("a UUID is ASCII"));
+    headers.insert(EXPIRES, HeaderValue::from(status.token.ends_at()));
+    if let Some(scope) = &status.token.limits.scope {
+        let scope = HeaderValue::try_from(scope.as_str());
+        headers.insert(SCOPE, scope.expect("printable ASCII"));
+    }
     response
 }
 

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use crate::jwt;
 use crate::secret::Secret;
 use crate::token::Username;
 
@@ -26,12 +27,7 @@ impl Credentials {
     /// Parses the value of an `Authorization` header of the scheme `Basic`, in UTF-8. Fails if no user can have the name:
     /// what names are valid is no secret, so no password need be verified.
     pub fn parse(header: &[u8]) -> Option<Self> {
-        let (scheme, encoded) = std::str::from_utf8(header).ok()?.split_once(' ')?;
-        if !scheme.eq_ignore_ascii_case("basic") {
-            return None;
-        }
-        let decoded = BASE64.decode(encoded.trim_matches(' ')).ok()?;
-        let (name, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+        let (name, password) = decode(header)?;
         Some(Self {
             name: name.parse().ok()?,
             password: password.into(),
@@ -59,6 +55,34 @@ impl Credentials {
             BASE64.encode(format!("{name}:{}", password.expose()))
         )
     }
+}
+
+/// A token in the place of a password, and the name beside it, which need be nobody's.
+pub struct PresentedToken {
+    /// Everything before the first colon, perhaps nothing.
+    pub name: String,
+    /// It has the form of a token.
+    pub token: String,
+}
+
+impl PresentedToken {
+    /// Parses the value of an `Authorization` header of the scheme `Basic`. Nothing that has not the form of a token is
+    /// looked at: it may be a password.
+    pub fn parse(header: &[u8]) -> Option<Self> {
+        let (name, token) = decode(header)?;
+        jwt::has_form(&token).then_some(Self { name, token })
+    }
+}
+
+/// What stands before and behind the first colon of the value of an `Authorization` header of the scheme `Basic`.
+fn decode(header: &[u8]) -> Option<(String, String)> {
+    let (scheme, encoded) = std::str::from_utf8(header).ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = BASE64.decode(encoded.trim_matches(' ')).ok()?;
+    let (name, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    Some((name.to_owned(), password.to_owned()))
 }
 
 /// `None` if `text` is not encoded.

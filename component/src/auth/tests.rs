@@ -98,7 +98,7 @@ fn instance() -> Instance {
 
 /// How many passwords `work` verifies.
 fn verifications<T>(work: impl FnOnce() -> T) -> (T, usize) {
-    let count = || password::VERIFICATIONS.get();
+    let count = || VERIFICATIONS.get();
     let before = count();
     (work(), count() - before)
 }

@@ -99,8 +99,14 @@ pub struct PublicJwk(pub(super) Jwk);
 pub struct PrivateJwk(Jwk);
 
 impl PrivateJwk {
-    /// A new key for `algorithm`.
+    /// A new key for `algorithm`. Its id tells whose it is, to who finds a token that it signed.
     pub fn generate(algorithm: KeyAlgorithm, random: &impl Random) -> Self {
+        let Self(key) = Self::unnamed(algorithm, random);
+        let kid = Some(format!("latchkey-{}", key.thumbprint()));
+        Self(Jwk { kid, ..key })
+    }
+
+    fn unnamed(algorithm: KeyAlgorithm, random: &impl Random) -> Self {
         let mut secret = [0; 32];
         loop {
             random.fill(&mut secret);

@@ -45,6 +45,18 @@ impl KeySet {
         self.keys[0].algorithm
     }
 
+    /// The algorithms of all keys, each once, that of the first key first.
+    pub fn algorithms(&self) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        for key in &self.keys {
+            let name = key.algorithm.name();
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
     /// The signature of `message` by the first key, in base64url.
     pub(super) fn signature(&self, message: &[u8]) -> String {
         let signature = self.signing.try_sign(message);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::lifetime::Lifetime;
-use crate::token::Issuer;
+use crate::token::{Issuer, Limits};
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 
@@ -19,6 +19,7 @@ fn example() -> (Username, Token) {
         lifetime: Lifetime::from_secs(21_600).unwrap(),
         issued_at: 1_662_720_135,
         issuer: None,
+        limits: Limits::default(),
         retires_at: None,
     };
     ("admin".parse().unwrap(), token)

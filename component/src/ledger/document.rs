@@ -13,21 +13,40 @@
 //! `repeatable` is left out if empty. A token that was issued under a configured `issuer` also has `iss`, and `aud` if there
 //! was an `audience`: the record has all claims of the token, also after a change of the configuration. One that was
 //! rotated with an overlap has `until`.
+//!
+//! A token may have limits of its own: `scope`, and `audience` (a string, or an array of several). A document that holds such
+//! a token has the format 2: a reader of format 1 alone would drop them, and the token could do more.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Ledger, Repeatable, WriteId};
 use crate::lifetime::Lifetime;
-use crate::token::{Description, Issuer, Token, TokenId};
+use crate::token::{Audience, Description, Issuer, Limits, Scope, Token, TokenId};
 
-/// The format of the document that this code writes, and the only one that it reads.
+/// The format of a document without limits, and of every record of a token by itself: no version reads those without limits.
 pub(super) const FORMAT: u32 = 1;
+
+/// The format of a document that holds a token with limits.
+const LIMITED: u32 = 2;
+
+/// The format of a document that holds these tokens.
+fn format<'a>(tokens: impl IntoIterator<Item = &'a Token>) -> u32 {
+    match tokens.into_iter().all(|token| token.limits.are_none()) {
+        true => FORMAT,
+        false => LIMITED,
+    }
+}
+
+/// Whether this code reads documents of this format.
+const fn is_known(format: u32) -> bool {
+    matches!(format, FORMAT | LIMITED)
+}
 
 impl Ledger {
     /// The stored form.
     pub fn to_document(&self) -> Vec<u8> {
         let document = Document {
-            format: FORMAT,
+            format: format(&self.tokens),
             tokens: self.tokens.iter().map(Entry::from).collect(),
             writes: self.writes.clone(),
             repeatable: self.repeatable.clone(),
@@ -38,7 +57,7 @@ impl Ledger {
     /// Reads the stored form.
     pub fn from_document(bytes: &[u8]) -> Result<Self, DocumentError> {
         match serde_json::from_slice::<Document>(bytes) {
-            Ok(document) if document.format == FORMAT => Ok(Self {
+            Ok(document) if is_known(document.format) => Ok(Self {
                 tokens: document.tokens.into_iter().map(Token::from).collect(),
                 writes: document.writes,
                 repeatable: document.repeatable,
@@ -53,7 +72,7 @@ impl Ledger {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DocumentError {
     /// Written by a newer version of Latchkey: changing it could lose what it holds.
-    #[error("the ledger has format {0}, this version reads format {FORMAT}")]
+    #[error("the ledger has format {0}, this version reads formats {FORMAT} and {LIMITED}")]
     Format(u32),
     /// No document of ours. Names the position only: the text is a user's.
     #[error("the ledger is malformed at line {line}, column {column}")]
@@ -69,7 +88,7 @@ impl DocumentError {
     /// Why these bytes are not of this format.
     pub(super) fn new(bytes: &[u8], error: &serde_json::Error) -> Self {
         match serde_json::from_slice(bytes) {
-            Ok(Format { format }) if format != FORMAT => Self::Format(format),
+            Ok(Format { format }) if !is_known(format) => Self::Format(format),
             _ => Self::Malformed {
                 line: error.line(),
                 column: error.column(),
@@ -105,6 +124,10 @@ pub(super) struct Entry {
     iss: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     aud: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scope: Option<Scope>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    audience: Option<Audience>,
 }
 
 impl From<&Token> for Entry {
@@ -120,6 +143,8 @@ impl From<&Token> for Entry {
                 .issuer
                 .as_ref()
                 .and_then(|issuer| issuer.audience.clone()),
+            scope: token.limits.scope.clone(),
+            audience: token.limits.audience.clone(),
         }
     }
 }
@@ -135,6 +160,10 @@ impl From<Entry> for Token {
                 name,
                 audience: entry.aud,
             }),
+            limits: Limits {
+                scope: entry.scope,
+                audience: entry.audience,
+            },
             retires_at: entry.until,
         }
     }

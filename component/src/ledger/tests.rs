@@ -1,6 +1,6 @@
 use super::*;
 use crate::lifetime::Lifetime;
-use crate::token::Issuer;
+use crate::token::{Audience, Issuer, Limits};
 
 fn token(n: u8, description: &str) -> Token {
     Token {
@@ -9,6 +9,7 @@ fn token(n: u8, description: &str) -> Token {
         lifetime: Lifetime::from_secs(60).unwrap(),
         issued_at: 1_000 + u64::from(n),
         issuer: None,
+        limits: Limits::default(),
         retires_at: None,
     }
 }
@@ -160,10 +161,10 @@ fn the_document_keeps_the_issuer() {
 #[test]
 fn other_documents_are_refused() {
     for (document, error) in [
-        (r#"{"format":2,"entries":[]}"#, DocumentError::Format(2)),
+        (r#"{"format":3,"entries":[]}"#, DocumentError::Format(3)),
         (
-            r#"{"format":2,"tokens":[],"writes":[]}"#,
-            DocumentError::Format(2),
+            r#"{"format":3,"tokens":[],"writes":[]}"#,
+            DocumentError::Format(3),
         ),
         (
             r#"{"format":1,"tokens":[]}"#,
@@ -180,5 +181,94 @@ fn other_documents_are_refused() {
             Err(error),
             "{document}"
         );
+    }
+}
+
+fn limited(n: u8, description: &str) -> Token {
+    let audience = ["https://git.example".to_owned(), "pip".to_owned()];
+    let limits = Limits {
+        scope: Some("write read".parse().unwrap()),
+        audience: Some(Audience::new(audience).unwrap()),
+    };
+    Token {
+        limits,
+        ..token(n, description)
+    }
+}
+
+/// What the version before limits reads, member by member.
+fn read_by_the_version_before(document: &[u8]) -> Result<usize, String> {
+    #[derive(Deserialize)]
+    struct Document {
+        format: u32,
+        tokens: Vec<Entry>,
+        #[serde(rename = "writes")]
+        _writes: Vec<WriteId>,
+        #[serde(default, rename = "repeatable")]
+        _repeatable: Vec<Repeatable>,
+    }
+    #[derive(Deserialize)]
+    #[allow(dead_code, reason = "read, and not looked at")]
+    struct Entry {
+        id: TokenId,
+        description: String,
+        life: u64,
+        iat: u64,
+        until: Option<u64>,
+        iss: Option<String>,
+        aud: Option<String>,
+    }
+    match serde_json::from_slice::<Document>(document) {
+        Ok(document) if document.format == 1 => Ok(document.tokens.len()),
+        Ok(document) => Err(format!("format {}", document.format)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[test]
+fn the_version_before_limits_refuses_a_ledger_that_has_them_and_no_other() {
+    let mut ledger = ledger();
+    assert_eq!(read_by_the_version_before(&ledger.to_document()), Ok(2));
+    ledger.create(limited(3, "gamma"), 10).unwrap();
+    let document = ledger.to_document();
+    let text = std::str::from_utf8(&document).unwrap();
+    assert!(
+        text.contains(
+            r#""iat":1003,"scope":"write read","audience":["https://git.example","pip"]}"#
+        ),
+        "{text}"
+    );
+    assert_eq!(Ledger::from_document(&document), Ok(ledger.clone()));
+    assert_eq!(
+        read_by_the_version_before(&document),
+        Err("format 2".to_owned())
+    );
+    // Its one limited token is gone, and so is the format.
+    ledger.delete(limited(3, "-").id);
+    assert_eq!(read_by_the_version_before(&ledger.to_document()), Ok(2));
+}
+
+#[test]
+fn each_limit_alone_has_the_new_format() {
+    let both = limited(3, "gamma").limits;
+    for limits in [
+        Limits {
+            audience: None,
+            ..both.clone()
+        },
+        Limits {
+            scope: None,
+            ..both
+        },
+    ] {
+        let mut ledger = Ledger::default();
+        let token = Token {
+            limits,
+            ..token(3, "gamma")
+        };
+        ledger.create(token, 10).unwrap();
+        let document = ledger.to_document();
+        assert!(document.starts_with(br#"{"format":2,"#));
+        assert_eq!(Ledger::from_document(&document), Ok(ledger));
     }
 }

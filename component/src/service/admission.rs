@@ -13,9 +13,9 @@ use crate::token::Username;
 /// an instance (128 MiB), since a password hash may take the other half.
 const LEDGERS: usize = 48 << 20;
 
-/// The memory of one listed token at most, in bytes: its record is in the document that was read, in the ledger, in the
+/// The memory of one listed token at most, in bytes, with the longest description and the longest limits: its record is in the document that was read, in the ledger, in the
 /// document that is written or the answer, and in the document that is read to confirm.
-const TOKEN: usize = 4 * 1_280;
+const TOKEN: usize = 4 * 3_584;
 
 /// The most requests that hold ledgers. Hosts let an instance have no more.
 const MOST: usize = 64;
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_limit_is_what_fits_into_the_memory() {
-        for (tokens, limit) in [(1, 64), (100, 64), (500, 19), (1_000, 9)] {
+        for (tokens, limit) in [(1, 64), (50, 64), (100, 35), (500, 7), (1_000, 3)] {
             assert_eq!(Admission::new(tokens).limit, limit, "{tokens}");
         }
     }
@@ -176,11 +176,11 @@ mod tests {
         let admission = Admission::new(1_000);
         let mut permits: Vec<_> = (0..12).map(|_| admission.join(None)).collect();
         let all: Vec<_> = permits.iter().collect();
-        let expected: Vec<_> = (0..12).map(|number| number < 9).collect();
+        let expected: Vec<_> = (0..12).map(|number| number < 3).collect();
         assert_eq!(admitted(&admission, &all), expected);
-        permits.remove(4);
-        let [.., first, second, third] = &permits[..] else {
-            panic!("12 permits")
+        permits.remove(1);
+        let [_, _, first, second, third, ..] = &permits[..] else {
+            panic!("11 permits")
         };
         assert_eq!(
             admitted(&admission, &[third, second, first]),

@@ -6,7 +6,7 @@ use crate::jwt::Claims;
 use crate::ledger::{Ledger, Repeatable};
 use crate::lifetime::Lifetime;
 use crate::store::Store;
-use crate::token::{Description, Timestamp, Token, Username};
+use crate::token::{Description, Limits, Timestamp, Token, Username};
 
 /// Why no token was added to a ledger.
 enum NotCreated {
@@ -27,6 +27,7 @@ impl<S: Store> Service<S> {
         user: &Username,
         description: Description,
         lifetime: Lifetime,
+        limits: Limits,
         key: Option<IdempotencyKey>,
     ) -> Result<Issued, ServiceError> {
         let lifetime = lifetime.at_most(self.config.max_token_life)?;
@@ -40,6 +41,7 @@ impl<S: Store> Service<S> {
             lifetime,
             issued_at: now.as_secs(),
             issuer: self.config.issuer.clone(),
+            limits,
             retires_at: None,
         };
         let created = self
@@ -73,7 +75,7 @@ impl<S: Store> Service<S> {
             Some(key) => {
                 let creation = Repeatable {
                     key: key.digest(),
-                    content: Digest::of_creation(&token.description, token.lifetime),
+                    content: Digest::of_creation(&token.description, token.lifetime, &token.limits),
                     id: token.id,
                     issued_at: token.issued_at,
                 };

@@ -17,7 +17,7 @@ pub struct Rotation {
 }
 
 impl<S: Store> Service<S> {
-    /// Issues a token with the description of the token `id`, and ends that one, in one change of the ledger.
+    /// Issues a token with the description and the limits of the token `id`, and ends that one, in one change of the ledger.
     ///
     /// # Errors
     ///
@@ -47,6 +47,7 @@ impl<S: Store> Service<S> {
                 lifetime: lifetime.at_most(self.config.max_token_life)?,
                 issued_at,
                 issuer: self.config.issuer.clone(),
+                limits: old.limits.clone(),
                 retires_at: None,
             };
             let overlap = rotation.overlap.map(Lifetime::as_secs);

@@ -1,6 +1,7 @@
 //! The use cases, natively.
 
 mod rotate;
+mod usage;
 mod verify;
 
 use super::*;
@@ -8,6 +9,7 @@ use crate::jwt::Claims;
 use crate::lifetime::Lifetime;
 use crate::store::KeyValueError;
 use crate::testing::fixture;
+use crate::token::Limits;
 
 #[tokio::test(flavor = "current_thread")]
 async fn the_life_of_a_token() {
@@ -161,7 +163,10 @@ async fn a_creation_is_repeated_for_a_day_and_not_doubled() {
     let create = async |description: &str, life: &str, key: &str| {
         let (description, life) = (description.parse().unwrap(), life.parse().unwrap());
         let key = Some(key.parse().unwrap());
-        fixture.service.issue(&ada, description, life, key).await
+        fixture
+            .service
+            .issue(&ada, description, life, Limits::default(), key)
+            .await
     };
     let first = create("alpha", "1h", "k").await.unwrap();
     assert!(!first.repeated);

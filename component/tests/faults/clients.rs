@@ -9,7 +9,7 @@ use latchkey_component::config::Config;
 use latchkey_component::ledger::{Ledger, LedgerError};
 use latchkey_component::service::{Rotation, Service, ServiceError};
 use latchkey_component::store::Documents;
-use latchkey_component::token::{TokenId, Username};
+use latchkey_component::token::{Limits, TokenId, Username};
 
 use crate::simulation::{Log, SimulatedPorts, Simulation};
 use crate::store::{Data, Faults, FaultyStore};
@@ -166,7 +166,10 @@ async fn rotate(instance: &Instance, id: TokenId, log: &Log<Event>) {
 async fn create(instance: &Instance, description: String, log: &Log<Event>) {
     log.borrow_mut().push(Event::Begun(description.clone()));
     let (parsed, life) = (description.parse().unwrap(), "1h".parse().unwrap());
-    match instance.issue(&ada(), parsed, life, None).await {
+    match instance
+        .issue(&ada(), parsed, life, Limits::default(), None)
+        .await
+    {
         Ok(issued) => log
             .borrow_mut()
             .push(Event::Created(description, issued.token.id)),
@@ -333,7 +336,10 @@ pub fn repeat_one_creation(faults: Faults, seed: u64) {
                     let instance = instance(&data, &simulation, faults);
                     let (description, life) = ("t".parse().unwrap(), "1h".parse().unwrap());
                     let key = Some("the same".parse().unwrap());
-                    match instance.issue(&ada(), description, life, key).await {
+                    match instance
+                        .issue(&ada(), description, life, Limits::default(), key)
+                        .await
+                    {
                         Ok(issued) => return ids.borrow_mut().push(issued.signed),
                         Err(ServiceError::Store(_)) => {
                             simulation

@@ -10,7 +10,7 @@ use latchkey_component::config::Config;
 use latchkey_component::ledger::LedgerError;
 use latchkey_component::service::{Issued, Rotation, Service, ServiceError};
 use latchkey_component::store::Records;
-use latchkey_component::token::{TokenId, Username};
+use latchkey_component::token::{Limits, TokenId, Username};
 
 use crate::replicas::{Faults, LONGEST_WAY, REGIONS, RegionClock, Replica, Replicas, SKEW};
 use crate::simulation::{SimulatedPorts, Simulation};
@@ -117,7 +117,11 @@ impl Scenario {
                         let instance = world.instance(region, Faults::default());
                         let name = "x".parse().unwrap();
                         let life = "1s".parse().unwrap();
-                        drop(instance.issue(&ada(), name, life, None).await);
+                        drop(
+                            instance
+                                .issue(&ada(), name, life, Limits::default(), None)
+                                .await,
+                        );
                         world.observe_all(region).await;
                     }
                 }
@@ -238,7 +242,10 @@ impl World {
             description.parse().unwrap(),
             life.to_string().parse().unwrap(),
         );
-        match instance.issue(&ada(), parsed, life, None).await {
+        match instance
+            .issue(&ada(), parsed, life, Limits::default(), None)
+            .await
+        {
             Ok(issued) => self.acknowledged(&issued),
             Err(ServiceError::Ledger(_)) => self.refused(description),
             Err(ServiceError::Store(_)) => {}
@@ -470,7 +477,7 @@ pub fn remove_by_a_fast_clock(seed: u64) -> Result<(), String> {
                 [slow, fast].map(|region| world.instance(region, Faults::default()));
             let (description, lifetime) = ("t".parse().unwrap(), life.to_string().parse().unwrap());
             let issued = in_slow
-                .issue(&ada(), description, lifetime, None)
+                .issue(&ada(), description, lifetime, Limits::default(), None)
                 .await
                 .unwrap();
             world.acknowledged(&issued);
@@ -483,7 +490,7 @@ pub fn remove_by_a_fast_clock(seed: u64) -> Result<(), String> {
                 .await;
             let life = "1s".parse().unwrap();
             in_fast
-                .issue(&ada(), "x".parse().unwrap(), life, None)
+                .issue(&ada(), "x".parse().unwrap(), life, Limits::default(), None)
                 .await
                 .unwrap();
             while world.replicas.now(slow) < expired {

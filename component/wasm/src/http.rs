@@ -86,10 +86,11 @@ pub(super) async fn host_turn() {
     wit_bindgen::yield_async().await;
 }
 
-/// The response. Its body is sent after this has returned; `kept` is kept until then.
+/// The response. Its body is sent after this has returned; `kept` is kept until then, and `last` is done after that.
 pub(super) fn response(
     response: Response<Bytes>,
     kept: impl Sized + 'static,
+    last: impl Future<Output = ()> + 'static,
 ) -> Result<wasi::Response, ErrorCode> {
     let (head, body) = response.into_parts();
     let fields: Vec<_> = (head.headers.iter())
@@ -116,6 +117,7 @@ pub(super) fn response(
         }
         drop(kept);
         let _ = ended.write(Ok(None)).await;
+        last.await;
     });
     Ok(response)
 }

@@ -54,7 +54,12 @@ impl Guest for Component {
             let _ = writeln!(std::io::stdout(), "{line}");
         }
         http::host_turn().await;
-        http::response(handled.response, handled.permit)
+        let notes_use = service.ok().filter(|_| handled.notes_use);
+        http::response(handled.response, handled.permit, async move {
+            if let Some(service) = notes_use {
+                service.write_uses().await;
+            }
+        })
     }
 }
 

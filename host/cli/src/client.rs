@@ -11,31 +11,49 @@ mod proxy;
 mod table;
 mod transport;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 
+use latchkey_component::lifetime::Lifetime;
 use latchkey_component::text;
 use latchkey_component::token::TokenId;
 
 use crate::args::token::{Connection, Token, TokenCommand};
 use crate::terminal::{print, print_all, say, visible};
 use address::Address;
-use answer::{Created, period, remaining};
-use api::{Api, Success};
+use answer::{Created, Details, Jwt, period, remaining};
+use api::{Api, Success, Wanted};
 use error::ClientError;
 
 pub fn run(options: &Token) -> Result<(), ClientError> {
     let connection = &options.connection;
     match &options.command {
-        TokenCommand::Create { name, life, json } => {
-            print_token(sign_in(connection)?.create(name, life)?, *json)
+        TokenCommand::Create {
+            name,
+            life,
+            scope,
+            audience,
+            json,
+        } => {
+            let scope = scope.as_deref();
+            let wanted = Wanted {
+                name,
+                life,
+                scope,
+                audience,
+            };
+            print_token(sign_in(connection)?.create(&wanted)?, *json)
         }
-        TokenCommand::List { json } => list(&sign_in(connection)?, *json),
+        TokenCommand::List { expiring, json } => match expiring {
+            Some(within) => list_expiring(&sign_in(connection)?, *within),
+            None => list(&sign_in(connection)?, *json),
+        },
         TokenCommand::Show { token, id, json } => show(&sign_in(connection)?, token, *id, *json),
         TokenCommand::Revoke {
             token: Some(token),
             id,
             ..
         } => revoke(&sign_in(connection)?, token, *id),
+        TokenCommand::Revoke { stdin: true, .. } => revoke_from_stdin(connection),
         TokenCommand::Revoke { yes, .. } => revoke_all(connection, *yes),
         TokenCommand::Rotate {
             token,
@@ -54,14 +72,19 @@ pub fn run(options: &Token) -> Result<(), ClientError> {
 
 /// Finds the server and the credentials. Sends nothing yet.
 fn sign_in(connection: &Connection) -> Result<Api, ClientError> {
+    let address = address(connection)?;
+    let credentials = credentials::find(&address, connection.user.as_deref())?;
+    Api::new(address, Some(&credentials))
+}
+
+fn address(connection: &Connection) -> Result<Address, ClientError> {
     let address = Address::parse(&connection.url)?;
     if !address.is_secure() && !address.is_loopback() {
         say(&format!(
             "warning: anybody on the way to {address} can read the password and the tokens; use https"
         ));
     }
-    let credentials = credentials::find(&address, connection.user.as_deref())?;
-    Api::new(address, &credentials)
+    Ok(address)
 }
 
 /// The id of the token that `token` names, and its name if the server was asked for it. What has the form of an id may be
@@ -103,17 +126,41 @@ fn list(api: &Api, json: bool) -> Result<(), ClientError> {
         say("There are no tokens.");
         return Ok(());
     }
-    let mut rows = vec![["NAME", "ID", "LIFE", "REMAINING", "STATUS"].map(str::to_owned)];
-    rows.extend(value.tokens.iter().map(|(id, token)| {
+    print_tokens(value.tokens.iter())
+}
+
+fn print_tokens<'a>(
+    tokens: impl Iterator<Item = (&'a TokenId, &'a Details)>,
+) -> Result<(), ClientError> {
+    let head = ["NAME", "ID", "LIFE", "REMAINING", "STATUS", "LAST USED"];
+    let mut rows = vec![head.map(str::to_owned)];
+    rows.extend(tokens.map(|(id, token)| {
         [
             visible(&token.name),
             id.to_string(),
             period(token.life),
             remaining(token.remaining),
             token.status().to_owned(),
+            token.more.last_used(),
         ]
     }));
     Ok(print(&table::render(&rows))?)
+}
+
+/// Lists what is good and ends within this time. Fails if there is any, so that cron says so.
+fn list_expiring(api: &Api, within: Lifetime) -> Result<(), ClientError> {
+    let tokens = api.list()?.value.tokens;
+    let ends =
+        |token: &Details| token.remaining > 0.0 && token.remaining <= within.as_secs() as f64;
+    let ending = || tokens.iter().filter(|(_, token)| ends(token));
+    let said = match ending().count() {
+        0 => return Ok(()),
+        1 => "1 token ends".to_owned(),
+        count => format!("{count} tokens end"),
+    };
+    print_tokens(ending())?;
+    let within = period(within.as_secs());
+    Err(ClientError::Expiring(format!("{said} within {within}")))
 }
 
 fn show(api: &Api, token: &str, is_id: bool, json: bool) -> Result<(), ClientError> {
@@ -122,14 +169,17 @@ fn show(api: &Api, token: &str, is_id: bool, json: bool) -> Result<(), ClientErr
     if json {
         return Ok(print(&text)?);
     }
-    let rows = [
+    let mut rows = vec![
         ("Name:", visible(&value.name)),
         ("Id:", id.to_string()),
         ("Life:", period(value.life)),
         ("Remaining:", remaining(value.remaining)),
         ("Status:", value.status().to_owned()),
     ];
-    let rows = rows.map(|(name, value)| [name.to_owned(), value]);
+    rows.extend(value.more.rows());
+    let rows: Vec<_> = (rows.into_iter())
+        .map(|(name, value)| [name.to_owned(), value])
+        .collect();
     Ok(print(&table::render(&rows))?)
 }
 
@@ -141,6 +191,52 @@ fn revoke(api: &Api, token: &str, is_id: bool) -> Result<(), ClientError> {
         None => say(&format!("Revoked {id}")),
     }
     Ok(())
+}
+
+/// Revokes the tokens that are on standard input. What is there instead of one is never repeated: it may be a password.
+fn revoke_from_stdin(connection: &Connection) -> Result<(), ClientError> {
+    let api = Api::new(address(connection)?, None)?;
+    let (mut revoked, mut refused) = (0_usize, 0_usize);
+    for (number, line) in io::stdin().lock().split(b'\n').enumerate() {
+        let line = line.map_err(|error| {
+            ClientError::Failed(format!("standard input cannot be read: {error}"))
+        })?;
+        // What is no UTF-8 is no token.
+        let line = String::from_utf8_lossy(&line);
+        for word in text::trim(&line).split_whitespace() {
+            let done = match Jwt::try_from(word.to_owned()) {
+                Ok(token) => api.revoke_held(&token),
+                Err(_) => Err(ClientError::Failed("it is no token".to_owned())),
+            };
+            match done {
+                Ok(_) => revoked += 1,
+                Err(ClientError::Failed(problem)) => {
+                    say(&format!("warning: line {}: {problem}", number + 1));
+                    refused += 1;
+                }
+                Err(error) => {
+                    say(&format!("Revoked {revoked} before this:"));
+                    return Err(error);
+                }
+            }
+        }
+    }
+    match (revoked, refused) {
+        (0, 0) => Err(ClientError::Failed(
+            "there is no token on standard input".to_owned(),
+        )),
+        (1, 0) => {
+            say("Revoked 1 token.");
+            Ok(())
+        }
+        (_, 0) => {
+            say(&format!("Revoked {revoked} tokens."));
+            Ok(())
+        }
+        (_, failed) => Err(ClientError::Failed(format!(
+            "revoked {revoked}, but {failed} could not be revoked"
+        ))),
+    }
 }
 
 fn revoke_all(connection: &Connection, yes: bool) -> Result<(), ClientError> {

@@ -104,6 +104,8 @@ mod tests {
             let one = keys(&JwkSet::generate(algorithm));
             let other = keys(&JwkSet::generate(algorithm));
             assert_eq!(one.len(), 1);
+            let kid = one[0]["kid"].as_str().expect("an id");
+            assert!(kid.starts_with("latchkey-"), "{kid}");
             assert_ne!(one, other);
         }
     }

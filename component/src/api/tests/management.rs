@@ -16,7 +16,7 @@ async fn a_rotation_answers_as_a_creation() {
         (&[AUTH, JSON], "{}", 3_600),
         (
             &[AUTH, JSON],
-            r#"{"jwt_token_life":"2h","overlap":0,"x":[]}"#,
+            r#"{"jwt_token_life":"2h","overlap":0}"#,
             7_200,
         ),
         (&[AUTH, JSON], r#"{"overlap":"5 minutes"}"#, 7_200),

@@ -4,6 +4,7 @@ use super::*;
 use crate::jwt::{Claims, KeySet};
 use crate::testing::Fixture;
 use crate::token::Issuer;
+use crate::token::{Audience, Limits};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -119,7 +120,10 @@ async fn a_token_that_borrows_a_live_id_is_dead() {
         ("iss", forge(&token, |c| c.iss = Some("me".to_owned()))),
         ("sub", forge(&token, |c| c.sub = Some("ada".to_owned()))),
         ("jti", forge(&token, |c| c.jti = Some(c.jwt_token_id))),
-        ("aud", forge(&token, |c| c.aud = Some("you".to_owned()))),
+        (
+            "aud",
+            forge(&token, |c| c.aud = Some(Audience::configured("you"))),
+        ),
     ];
     for (claim, forged) in dead {
         assert!(!is_live(&fixture, forged.expose()).await, "{claim}");
@@ -148,7 +152,7 @@ async fn the_registered_claims_are_part_of_the_record() {
         forge(&token, |c| c.sub = Some("bob".to_owned())),
         forge(&token, |c| c.jti = Some(TokenId::from_random([9; 16]))),
         forge(&token, |c| c.aud = None),
-        forge(&token, |c| c.aud = Some("me".to_owned())),
+        forge(&token, |c| c.aud = Some(Audience::configured("me"))),
     ] {
         assert!(!is_live(&fixture, forged.expose()).await);
     }
@@ -164,6 +168,7 @@ async fn asking_writes_nothing() {
             lifetime: "1h".parse().unwrap(),
             issued_at: fixture.clock.now().as_secs(),
             issuer: None,
+            limits: Limits::default(),
             retires_at: None,
         },
         |_| {},

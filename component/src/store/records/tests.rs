@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::*;
 use crate::ledger::{LedgerError, Repeatable};
 use crate::testing::{FakeClock, FakeRandom, Memory, fixture};
+use crate::token::Limits;
 
 /// A store in memory that notes what is asked of it.
 #[derive(Clone, Default)]
@@ -72,6 +73,7 @@ impl Fixture {
             issued_at: self.clock.now().as_secs(),
             issuer: None,
             retires_at: None,
+            limits: Limits::default(),
         }
     }
 
@@ -398,7 +400,7 @@ async fn what_a_newer_version_wrote_is_refused() {
         )))
     };
     assert_eq!(
-        set(Fact::Retired, r#"{"format":2,"later":1}"#).await,
+        set(Fact::Retired, r#"{"format":3,"later":1}"#).await,
         newer(2)
     );
     assert_eq!(set(Fact::Token, r#"{"format":3}"#).await, newer(3));

@@ -103,6 +103,10 @@ async fn serve(service: Rc<NativeService>, connection: TcpStream) {
         if let Some(line) = handled.log_line {
             eprintln!("twin: {line}");
         }
+        if handled.notes_use {
+            let service = service.clone();
+            tokio::task::spawn_local(async move { service.write_uses().await });
+        }
         Ok::<_, Infallible>(response.map(Full::new))
     });
     let served = http1::Builder::new()

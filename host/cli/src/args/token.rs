@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::unless_blank;
+use latchkey_component::lifetime::Lifetime;
 use latchkey_component::secret::Secret;
 
 /// What `latchkey token --help` says beside its options; `docs/client.md` says the same at length.
@@ -25,7 +26,7 @@ What fits more than one token is refused. With --id it is an id and nothing else
 
 Exit codes: 0 done; 1 refused by the server, or failed otherwise; 2 wrong command line; 3 not
 signed in; 4 no such token, or more than one that could be meant; 5 the server cannot be reached,
-is not available, or is no Latchkey server.";
+is not available, or is no Latchkey server; 6 there are tokens that `list --expiring` was to find.";
 
 /// The options of `latchkey token`.
 #[derive(Debug, Args)]
@@ -85,12 +86,24 @@ most three times. However often that is, one token is created.")]
         #[arg(long)]
         life: String,
 
+        /// What it may be used for, such as "read write"; if not given, for all that its user can
+        #[arg(long, value_name = "WORDS")]
+        scope: Option<String>,
+
+        /// A service that it is for; may be repeated. If not given, it is for all of them
+        #[arg(long, value_name = "SERVICE")]
+        audience: Vec<String>,
+
         /// Print the whole answer of the server
         #[arg(long)]
         json: bool,
     },
     /// List all tokens, newest first
     List {
+        /// Only those that end within this time, such as "7 days". If there are any, the exit code is 6
+        #[arg(long, value_name = "TIME", conflicts_with = "json")]
+        expiring: Option<Lifetime>,
+
         /// Print the answer of the server
         #[arg(long)]
         json: bool,
@@ -108,10 +121,10 @@ most three times. However often that is, one token is created.")]
         #[arg(long)]
         json: bool,
     },
-    /// Revoke a token, or all of them
+    /// Revoke a token, or all of them, or those that were found somewhere
     Revoke {
         /// Id, exact name, or beginning of the id
-        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        #[arg(required_unless_present_any = ["all", "stdin"], conflicts_with_all = ["all", "stdin"])]
         token: Option<String>,
 
         /// TOKEN is an id, and no name
@@ -121,6 +134,12 @@ most three times. However often that is, one token is created.")]
         /// Revoke all tokens of the user, expired ones included
         #[arg(long)]
         all: bool,
+
+        /// Revoke the tokens themselves that are on standard input, with white space between them
+        ///
+        /// For tokens that have leaked, whosever they are. Nobody signs in: who has a token may end it.
+        #[arg(long, conflicts_with_all = ["all", "id", "yes"])]
+        stdin: bool,
 
         /// Do not ask whether all are to be revoked
         #[arg(long)]

@@ -54,6 +54,57 @@ pub struct Details {
         alias = "jwt_token_life_remaining"
     )]
     pub remaining: f64,
+    #[serde(flatten)]
+    pub more: More,
+}
+
+/// What a server adds if it is asked for details; older ones do not.
+#[derive(Debug, Default, Deserialize)]
+pub struct More {
+    #[serde(rename = "jwt_token_scope")]
+    scope: Option<String>,
+    #[serde(rename = "jwt_token_audience")]
+    audience: Option<Names>,
+    #[serde(rename = "jwt_token_issued_at")]
+    issued_at: Option<String>,
+    #[serde(rename = "jwt_token_expires_at")]
+    expires_at: Option<String>,
+    #[serde(rename = "jwt_token_last_used")]
+    last_used: Option<String>,
+}
+
+/// One name or several.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Names {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl More {
+    /// When the token was last used, as far as that is known.
+    pub fn last_used(&self) -> String {
+        self.last_used.as_deref().map_or("-".to_owned(), visible)
+    }
+
+    /// All of it by name, for people.
+    pub fn rows(&self) -> Vec<(&'static str, String)> {
+        let audience = self.audience.as_ref().map(|names| match names {
+            Names::One(name) => name.clone(),
+            Names::Several(names) => names.join(", "),
+        });
+        let mut rows = Vec::new();
+        for (name, value) in [
+            ("Scope:", &self.scope),
+            ("Audience:", &audience),
+            ("Issued:", &self.issued_at),
+            ("Ends:", &self.expires_at),
+            ("Last used:", &self.last_used),
+        ] {
+            rows.extend(value.as_deref().map(|value| (name, visible(value))));
+        }
+        rows
+    }
 }
 
 impl Details {

@@ -14,9 +14,9 @@ use latchkey_component::text::visible_json;
 use latchkey_component::token::TokenId;
 
 use super::address::Address;
-use super::answer::{Created, Details, List, Revoked};
+use super::answer::{Created, Details, Jwt, List, Revoked};
 use super::error::ClientError;
-use super::transport::{Answer, SendError, Transport};
+use super::transport::{Answer, Body, SendError, Transport};
 use crate::terminal::{say, visible};
 
 /// How long to wait before a creation is sent again, unless the server says how long.
@@ -44,6 +44,29 @@ pub struct Success<T> {
 
 type Reply<T> = Result<Success<T>, ClientError>;
 
+/// What a new token is to be.
+pub struct Wanted<'a> {
+    pub name: &'a str,
+    pub life: &'a str,
+    pub scope: Option<&'a str>,
+    pub audience: &'a [String],
+}
+
+impl Wanted<'_> {
+    fn to_json(&self) -> Value {
+        let mut body = json!({ "jwt_token_description": self.name, "jwt_token_life": self.life });
+        if let Some(scope) = self.scope {
+            body["jwt_token_scope"] = scope.into();
+        }
+        match self.audience {
+            [] => {}
+            [one] => body["jwt_token_audience"] = one.as_str().into(),
+            several => body["jwt_token_audience"] = several.into(),
+        }
+        body
+    }
+}
+
 /// A user at a server.
 pub struct Api {
     transport: Transport,
@@ -52,17 +75,17 @@ pub struct Api {
 }
 
 impl Api {
-    /// Sends nothing yet.
-    pub fn new(address: Address, credentials: &Credentials) -> Result<Self, ClientError> {
+    /// Sends nothing yet. Without credentials nobody signs in.
+    pub fn new(address: Address, credentials: Option<&Credentials>) -> Result<Self, ClientError> {
         Ok(Self {
             transport: Transport::new(&address, credentials)?,
-            user: visible(credentials.name.as_str()),
+            user: credentials.map_or_else(String::new, |user| visible(user.name.as_str())),
             address,
         })
     }
 
     pub fn list(&self) -> Reply<List> {
-        let request = self.request(Method::GET, "/token");
+        let request = self.request(Method::GET, "/token?details=true");
         let mut sent = self.transport.send(request, None);
         if let Ok(answer) = &mut sent
             && answer.code().as_deref() == Some("no_tokens")
@@ -74,7 +97,7 @@ impl Api {
     }
 
     pub fn show(&self, id: TokenId) -> Reply<Details> {
-        let request = self.request(Method::GET, &format!("/token/{id}"));
+        let request = self.request(Method::GET, &format!("/token/{id}?details=true"));
         self.read(self.transport.send(request, None), "")
     }
 
@@ -84,6 +107,13 @@ impl Api {
 
     pub fn revoke_all(&self) -> Reply<Revoked> {
         self.change(Method::DELETE, "/token?all=true", None)
+    }
+
+    /// Revokes the token that is sent, whosever it is.
+    pub fn revoke_held(&self, token: &Jwt) -> Reply<Revoked> {
+        let request = self.request(Method::POST, "/revoke");
+        let sent = self.transport.send(request, Some(Body::Token(token)));
+        self.read(sent, "")
     }
 
     /// Replaces a token. Tried once: a second try could replace it twice.
@@ -97,13 +127,13 @@ impl Api {
     }
 
     /// Creates a token: one, however often the request has to be sent.
-    pub fn create(&self, name: &str, life: &str) -> Reply<Created> {
-        let body = json!({ "jwt_token_description": name, "jwt_token_life": life });
+    pub fn create(&self, wanted: &Wanted<'_>) -> Reply<Created> {
+        let body = wanted.to_json();
         let key = idempotency_key()?;
         let send = || {
             let request = self.request(Method::POST, "/token");
             let request = request.header("idempotency-key", &key);
-            self.transport.send(request, Some(&body))
+            self.transport.send(request, Some(Body::Json(&body)))
         };
         let mut sent = send();
         for usual in PAUSES {
@@ -130,6 +160,7 @@ impl Api {
         path: &str,
         body: Option<&Value>,
     ) -> Reply<T> {
+        let body = body.map(Body::Json);
         let sent = self.transport.send(self.request(method, path), body);
         self.read(sent, DOUBT)
     }

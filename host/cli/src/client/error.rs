@@ -14,6 +14,8 @@ pub enum ClientError {
     NotSignedIn(String),
     /// No token fits, or more than one does.
     NoSuchToken(String),
+    /// There are tokens that end soon.
+    Expiring(String),
     /// The server cannot be reached, is not available, or is no Latchkey server.
     NoServer(String),
 }
@@ -27,6 +29,7 @@ impl ClientError {
             Self::NotSignedIn(_) => 3,
             Self::NoSuchToken(_) => 4,
             Self::NoServer(_) => 5,
+            Self::Expiring(_) => 6,
         }
     }
 }

@@ -44,6 +44,7 @@ pub fn find<'a>(
 
 #[cfg(test)]
 mod tests {
+    use super::super::answer::More;
     use super::*;
 
     /// A token whose id begins with these 8 characters.
@@ -52,6 +53,7 @@ mod tests {
             name: name.to_owned(),
             life: 1,
             remaining: 1.0,
+            more: More::default(),
         };
         (
             format!("{id}-0000-4000-8000-000000000000").parse().unwrap(),

@@ -18,7 +18,7 @@ use ureq::{Agent, Proxy, ProxyProtocol, Timeout};
 use latchkey_component::auth::Credentials;
 
 use super::address::Address;
-use super::answer::Problem;
+use super::answer::{Jwt, Problem};
 use super::error::ClientError;
 use super::proxy;
 use crate::terminal::{say, visible};
@@ -38,10 +38,18 @@ const CERT_FILE: &str = "SSL_CERT_FILE";
 /// Directories with them.
 const CERT_DIR: &str = "SSL_CERT_DIR";
 
-/// Sends requests of one user to one server.
+/// Sends requests of one user, or of nobody, to one server.
 pub struct Transport {
     agent: Agent,
-    authorization: HeaderValue,
+    authorization: Option<HeaderValue>,
+}
+
+/// What is sent with a request.
+#[derive(Clone, Copy)]
+pub enum Body<'a> {
+    Json(&'a Value),
+    /// A form with this token as `token`.
+    Token(&'a Jwt),
 }
 
 /// A whole answer, of any server.
@@ -115,7 +123,7 @@ pub enum SendError {
 
 impl Transport {
     /// Fails if the environment names a proxy or certificates that cannot be used.
-    pub fn new(address: &Address, credentials: &Credentials) -> Result<Self, ClientError> {
+    pub fn new(address: &Address, credentials: Option<&Credentials>) -> Result<Self, ClientError> {
         let proxy = proxy::find(address, |name| env::var(name))?;
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
@@ -131,9 +139,12 @@ impl Transport {
             config = config.tls_config(TlsConfig::builder().root_certs(authorities()?).build());
         }
         config = config.proxy(proxy);
-        let mut authorization =
-            HeaderValue::try_from(credentials.to_header()).expect("base64 is visible ASCII");
-        authorization.set_sensitive(true);
+        let authorization = credentials.map(|credentials| {
+            let mut value =
+                HeaderValue::try_from(credentials.to_header()).expect("base64 is visible ASCII");
+            value.set_sensitive(true);
+            value
+        });
         Ok(Self {
             agent: config.build().into(),
             authorization,
@@ -141,18 +152,30 @@ impl Transport {
     }
 
     /// Sends a request, once.
-    pub fn send(&self, request: Builder, body: Option<&Value>) -> Result<Answer, SendError> {
+    pub fn send(&self, request: Builder, body: Option<Body<'_>>) -> Result<Answer, SendError> {
         self.exchange(request, body).map_err(explain)
     }
 
-    fn exchange(&self, request: Builder, body: Option<&Value>) -> Result<Answer, ureq::Error> {
-        let request = request.header(AUTHORIZATION, &self.authorization);
-        let response = match body {
-            Some(body) => {
-                let request = request.header(CONTENT_TYPE, "application/json");
-                self.agent.run(request.body(body.to_string())?)?
+    fn exchange(&self, request: Builder, body: Option<Body<'_>>) -> Result<Answer, ureq::Error> {
+        let request = match &self.authorization {
+            Some(authorization) => request.header(AUTHORIZATION, authorization),
+            None => request,
+        };
+        let (media_type, body) = match body {
+            Some(Body::Json(json)) => ("application/json", json.to_string()),
+            // A token has no character that a form encodes.
+            Some(Body::Token(token)) => (
+                "application/x-www-form-urlencoded",
+                format!("token={}", token.expose()),
+            ),
+            None => ("", String::new()),
+        };
+        let response = match body.is_empty() {
+            false => {
+                let request = request.header(CONTENT_TYPE, media_type);
+                self.agent.run(request.body(body)?)?
             }
-            None => self.agent.run(request.body(())?)?,
+            true => self.agent.run(request.body(())?)?,
         };
         let (head, mut body) = response.into_parts();
         let body = body.with_config().limit(LARGEST_ANSWER).read_to_vec()?;
