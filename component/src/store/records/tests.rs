@@ -401,7 +401,7 @@ async fn what_a_newer_version_wrote_is_refused() {
     };
     assert_eq!(
         set(Fact::Retired, r#"{"format":3,"later":1}"#).await,
-        newer(2)
+        newer(3)
     );
     assert_eq!(set(Fact::Token, r#"{"format":3}"#).await, newer(3));
     let malformed = set(Fact::Token, "[]").await;
