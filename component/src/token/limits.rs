@@ -131,7 +131,7 @@ impl Audience {
         }
         match audience.iter().map(String::len).sum::<usize>() {
             0 => Err(AudienceError::Malformed),
-            ..=MAX_CHARS => Ok(Self(audience)),
+            1..=MAX_CHARS => Ok(Self(audience)),
             _ => Err(AudienceError::TooLong),
         }
     }
