@@ -45,8 +45,9 @@ pub(super) fn read(uri: &Uri) -> Result<Question, ApiError> {
         if repeated {
             return refuse(format!("{name} must not be repeated"));
         }
-        if !is_percent_encoded(pair) {
-            return refuse(format!("{name} is not percent-encoded"));
+        // Which bytes that are no UTF-8 become.
+        if !is_percent_encoded(pair) || value.contains('\u{fffd}') {
+            return refuse(format!("{name} is not percent-encoded UTF-8"));
         }
         match &*name {
             "scope" => match value.parse::<Scope>() {

@@ -11,7 +11,7 @@ use crate::token::{Description, Limits, Timestamp, Token, Username};
 /// Why no token was added to a ledger.
 enum NotCreated {
     /// It was created before, under the same idempotency key.
-    Repeated(Token),
+    Repeated(Box<Token>),
     Refused(ServiceError),
 }
 
@@ -50,7 +50,7 @@ impl<S: Store> Service<S> {
             .await?;
         let (token, repeated) = match created {
             Ok(()) => (token, false),
-            Err(NotCreated::Repeated(token)) => (token, true),
+            Err(NotCreated::Repeated(token)) => (*token, true),
             Err(NotCreated::Refused(error)) => return Err(error),
         };
         let signed = keys.sign(&Claims::new(user, &token));
@@ -82,11 +82,12 @@ impl<S: Store> Service<S> {
                 match ledger.repeatable(creation.key) {
                     Some(earlier) if earlier.content == creation.content => {
                         let present = ledger.find(earlier.id).cloned();
-                        return Err(NotCreated::Repeated(present.unwrap_or_else(|| Token {
+                        let token = present.unwrap_or_else(|| Token {
                             id: earlier.id,
                             issued_at: earlier.issued_at,
                             ..token.clone()
-                        })));
+                        });
+                        return Err(NotCreated::Repeated(Box::new(token)));
                     }
                     Some(_) => {
                         return Err(NotCreated::Refused(ServiceError::IdempotencyKeyReused));

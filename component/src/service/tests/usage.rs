@@ -69,9 +69,8 @@ async fn what_another_instance_has_noted_is_not_written_again() {
     // The same, in another writing.
     let marked = [b" ", &read()[..]].concat();
     let key = "latchkey-used-ada".to_owned();
-    let mut documents = fixture.memory.documents.borrow_mut();
-    documents.insert(key, marked.clone());
-    drop(documents);
+    let written = marked.clone();
+    fixture.memory.documents.borrow_mut().insert(key, written);
     let other = fixture.restarted(&[]);
     assert!(use_token(&other, &issued).await);
     other.service.write_uses().await;
