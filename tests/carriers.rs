@@ -95,19 +95,8 @@ impl Front {
             ask("git_write", "scope=git:write&challenge=basic"),
             ask("pip", "audience=pip&challenge=basic"),
         ];
-        let config = format!(
-            r#"daemon off;
-master_process off;
-pid nginx.pid;
-error_log error.log;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path body;
-    proxy_temp_path proxy;
-    fastcgi_temp_path fastcgi;
-    uwsgi_temp_path uwsgi;
-    scgi_temp_path scgi;
+        let servers = format!(
+            r#"
     server {{
         listen {authority};
         root files;
@@ -132,12 +121,11 @@ http {{
             try_files /registry.json =404;
         }}
     }}
-}}
 "#,
             asks.join("\n        ")
         );
         let file = directory.path().join("nginx.conf");
-        fs::write(&file, config).expect("a file");
+        fs::write(&file, crate::nginx::with_servers(&servers)).expect("a file");
         fs::write(directory.path().join("files/registry.json"), "{}").expect("a file");
         let mut command = Command::new(binary);
         command.arg("-p").arg(directory.path());
@@ -159,7 +147,7 @@ http {{
 }
 
 /// A token of `user` with these limits.
-fn limited(user: &User<'_>, name: &str, limits: [(&str, &str); 1]) -> String {
+pub fn limited(user: &User<'_>, name: &str, limits: [(&str, &str); 1]) -> String {
     let mut body = json!({"jwt_token_description": name, "jwt_token_life": 360});
     for (field, value) in limits {
         body[field] = value.into();
@@ -168,7 +156,7 @@ fn limited(user: &User<'_>, name: &str, limits: [(&str, &str); 1]) -> String {
 }
 
 /// Whether a program is there; says that a test is skipped where it is not.
-fn has(program: &str) -> bool {
+pub fn has(program: &str) -> bool {
     let found = Command::new(program).arg("--version").output().is_ok();
     if !found {
         assert!(std::env::var_os("CI").is_none(), "{program} is missing");
@@ -238,7 +226,7 @@ fn serve_cgi(stream: &mut TcpStream, directory: &Path) {
 }
 
 /// Git without anything that this machine's user has configured.
-fn git(directory: &Path, args: &[&str]) -> Output {
+pub fn git(directory: &Path, args: &[&str]) -> Output {
     let mut command = Command::new("git");
     command.args(["-c", "user.name=a", "-c", "user.email=a@b"]);
     command.args(args).current_dir(directory);
@@ -251,8 +239,9 @@ fn git(directory: &Path, args: &[&str]) -> Output {
     command.output().expect("git runs")
 }
 
+/// Fails where a program has.
 #[track_caller]
-fn done(output: &Output) {
+pub fn done(output: &Output) {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
 }
@@ -360,6 +349,22 @@ fn curl_and_docker_send_a_token_as_a_password() {
     assert_eq!(statuses, ["401", "200"], "{both}");
 }
 
+/// Makes the package `latchkey-demo` in `directory`.
+pub fn wheel(python: &Path, directory: &Path) {
+    let script = "
+import sys, zipfile
+with zipfile.ZipFile(sys.argv[1] + '/latchkey_demo-1.0-py3-none-any.whl', 'w') as wheel:
+    info = 'latchkey_demo-1.0.dist-info/'
+    wheel.writestr('latchkey_demo.py', '')
+    wheel.writestr(info + 'METADATA', 'Metadata-Version: 2.1\\nName: latchkey-demo\\nVersion: 1.0\\n')
+    wheel.writestr(info + 'WHEEL', 'Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
+    wheel.writestr(info + 'RECORD', '')
+";
+    let mut command = Command::new(python);
+    command.args(["-c", script]).arg(directory);
+    done(&command.output().expect("Python runs"));
+}
+
 #[test]
 fn pip_installs_from_an_index_behind_nginx() {
     if !host_only("a server that nginx can reach") {
@@ -377,20 +382,7 @@ fn pip_installs_from_an_index_behind_nginx() {
     let wrong = limited(&user, "git", [("jwt_token_audience", "git")]);
     let package = front.directory.path().join("files/simple/latchkey-demo");
     fs::create_dir_all(&package).expect("a directory");
-    let script = "
-import sys, zipfile
-with zipfile.ZipFile(sys.argv[1] + '/latchkey_demo-1.0-py3-none-any.whl', 'w') as wheel:
-    info = 'latchkey_demo-1.0.dist-info/'
-    wheel.writestr('latchkey_demo.py', '')
-    wheel.writestr(info + 'METADATA', 'Metadata-Version: 2.1\\nName: latchkey-demo\\nVersion: 1.0\\n')
-    wheel.writestr(info + 'WHEEL', 'Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
-    wheel.writestr(info + 'RECORD', '')
-";
-    let output = Command::new(&python)
-        .args(["-c", script])
-        .arg(&package)
-        .output();
-    done(&output.expect("Python runs"));
+    wheel(&python, &package);
     let download = |token: &str| {
         let index = format!("http://token:{token}@{}/simple/", front.authority);
         let mut command = Command::new(&python);

@@ -58,6 +58,7 @@ mod nginx;
 mod oauth;
 mod observability;
 mod page;
+mod recipes;
 mod redis;
 mod redis_tls;
 mod restart;

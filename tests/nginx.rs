@@ -74,8 +74,25 @@ fn config_text(server: &Server, front: &str, page: &str) -> String {
     let locations = locations
         .replace("http://127.0.0.1:8080", &format!("http://{page}"))
         .replace("http://127.0.0.1:25441", &server.url);
+    with_servers(&format!(
+        r#"
+    server {{
+        listen {front};
+        {locations}
+    }}
+    server {{
+        listen {page};
+        default_type text/plain;
+        return 200 "page of $http_x_latchkey_user by $request_method";
+    }}
+"#
+    ))
+}
+
+/// A configuration with these `server` blocks, which keeps what it writes in the directory of `-p`.
+pub fn with_servers(servers: &str) -> String {
     format!(
-        r#"daemon off;
+        "daemon off;
 master_process off;
 pid nginx.pid;
 error_log error.log;
@@ -87,17 +104,9 @@ http {{
     fastcgi_temp_path fastcgi;
     uwsgi_temp_path uwsgi;
     scgi_temp_path scgi;
-    server {{
-        listen {front};
-        {locations}
-    }}
-    server {{
-        listen {page};
-        default_type text/plain;
-        return 200 "page of $http_x_latchkey_user by $request_method";
-    }}
+    {servers}
 }}
-"#
+"
     )
 }
 
