@@ -7,12 +7,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::carriers::{done, has, limited, wheel};
-use crate::process::{Process, Stderr};
+use crate::process::{PATIENCE, Process, Stderr};
 use crate::server::{Server, User, host_only};
 use crate::{nginx, python};
 
@@ -41,7 +41,8 @@ fn free_port() -> String {
 
 /// Waits for `condition`.
 fn until(what: &str, condition: impl Fn() -> bool) {
-    for _ in 0..3_000 {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
         if condition() {
             return;
         }
