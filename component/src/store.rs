@@ -168,15 +168,15 @@ pub trait Store {
         read_value(key, self.ports().key_values().get(key).await?.as_deref())
     }
 
-    /// Changes the value of `key` by `apply`, and returns its result for the version that was written.
+    /// Changes the value of `key` by `apply`, and returns its result for the version that was written. `apply` returns `None`
+    /// if the value needs no change, as when this one has been made already: it may be called several times.
     ///
-    /// For values where a change too many, or one that is lost, does little harm: where another writer follows before the
-    /// write is confirmed, `apply` is applied again, and without atomic operations one of two writes may be lost.
+    /// For values where a change that is lost does little harm: without atomic operations, one of two that cross may be.
     async fn change_value<T: DeserializeOwned + Serialize + Default, R>(
         &self,
         key: &str,
-        apply: impl FnMut(&mut T) -> R,
-    ) -> Result<R, StoreError>;
+        apply: impl FnMut(&mut T) -> Option<R>,
+    ) -> Result<Option<R>, StoreError>;
 
     /// The signing key of this store, if it has been made.
     async fn present_signing_key(&self) -> Result<Option<Vec<u8>>, StoreError>;

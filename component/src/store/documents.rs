@@ -86,16 +86,19 @@ impl<P: Ports<KeyValue: AtomicKeyValue>> Store for Documents<P> {
     async fn change_value<T: DeserializeOwned + Serialize + Default, R>(
         &self,
         key: &str,
-        mut apply: impl FnMut(&mut T) -> R,
-    ) -> Result<R, StoreError> {
+        mut apply: impl FnMut(&mut T) -> Option<R>,
+    ) -> Result<Option<R>, StoreError> {
         let mut result = None;
         self.change_document(key, &mut |current| {
             let mut value = read_value(key, current)?;
-            result = Some(apply(&mut value));
+            let Some(applied) = apply(&mut value) else {
+                return Ok(Step::Done);
+            };
+            result = Some(applied);
             Ok(Step::Write(write_value(key, &value)?))
         })
         .await?;
-        Ok(result.expect("a change asks at least once what to do"))
+        Ok(result)
     }
 
     async fn present_signing_key(&self) -> Result<Option<Vec<u8>>, StoreError> {

@@ -175,12 +175,14 @@ impl<P: Ports<KeyValue: ListableKeyValue>> Store for Records<P> {
     async fn change_value<T: DeserializeOwned + Serialize + Default, R>(
         &self,
         key: &str,
-        mut apply: impl FnMut(&mut T) -> R,
-    ) -> Result<R, StoreError> {
+        mut apply: impl FnMut(&mut T) -> Option<R>,
+    ) -> Result<Option<R>, StoreError> {
         let mut value = self.value(key).await?;
         let result = apply(&mut value);
-        let value = write_value(key, &value)?;
-        self.ports.key_values().set(key, value).await?;
+        if result.is_some() {
+            let value = write_value(key, &value)?;
+            self.ports.key_values().set(key, value).await?;
+        }
         Ok(result)
     }
 
