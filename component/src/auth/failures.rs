@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::digest::{ClientDigest, Slot};
-use crate::ports::Clock;
+use crate::ports::{Clock, Random};
 use crate::store::{Ports as _, Store, StoreError};
 use crate::token::Timestamp;
 
@@ -25,6 +25,9 @@ const MAX_DOUBLINGS: u64 = 16;
 
 /// The most clients that a document counts. To make room, the one whose failures are forgotten first is forgotten now.
 const MAX_CLIENTS: usize = 16;
+
+/// The most writes that are told apart: more than there are hosts that write at the same moment.
+const MAX_WRITES: usize = 16;
 
 /// How many failures are free, and how fast they are forgotten.
 struct Limit {
@@ -55,12 +58,17 @@ pub(super) async fn count<S: Store>(
     client: ClientDigest,
 ) -> Result<Option<Duration>, StoreError> {
     let now = store.ports().clock().now();
+    let write = store.ports().random().next_u64();
     let count = |failures: &mut Failures| {
+        if failures.writes.contains(&write) {
+            return None;
+        }
         let delay = failures.delay(client, now);
         failures.count(client, now);
-        delay
+        failures.record(write);
+        Some(delay)
     };
-    store.change_value(&key(slot), count).await
+    Ok(store.change_value(&key(slot), count).await?.flatten())
 }
 
 /// The failures in `slot`.
@@ -71,7 +79,11 @@ pub(super) async fn load<S: Store>(store: &S, slot: Slot) -> Result<Failures, St
 /// Forgets the failures of `client`, who has signed in. They still count for all clients together: each time that a user
 /// signs in would grant new tries to a guesser in the same network.
 pub(super) async fn forget<S: Store>(store: &S, slot: Slot, client: ClientDigest) {
-    let forget = |failures: &mut Failures| failures.clients.retain(|(known, _)| *known != client);
+    let forget = |failures: &mut Failures| {
+        let theirs = failures.are_of(client);
+        failures.clients.retain(|(known, _)| *known != client);
+        theirs.then_some(())
+    };
     // That fails only for the user, who is refused sooner than need be.
     let _ = store.change_value(&key(slot), forget).await;
 }
@@ -86,6 +98,8 @@ fn key(Slot(slot): Slot) -> String {
 pub(super) struct Failures {
     all: Count,
     clients: Vec<(ClientDigest, Count)>,
+    /// The ids of the last writes: each failure is counted once, also if its write has to be confirmed.
+    writes: Vec<u64>,
 }
 
 /// Failures, as a level that falls all the time.
@@ -112,6 +126,13 @@ impl Failures {
     /// Whether `client` has any.
     pub(super) fn are_of(&self, client: ClientDigest) -> bool {
         self.clients.iter().any(|(known, _)| *known == client)
+    }
+
+    fn record(&mut self, write: u64) {
+        if self.writes.len() >= MAX_WRITES {
+            self.writes.remove(0);
+        }
+        self.writes.push(write);
     }
 
     /// Counts a failure of `client`.

@@ -4,6 +4,8 @@ mod guessing;
 mod queueing;
 mod time;
 
+use std::cell::Cell;
+
 use super::*;
 use crate::store::Documents;
 use crate::testing::Memory;
@@ -17,12 +19,30 @@ impl Random for FixedRandom {
     }
 }
 
+/// No two draws of a test are the same.
+struct Counting;
+
+impl Random for Counting {
+    fn fill(&self, bytes: &mut [u8]) {
+        thread_local! {
+            static DRAWN: Cell<u64> = const { Cell::new(0) };
+        }
+        DRAWN.set(DRAWN.get() + 1);
+        bytes.fill(0);
+        let number = DRAWN.get().to_le_bytes();
+        bytes
+            .iter_mut()
+            .zip(number)
+            .for_each(|(byte, digit)| *byte = digit);
+    }
+}
+
 /// An instance, its clock and the store that it shares with others.
 struct Instance {
     clock: FakeClock,
     memory: Memory,
     authenticator: Authenticator,
-    store: Documents<(Memory, FakeClock, FixedRandom)>,
+    store: Documents<(Memory, FakeClock, Counting)>,
     secret: [u8; 32],
 }
 
@@ -41,7 +61,7 @@ impl Instance {
         let users = users.map(|(name, hash)| (name.parse().unwrap(), hash.parse().unwrap()));
         Self {
             authenticator: Authenticator::new(Users::new(users.collect()), &FixedRandom),
-            store: Documents::new((memory.clone(), clock.clone(), FixedRandom)),
+            store: Documents::new((memory.clone(), clock.clone(), Counting)),
             clock,
             memory,
             secret: [7; 32],
