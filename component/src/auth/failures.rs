@@ -26,6 +26,9 @@ const MAX_DOUBLINGS: u64 = 16;
 /// The most clients that a document counts. To make room, the one whose failures are forgotten first is forgotten now.
 const MAX_CLIENTS: usize = 16;
 
+/// How much the clocks of hosts may differ before a failure counts twice.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(2);
+
 /// The most writes that are told apart: more than there are hosts that write at the same moment.
 const MAX_WRITES: usize = 16;
 
@@ -57,12 +60,12 @@ pub(super) async fn count<S: Store>(
     slot: Slot,
     client: ClientDigest,
 ) -> Result<Option<Duration>, StoreError> {
-    let now = store.ports().clock().now();
     let write = store.ports().random().next_u64();
     let count = |failures: &mut Failures| {
         if failures.writes.contains(&write) {
             return None;
         }
+        let now = store.ports().clock().now();
         let delay = failures.delay(client, now);
         failures.count(client, now);
         failures.record(write);
@@ -166,7 +169,8 @@ impl Count {
         let one = limit.forget_one.as_millis() as u64;
         let most = now + one * (limit.free + MAX_DOUBLINGS);
         self.none_at = (self.none_at.max(now) + one).min(most);
-        let level = (self.none_at - now).div_ceil(one);
+        let left = (self.none_at - now).saturating_sub(CLOCKS_DIFFER.as_millis() as u64);
+        let level = left.div_ceil(one);
         self.refused_until = now + delay_after(level, limit).as_millis() as u64;
     }
 }
