@@ -30,6 +30,10 @@ const MAX_PAUSE: Duration = Duration::from_secs(1);
 /// need some of them.
 const MAX_WAITING: usize = 48;
 
+/// The most requests that wait. One that shares a place needs as much of the host as any other. Those that share what is
+/// verified ahead of its place are not counted: they do not wait for long.
+const MAX_TICKETS: usize = 56;
+
 /// The longest that a request waits: well below the 30 s that hosts let a request take.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
@@ -44,6 +48,7 @@ pub(super) struct Queue(RefCell<State>);
 struct State {
     /// In the order of their places.
     waiting: Vec<Rc<Verification>>,
+    tickets: usize,
     /// Whether somebody has the turn.
     taken: bool,
     /// The end of the last verification.
@@ -119,6 +124,7 @@ impl Queue {
     pub(super) const fn new() -> Self {
         Self(RefCell::new(State {
             waiting: Vec::new(),
+            tickets: 0,
             taken: false,
             ended: Timestamp::new(Duration::ZERO),
             pause: Duration::ZERO,
@@ -127,10 +133,13 @@ impl Queue {
 
     /// A place in the queue, or the refusal if too many wait.
     pub(super) fn join(&self, candidate: Candidate, now: Timestamp) -> Result<Ticket<'_>, Outcome> {
-        let joined = self.0.borrow_mut().join(candidate);
+        let mut state = self.0.borrow_mut();
+        let joined = state.join(candidate);
+        let verification = joined.ok_or(Outcome::Refused(RETRY_AFTER_OTHERS))?;
+        state.tickets += 1;
         Ok(Ticket {
             queue: self,
-            verification: joined.ok_or(Outcome::Refused(RETRY_AFTER_OTHERS))?,
+            verification,
             since: now,
         })
     }
@@ -141,7 +150,8 @@ impl State {
     fn join(&mut self, candidate: Candidate) -> Option<Rc<Verification>> {
         let same = |other: &&Rc<Verification>| other.candidate.password == candidate.password;
         if let Some(same) = self.waiting.iter().find(same) {
-            return Some(same.clone());
+            let is_ahead = matches!(same.ahead.get(), Ahead::Verify);
+            return (is_ahead || self.tickets < MAX_TICKETS).then(|| same.clone());
         }
         let others = self.waiting.iter();
         let round = others
@@ -220,6 +230,7 @@ impl<'a> Ticket<'a> {
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
+        self.queue.0.borrow_mut().tickets -= 1;
         // The queue's own reference and this one: no other request waits for it.
         if Rc::strong_count(&self.verification) == 2 {
             self.queue.0.borrow_mut().remove(&self.verification);

@@ -8,6 +8,18 @@ const EXTENSIONS: [&str; 10] = [
     ".json", ".jwk", ".jwks", ".pem", ".key", ".der", ".p8", ".txt", ".env", ".toml",
 ];
 
+/// How keys begin in base64 without armour: SubjectPublicKeyInfo and PKCS #8 of Ed25519 and P-256, RSA and certificates, the
+/// public keys of OpenSSH.
+const KEYS_IN_BASE64: [&str; 7] = [
+    "MCowBQYDK2Vw",
+    "MFkwEwYHKoZIzj0",
+    "MC4CAQAwBQYDK2Vw",
+    "MIGHAgEAMBMGByqGSM49",
+    "MII",
+    "AAAAC3NzaC1",
+    "AAAAB3NzaC1",
+];
+
 /// What `text` looks like, if that is something else than a secret. It has no white space around it.
 pub(super) fn of(text: &str) -> Option<&'static str> {
     let lower = text.to_ascii_lowercase();
@@ -26,14 +38,26 @@ pub(super) fn of(text: &str) -> Option<&'static str> {
         Some("a PEM or OpenSSH key")
     } else if text.starts_with("eyJ") || text.starts_with("ewo") || text.starts_with("LS0tLS1") {
         Some("a JWK Set, a token or a PEM key in base64")
-    } else if has(&["$argon2", "$2a$", "$2b$", "$2x$", "$2y$"]) {
+    } else if KEYS_IN_BASE64.iter().any(|begin| text.starts_with(begin)) {
+        Some("a key in base64, maybe a public one")
+    } else if has(&["$argon2", "$2a$", "$2b$", "$2x$", "$2y$", "$sha256$"]) {
         Some("a password hash")
+    } else if begins(&["lkp_"]) {
+        Some("a password")
     } else if text.starts_with('@') {
         Some("the name of a file (only --variable NAME=@FILE reads one)")
-    } else if has(&["://"]) || begins(&["~/", "./", "../", "file:"]) || ends(&EXTENSIONS) {
+    } else if has(&["://", ":\\"])
+        || begins(&["~/", "./", "../", "file:"])
+        || ends(&EXTENSIONS)
+        || is_path(text)
+    {
         Some("the name of a file or a URL")
-    } else if begins(&["${", "$(", "%{", "<%"]) || text.starts_with('<') && text.ends_with('>') {
+    } else if begins(&["$", "%{", "<%", "arn:", "vault:"])
+        || text.starts_with('<') && text.ends_with('>')
+    {
         Some("a placeholder that was not filled in")
+    } else if text.bytes().all(|byte| byte == text.as_bytes()[0]) {
+        Some("one character, repeated")
     } else if has(&["signing_keys"]) {
         Some("a setting or the name of a file")
     } else if text.contains(['\n', '\r']) && !text.lines().all(is_base64) {
@@ -41,6 +65,11 @@ pub(super) fn of(text: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// Whether it is an absolute path: with a character that base64 does not have, since that has slashes too.
+fn is_path(text: &str) -> bool {
+    text.starts_with('/') && text[1..].contains('/') && text.contains(['-', '.', '_'])
 }
 
 /// Whether a line may be one of a long secret, as `openssl rand -base64 64` breaks it.

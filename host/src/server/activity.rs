@@ -3,6 +3,9 @@
 //! A client can leave a connection idle, or send a header or a body byte by byte. None of that computes anything here, but
 //! each takes the room of another client. So when there is no room, the connection that has been idle for the longest is
 //! closed, of the network that has the most of them. Networks that have few keep theirs.
+//!
+//! If none is idle, and one network has most of the connections, the newest of that has to go for a newcomer of another, and
+//! newcomers of its own are turned away.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -106,13 +109,38 @@ impl Room {
         Some(activity)
     }
 
-    /// Closes a connection that is idle, if there is one and none is being closed.
-    pub(super) fn make(&self) {
+    /// Makes room for a connection of `newcomer`. Returns whether it should wait for that: not if its own network has most of
+    /// the connections, and none is idle.
+    pub(super) fn make_for(&self, newcomer: IpAddr) -> bool {
+        if self.make() {
+            return true;
+        }
+        let newcomer = network(newcomer);
+        let open: Vec<_> = self.connections.iter().filter_map(Weak::upgrade).collect();
+        let mut counts = HashMap::<_, usize>::new();
+        for activity in &open {
+            *counts.entry(activity.network).or_default() += 1;
+        }
+        let crowd = counts.into_iter().find(|(_, count)| *count > self.size / 2);
+        let Some((crowd, _)) = crowd else {
+            return true;
+        };
+        if let Some(newest) = open.iter().rfind(|activity| activity.network == crowd)
+            && crowd != newcomer
+        {
+            newest.idle_since.store(CLOSED, Ordering::Relaxed);
+            newest.close.notify_one();
+        }
+        crowd != newcomer
+    }
+
+    /// Closes a connection that is idle, unless one is being closed. Returns whether there is either.
+    pub(super) fn make(&self) -> bool {
         let mut idle = Vec::new();
         let mut counts = HashMap::<_, usize>::new();
         for activity in self.connections.iter().filter_map(Weak::upgrade) {
             match activity.idle_since.load(Ordering::Relaxed) {
-                CLOSED => return,
+                CLOSED => return true,
                 BUSY => {}
                 since if since + IDLE.as_millis() as u64 <= activity.now() => {
                     *counts.entry(activity.network).or_default() += 1;
@@ -129,6 +157,7 @@ impl Room {
         if let Some((since, activity)) = chosen {
             activity.close(*since);
         }
+        chosen.is_some()
     }
 }
 
@@ -211,6 +240,26 @@ mod tests {
         drop(done);
         room.make();
         assert_eq!([&working, &young].map(|one| is_closed(one)), [false, false]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_most_makes_room_for_others_and_waits_for_nobody() {
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let mut room = Room::new(3);
+        let clients = ["192.0.2.1", "192.0.2.2", "192.0.2.1"];
+        let open = clients.map(|client| enter(&mut room, client).expect("room"));
+        let mut busy = Vec::new();
+        for one in &open {
+            busy.push(one.busy().await);
+        }
+        advance(IDLE).await;
+        assert!(!room.make_for(address("192.0.2.1")));
+        assert!(!open.iter().any(|one| is_closed(one)));
+        assert!(room.make_for(address("192.0.2.3")));
+        assert_eq!(
+            open.iter().map(|one| is_closed(one)).collect::<Vec<_>>(),
+            [false, false, true]
+        );
     }
 
     #[test]

@@ -23,7 +23,7 @@ use super::body::{Drained, Unsent};
 use super::dispatch::Dispatcher;
 use super::limits::Limits;
 use super::observation::Observation;
-use super::rebinding::is_rebound;
+use super::rebinding::{is_host_clear, is_rebound};
 use super::target::Encoded;
 use super::thread::Thread;
 use crate::metrics::Metrics;
@@ -123,7 +123,8 @@ async fn respond(
             .await
     };
     let authority = head.uri.authority();
-    let answer = if authority.is_some_and(|name| is_rebound(name, addresses.listener)) {
+    let is_odd = addresses.listener.ip().is_loopback() && !is_host_clear(&head.headers);
+    let answer = if is_odd || authority.is_some_and(|name| is_rebound(name, addresses.listener)) {
         Err(Failure::Misdirected)
     } else if !observation.class.reads_body || body.is_empty_or_too_large() {
         dispatch(head, body.boxed_unsync()).await

@@ -44,10 +44,8 @@ pub(super) async fn serve(
                     );
                     connections.spawn_on(serving, runtime);
                 }
-                _ => {
-                    room.make();
-                    waiting = Some((stream, client));
-                }
+                _ if room.make_for(client.ip()) => waiting = Some((stream, client)),
+                _ => {}
             }
         }
         tokio::select! {

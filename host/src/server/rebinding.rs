@@ -7,6 +7,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use http::HeaderMap;
+use http::header::HOST;
 use http::uri::Authority;
 
 /// Whether a request for `authority` at a listener on this address comes from such a page.
@@ -14,6 +16,15 @@ pub(crate) fn is_rebound(authority: &Authority, listener: SocketAddr) -> bool {
     listener.ip().is_loopback()
         && authority.port_u16() == Some(listener.port())
         && !is_of_this_machine(authority.host())
+}
+
+/// Whether `Host` names at most one host, and one that can be read (RFC 9112, section 3.2).
+pub(crate) fn is_host_clear(headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(HOST).iter();
+    let first = hosts
+        .next()
+        .is_none_or(|host| host.is_empty() || Authority::try_from(host.as_bytes()).is_ok());
+    first && hosts.next().is_none()
 }
 
 /// Whether nobody can have the host lead elsewhere first: an address, or `localhost` (RFC 6761, section 6.3).
@@ -26,6 +37,25 @@ fn is_of_this_machine(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_host_that_can_be_read() {
+        for (hosts, expected) in [
+            (&[][..], true),
+            (&[""], true),
+            (&["localhost:25441"], true),
+            (&["a{b.evil.example:25441"], false),
+            (&["evil.example:25441/x"], false),
+            (&["[::1].evil:25441"], false),
+            (&["localhost", "evil.example:25441"], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for host in hosts {
+                headers.append(HOST, host.parse().expect("a value"));
+            }
+            assert_eq!(is_host_clear(&headers), expected, "{hosts:?}");
+        }
+    }
 
     #[test]
     fn pages_of_other_names() {

@@ -160,10 +160,25 @@ fn the_queue_is_bounded_and_the_same_for_all_names() {
 }
 
 #[test]
+fn requests_that_share_a_place_are_bounded_too() {
+    let instance = after_a_failure();
+    let mut requests = Requests::new(&instance.clock);
+    for _ in 0..100 {
+        requests.add(instance.signing_in("nobody", "wrong"));
+    }
+    assert_eq!(requests.poll().len(), 100 - 56);
+    // A user is not kept out by them.
+    requests.add(instance.signing_in_from("10.0.0.1", "user0", "password"));
+    let ended = requests.finish();
+    assert_eq!(ended[0], (100, valid("user0")));
+    assert_eq!(ended.len(), 57);
+}
+
+#[test]
 fn requests_that_are_dropped_leave_the_queue() {
     let instance = after_a_failure();
     let mut requests = Requests::new(&instance.clock);
-    // Two share each place.
+    // Two share each place; users are ahead, and so not counted.
     for number in 0..96 {
         requests.add(instance.signing_in(format!("user{}", number / 2), "password"));
     }
