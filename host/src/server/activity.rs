@@ -4,7 +4,7 @@
 //! each takes the room of another client. So when there is no room, the connection that has been idle for the longest is
 //! closed, of the network that has the most of them. Networks that have few keep theirs.
 //!
-//! If none is idle, and one network has most of the connections, the newest of that has to go for a newcomer of another, and
+//! If none has been idle for long, and one network has most of the connections, the newest of that has to go for a newcomer of another, and
 //! newcomers of its own are turned away.
 
 use std::collections::HashMap;
@@ -110,7 +110,7 @@ impl Room {
     }
 
     /// Makes room for a connection of `newcomer`. Returns whether it should wait for that: not if its own network has most of
-    /// the connections, and none is idle.
+    /// the connections, and all of them are busy.
     pub(super) fn make_for(&self, newcomer: IpAddr) -> bool {
         if self.make() {
             return true;
@@ -125,13 +125,23 @@ impl Room {
         let Some((crowd, _)) = crowd else {
             return true;
         };
-        if let Some(newest) = open.iter().rfind(|activity| activity.network == crowd)
-            && crowd != newcomer
-        {
-            newest.idle_since.store(CLOSED, Ordering::Relaxed);
-            newest.close.notify_one();
+        let mut theirs = open.iter().filter(|activity| activity.network == crowd);
+        if crowd != newcomer {
+            if let Some(newest) = theirs.next_back() {
+                newest.idle_since.store(CLOSED, Ordering::Relaxed);
+                newest.close.notify_one();
+            }
+            return true;
         }
-        crowd != newcomer
+        // Among themselves, one that was idle for a moment will do.
+        let since = |activity: &&Arc<Activity>| activity.idle_since.load(Ordering::Relaxed);
+        match theirs.min_by_key(since) {
+            Some(activity) if since(&activity) < CLOSED => {
+                activity.close(since(&activity));
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Closes a connection that is idle, unless one is being closed. Returns whether there is either.
