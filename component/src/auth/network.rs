@@ -9,6 +9,11 @@ use std::str::FromStr;
 pub struct ClientNetwork(IpAddr);
 
 impl ClientNetwork {
+    /// Its first address.
+    pub const fn address(self) -> IpAddr {
+        self.0
+    }
+
     /// The bytes that tell it from all others.
     pub(super) fn octets(self) -> [u8; 16] {
         match self.0 {

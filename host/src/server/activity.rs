@@ -4,15 +4,16 @@
 //! each takes the room of another client. So when there is no room, the connection that has been idle for the longest is
 //! closed, of the network that has the most of them. Networks that have few keep theirs.
 //!
-//! If none has been idle for long, and one network has most of the connections, the newest of that has to go for a newcomer of another, and
-//! newcomers of its own are turned away.
+//! If none has been idle for long, and one network has most of the connections, the newest of that has to go for a newcomer
+//! of another, and newcomers of its own are turned away.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use latchkey_component::auth::ClientNetwork;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -171,12 +172,9 @@ impl Room {
     }
 }
 
-/// What one client can choose its addresses from: of IPv6, everybody has at least 64 bits.
+/// What one client can choose its addresses from.
 fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-        address => address,
-    }
+    ClientNetwork::from(address).address()
 }
 
 #[cfg(test)]
