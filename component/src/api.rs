@@ -38,6 +38,9 @@ use crate::token::{TokenId, Username};
 pub use body::{BodyError, RequestBody};
 pub use content::MAX_BYTES;
 pub use incoming::{MalformedRequest, request};
+pub use query::Question;
+pub use response::error as error_response;
+pub use verification::verify_offline;
 
 use error::ApiError;
 use response::{AllDeleted, Listed, Shown};

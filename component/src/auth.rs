@@ -26,7 +26,8 @@ use crate::store::{Ports as _, Store, StoreError};
 use crate::token::{Timestamp, Username};
 
 pub use credentials::{Credentials, PresentedToken};
-use digest::{DigestKey, PasswordDigest};
+pub use digest::DigestKey;
+use digest::PasswordDigest;
 pub use generated::GeneratedPassword;
 pub use network::ClientNetwork;
 #[cfg(test)]

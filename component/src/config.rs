@@ -7,7 +7,7 @@ use http::HeaderName;
 
 use crate::auth::{PasswordHash, Users};
 use crate::jwt::KeySet;
-use crate::lifetime::{Lifetime, LifetimeError};
+use crate::lifetime::{self, Lifetime};
 use crate::text;
 use crate::token::{Issuer, Username};
 
@@ -105,8 +105,9 @@ impl Config {
                 .map_or(Ok(100), |count| parse_count(&count))
                 .map_err(|problem| invalid(MAX_TOKENS_PER_USER, problem))?,
             expired_retention: get(EXPIRED_RETENTION)
+                // Zero: an expired token is gone at once.
                 .map_or(Ok(Duration::from_secs(30 * DAY)), |life| {
-                    parse_retention(&life)
+                    lifetime::or_zero(&life)
                 })
                 .map_err(|problem| invalid(EXPIRED_RETENTION, problem))?,
             issuer: parse_issuer(get(ISSUER), get(AUDIENCE))?,
@@ -191,15 +192,6 @@ fn parse_count(text: &str) -> Result<usize, String> {
     match text.trim().parse() {
         Ok(count @ 1..=TOKENS_CEILING) => Ok(count),
         _ => Err(format!("write a whole number from 1 to {TOKENS_CEILING}")),
-    }
-}
-
-/// A duration, or zero: an expired token is gone at once.
-fn parse_retention(text: &str) -> Result<Duration, LifetimeError> {
-    match text.parse::<Lifetime>() {
-        Ok(life) => Ok(Duration::from_secs(life.as_secs())),
-        Err(LifetimeError::Zero) => Ok(Duration::ZERO),
-        Err(error) => Err(error),
     }
 }
 

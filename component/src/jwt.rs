@@ -15,12 +15,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::token::{Audience, Scope, Timestamp, Token, TokenId, Username};
+use crate::token::{Audience, Demand, Lack, Scope, Timestamp, Token, TokenId, Username};
 
 pub use algorithm::KeyAlgorithm;
 pub use jwk::{PrivateJwk, PublicJwk};
 pub use key::KeyError;
-pub use keys::{KeySet, KeySetError, PublicKeySet};
+pub use keys::{KeySet, KeySetError, PublicKeySet, VerifyingKeys};
 
 /// Whether `text` has the form of a token: three segments of base64url (RFC 7515, section 3.1).
 pub fn has_form(text: &str) -> bool {
@@ -116,6 +116,11 @@ impl Claims {
             scope: token.limits.scope.clone(),
         }
     }
+
+    /// What they lack of `demand`.
+    pub fn lack(&self, demand: &Demand) -> Option<Lack> {
+        demand.lack(self.scope.as_ref(), self.aud.as_ref())
+    }
 }
 
 /// The token is not one of ours, or has expired. Clients are not told which.
@@ -150,7 +155,9 @@ impl KeySet {
         let signature = self.signature(message.as_bytes());
         SignedToken(format!("{message}.{signature}"))
     }
+}
 
+impl VerifyingKeys {
     /// The claims of `token`. Whether it is still listed is for the caller to find out.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ mod tests;
 use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
+use std::time::Duration;
 
 use parse::MAX_CHARS;
 
@@ -67,6 +68,19 @@ impl FromStr for Lifetime {
     /// Reads a human duration, by the grammar at the top of this module.
     fn from_str(input: &str) -> Result<Self, Self::Err> {
         parse::whole_seconds(input).and_then(Self::from_secs)
+    }
+}
+
+/// Reads a human duration that may be zero.
+///
+/// # Errors
+///
+/// As those of [`Lifetime`], but for [`LifetimeError::Zero`].
+pub fn or_zero(input: &str) -> Result<Duration, LifetimeError> {
+    match input.parse::<Lifetime>() {
+        Ok(lifetime) => Ok(Duration::from_secs(lifetime.as_secs())),
+        Err(LifetimeError::Zero) => Ok(Duration::ZERO),
+        Err(error) => Err(error),
     }
 }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::lifetime::Lifetime;
 
-pub use limits::{Audience, AudienceError, Demand, Limits, Scope, ScopeError};
+pub use limits::{Audience, AudienceError, Demand, Lack, Limits, Scope, ScopeError};
 
 /// A point in time, since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -246,15 +246,6 @@ pub struct Token {
     pub retires_at: Option<u64>,
 }
 
-/// What a token lacks that is demanded of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lack {
-    /// One of the scope tokens.
-    Scope,
-    /// The audience.
-    Audience,
-}
-
 impl Token {
     /// The services that it is for, the claim `aud`: its own, or else the configured one.
     pub fn audience(&self) -> Option<Audience> {
@@ -268,15 +259,7 @@ impl Token {
 
     /// What it lacks of `demand`. A token lacks no scope if it has none: it can do all that its user can.
     pub fn lacks(&self, demand: &Demand) -> Option<Lack> {
-        if let (Some(scope), Some(wanted)) = (&self.limits.scope, &demand.scope)
-            && !scope.covers(wanted)
-        {
-            return Some(Lack::Scope);
-        }
-        match (self.audience(), &demand.audience) {
-            (Some(audience), Some(wanted)) if !audience.contains(wanted) => Some(Lack::Audience),
-            _ => None,
-        }
+        demand.lack(self.limits.scope.as_ref(), self.audience().as_ref())
     }
 
     /// When it expires, in seconds since the Unix epoch: the claim `exp` (RFC 7519, section 4.1.4).

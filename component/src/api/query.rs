@@ -6,11 +6,12 @@ use super::error::ApiError;
 use crate::token::{Audience, Demand, Scope};
 
 /// What a proxy asks.
-#[derive(Debug, Default)]
-pub(super) struct Question {
-    pub(super) demand: Demand,
+#[derive(Clone, Debug, Default)]
+pub struct Question {
+    /// What the token must have.
+    pub demand: Demand,
     /// Whether a missing or bad token is asked for as a password, too.
-    pub(super) challenge_basic: bool,
+    pub challenge_basic: bool,
 }
 
 /// Reads the query. A misspelt demand must not pass, so what is unknown or malformed is refused.

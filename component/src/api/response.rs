@@ -57,7 +57,7 @@ pub(super) fn options(methods: &str) -> Response<Bytes> {
 }
 
 /// An error: a message for people, a code for programs, and the code as `error` for OAuth clients.
-pub(super) fn error(
+pub fn error(
     status: StatusCode,
     code: &'static str,
     message: &str,

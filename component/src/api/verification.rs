@@ -10,9 +10,10 @@ use super::error::{self, ApiError};
 use super::headers::{EXPIRES, SCOPE, TOKEN_ID, USER};
 use super::query::{self, Question};
 use super::response;
+use crate::jwt::VerifyingKeys;
 use crate::service::{LiveToken, Service};
 use crate::store::Store;
-use crate::token::{Demand, Description, Lack, TokenId, Username};
+use crate::token::{Demand, Description, Lack, Scope, Timestamp, TokenId, Username};
 
 /// What clients that want a user's name may send with a token, whoever's it is.
 const ANY_NAME: &str = "token";
@@ -36,45 +37,99 @@ pub(super) async fn answer<S: Store>(
         demand,
         challenge_basic,
     } = query::read(uri)?;
-    match verify(service, demand, headers).await {
+    match verify(service, &demand, headers).await {
         Ok(live) => Ok(Answer {
             notes_use: service.note_use(&live),
             ..response(&live).into()
         }),
-        Err(error) if challenge_basic => {
-            let mut response = error.response();
-            error::challenge_basic(&mut response);
-            Ok(Answer {
-                log_line: error.log_line(),
-                ..response.into()
-            })
-        }
-        Err(error) => Err(error),
+        Err(error) => Ok(Answer {
+            log_line: error.log_line(),
+            ..refusal(&error, challenge_basic).into()
+        }),
     }
+}
+
+fn refusal(error: &ApiError, challenge_basic: bool) -> Response<Bytes> {
+    let mut response = error.response();
+    if challenge_basic {
+        error::challenge_basic(&mut response);
+    }
+    response
 }
 
 /// The token, if it is live and has what is demanded. No password is looked at: who guesses at them here learns nothing.
 async fn verify<S: Store>(
     service: &Service<S>,
-    demand: Demand,
+    demand: &Demand,
     headers: &HeaderMap,
 ) -> Result<LiveToken, ApiError> {
-    let (token, name) = match Carried::parse(headers) {
-        Carried::Nothing => return Err(ApiError::NoBearer),
-        Carried::Malformed => return Err(ApiError::MalformedBearer),
-        Carried::Token { token, name } => (token, name),
-    };
+    let (token, name) = carried(headers)?;
     let live = service.verify(&token).await?;
-    let is_named = |live: &LiveToken| match name.as_deref() {
+    let live = live
+        .filter(|live| is_named(name.as_deref(), &live.user))
+        .ok_or(ApiError::InvalidToken)?;
+    refuse(live.status.token.lacks(demand), demand)?;
+    Ok(live)
+}
+
+/// The token, and the user's name that came with it.
+fn carried(headers: &HeaderMap) -> Result<(String, Option<String>), ApiError> {
+    match Carried::parse(headers) {
+        Carried::Nothing => Err(ApiError::NoBearer),
+        Carried::Malformed => Err(ApiError::MalformedBearer),
+        Carried::Token { token, name } => Ok((token, name)),
+    }
+}
+
+/// Whether a client that gives this name may show a token of `user`.
+fn is_named(name: Option<&str>, user: &Username) -> bool {
+    match name {
         None | Some("" | ANY_NAME) => true,
-        Some(name) => name == live.user.as_str(),
-    };
-    let live = live.filter(is_named).ok_or(ApiError::InvalidToken)?;
-    match live.status.token.lacks(&demand) {
-        None => Ok(live),
-        Some(Lack::Scope) => Err(ApiError::InsufficientScope(demand.scope)),
+        Some(name) => name == user.as_str(),
+    }
+}
+
+fn refuse(lack: Option<Lack>, demand: &Demand) -> Result<(), ApiError> {
+    match lack {
+        None => Ok(()),
+        Some(Lack::Scope) => Err(ApiError::InsufficientScope(demand.scope.clone())),
         Some(Lack::Audience) => Err(ApiError::WrongAudience),
     }
+}
+
+/// What `/verify` would answer, by the keys alone: its headers, or its refusal. That a token was revoked, or that its user
+/// is no more, is not seen.
+pub fn verify_offline(
+    keys: &VerifyingKeys,
+    question: &Question,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<HeaderMap, Response<Bytes>> {
+    offline(keys, &question.demand, headers, now)
+        .map_err(|error| refusal(&error, question.challenge_basic))
+}
+
+fn offline(
+    keys: &VerifyingKeys,
+    demand: &Demand,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<HeaderMap, ApiError> {
+    let (token, name) = carried(headers)?;
+    let claims = keys.verify(&token, now);
+    let claims = claims.map_err(|_| ApiError::InvalidToken)?;
+    let user: Username = claims
+        .username
+        .parse()
+        .map_err(|_| ApiError::InvalidToken)?;
+    if !is_named(name.as_deref(), &user) {
+        return Err(ApiError::InvalidToken);
+    }
+    refuse(claims.lack(demand), demand)?;
+    let mut identity = HeaderMap::new();
+    let scope = claims.scope.as_ref();
+    identify(&mut identity, &user, claims.jwt_token_id, claims.exp, scope);
+    Ok(identity)
 }
 
 fn response(LiveToken { user, status }: &LiveToken) -> Response<Bytes> {
@@ -86,16 +141,34 @@ fn response(LiveToken { user, status }: &LiveToken) -> Response<Bytes> {
         jwt_token_life_remaining: status.remaining.as_secs_f64(),
     };
     let mut response = response::json(StatusCode::OK, &body);
-    let headers = response.headers_mut();
+    let token = &status.token;
+    let scope = token.limits.scope.as_ref();
+    identify(
+        response.headers_mut(),
+        user,
+        token.id,
+        token.ends_at(),
+        scope,
+    );
+    response
+}
+
+/// Adds the headers that say whose token it is, and what it may be used for.
+fn identify(
+    headers: &mut HeaderMap,
+    user: &Username,
+    id: TokenId,
+    ends_at: u64,
+    scope: Option<&Scope>,
+) {
     headers.insert(USER, header_text(user));
-    let id = HeaderValue::try_from(status.token.id.to_string());
+    let id = HeaderValue::try_from(id.to_string());
     headers.insert(TOKEN_ID, id.expect("a UUID is ASCII"));
-    headers.insert(EXPIRES, HeaderValue::from(status.token.ends_at()));
-    if let Some(scope) = &status.token.limits.scope {
+    headers.insert(EXPIRES, HeaderValue::from(ends_at));
+    if let Some(scope) = scope {
         let scope = HeaderValue::try_from(scope.as_str());
         headers.insert(SCOPE, scope.expect("printable ASCII"));
     }
-    response
 }
 
 /// A user name as the value of a header: all bytes but letters, digits and `-._~@` are percent-encoded (RFC 3986,

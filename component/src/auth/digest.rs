@@ -28,11 +28,11 @@ pub(super) struct Slot(pub(super) u16);
 const SLOTS: u64 = 4_096;
 
 /// A key of digests.
-pub(super) struct DigestKey(Hmac<Sha256>);
+pub struct DigestKey(Hmac<Sha256>);
 
 impl DigestKey {
     /// A key that no other instance has.
-    pub(super) fn random(random: &impl Random) -> Self {
+    pub fn random(random: &impl Random) -> Self {
         let mut key = [0; 32];
         random.fill(&mut key);
         Self::new(&key)
@@ -79,7 +79,8 @@ impl DigestKey {
         u64::from_le_bytes([a, b, c, d, e, f, g, h])
     }
 
-    fn digest(&self, parts: &[&[u8]]) -> [u8; 32] {
+    /// Other parts give another digest, also where they are the same when joined.
+    pub fn digest(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = self.0.clone();
         for part in parts {
             mac.update(&(part.len() as u64).to_le_bytes());

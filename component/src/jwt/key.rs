@@ -53,6 +53,8 @@ pub enum KeyError {
     Mismatch(&'static str),
     #[error("its `kid` is that of an earlier key")]
     DuplicateId,
+    #[error("`d` is the private half, which only who signs may have")]
+    NotPublic,
 }
 
 /// The private half of a key, ready to sign.
@@ -93,15 +95,27 @@ impl Key {
 
 /// Reads a key; with its private half if it has one, and it must be allowed to sign if it `signs`.
 pub(super) fn parse(jwk: &Value, signs: bool) -> Result<(Key, Option<SigningKey>), KeyError> {
-    let members = Members(jwk.as_object().ok_or(KeyError::NotAnObject)?);
-    if members.text("use")?.is_some_and(|usage| usage != "sig") {
-        return Err(KeyError::Use);
-    }
-    members.check_operations(signs)?;
+    let members = Members::checked(jwk, signs)?;
     match members.required("kty")? {
-        "oct" => members.symmetric(),
+        "oct" => members
+            .symmetric()
+            .map(|(key, private)| (key, Some(private))),
         "OKP" => members.ed25519(),
         "EC" => members.p256(),
+        _ => Err(KeyError::Type),
+    }
+}
+
+/// Reads a key that has no private half.
+pub(super) fn parse_verifying(jwk: &Value) -> Result<Key, KeyError> {
+    let members = Members::checked(jwk, false)?;
+    if members.0.contains_key("d") {
+        return Err(KeyError::NotPublic);
+    }
+    match members.required("kty")? {
+        "oct" => members.symmetric().map(|(key, _)| key),
+        "OKP" => members.ed25519_public().map(|(key, _)| key),
+        "EC" => members.p256_public().map(|(key, _)| key),
         _ => Err(KeyError::Type),
     }
 }
@@ -110,6 +124,16 @@ pub(super) fn parse(jwk: &Value, signs: bool) -> Result<(Key, Option<SigningKey>
 struct Members<'a>(&'a Map<String, Value>);
 
 impl<'a> Members<'a> {
+    /// Those of a key that may be used.
+    fn checked(jwk: &'a Value, signs: bool) -> Result<Self, KeyError> {
+        let members = Self(jwk.as_object().ok_or(KeyError::NotAnObject)?);
+        if members.text("use")?.is_some_and(|usage| usage != "sig") {
+            return Err(KeyError::Use);
+        }
+        members.check_operations(signs)?;
+        Ok(members)
+    }
+
     fn text(&self, name: &'static str) -> Result<Option<&'a str>, KeyError> {
         match self.0.get(name) {
             None => Ok(None),
@@ -183,31 +207,35 @@ impl<'a> Members<'a> {
         Ok(id.map_or_else(|| jwk.thumbprint(), str::to_owned))
     }
 
-    fn symmetric(&self) -> Result<(Key, Option<SigningKey>), KeyError> {
+    fn symmetric(&self) -> Result<(Key, SigningKey), KeyError> {
         self.check_algorithm(KeyAlgorithm::Hs256, None)?;
         let secret = self.bytes("k")?.ok_or(KeyError::Missing("k"))?;
         if secret.len() < MIN_SECRET_BYTES {
             return Err(KeyError::Short);
         }
         let id = self.id(&Jwk::symmetric(&secret))?;
-        let (key, private) = Key::hs256(&secret, Some(id));
-        Ok((key, Some(private)))
+        Ok(Key::hs256(&secret, Some(id)))
     }
 
-    fn ed25519(&self) -> Result<(Key, Option<SigningKey>), KeyError> {
+    fn ed25519_public(&self) -> Result<(Key, [u8; 32]), KeyError> {
         self.check_curve(CURVE_ED25519)?;
         self.check_algorithm(KeyAlgorithm::EdDsa, Some(ALGORITHM_ED25519))?;
         let x = self.required_number("x")?;
         let verifier = Ed25519::public(&x).ok_or(KeyError::Public("x"))?;
+        let key = self.asymmetric(KeyAlgorithm::EdDsa, Arc::new(verifier), Jwk::ed25519(&x))?;
+        Ok((key, x))
+    }
+
+    fn ed25519(&self) -> Result<(Key, Option<SigningKey>), KeyError> {
+        let (key, x) = self.ed25519_public()?;
         let private = self.number("d")?.map(|seed| Ed25519::private(&seed));
         if private.as_ref().is_some_and(|key| key.public_key() != x) {
             return Err(KeyError::Mismatch("x"));
         }
-        let key = self.asymmetric(KeyAlgorithm::EdDsa, Arc::new(verifier), Jwk::ed25519(&x))?;
         Ok((key, private.map(|key| Arc::new(key) as SigningKey)))
     }
 
-    fn p256(&self) -> Result<(Key, Option<SigningKey>), KeyError> {
+    fn p256_public(&self) -> Result<(Key, [u8; 65]), KeyError> {
         self.check_curve(CURVE_P256)?;
         self.check_algorithm(KeyAlgorithm::Es256, None)?;
         let (x, y) = (self.required_number("x")?, self.required_number("y")?);
@@ -215,6 +243,12 @@ impl<'a> Members<'a> {
         point[1..33].copy_from_slice(&x);
         point[33..].copy_from_slice(&y);
         let verifier = Es256::public(&point).ok_or(KeyError::Public("x"))?;
+        let key = self.asymmetric(KeyAlgorithm::Es256, Arc::new(verifier), Jwk::p256(&point))?;
+        Ok((key, point))
+    }
+
+    fn p256(&self) -> Result<(Key, Option<SigningKey>), KeyError> {
+        let (key, point) = self.p256_public()?;
         let private = self
             .number("d")?
             .map(|d| Es256::private(&d).ok_or(KeyError::Private))
@@ -225,7 +259,6 @@ impl<'a> Members<'a> {
         {
             return Err(KeyError::Mismatch("x"));
         }
-        let key = self.asymmetric(KeyAlgorithm::Es256, Arc::new(verifier), Jwk::p256(&point))?;
         Ok((key, private.map(|key| Arc::new(key) as SigningKey)))
     }
 

@@ -1,6 +1,7 @@
 //! The keys: which one signs, which ones verify, and how they are configured.
 
 use std::fmt;
+use std::ops::Deref;
 use std::str::FromStr;
 
 use base64::Engine as _;
@@ -20,8 +21,12 @@ use crate::text;
 pub struct KeySet {
     /// The private half of the first key. Those of the others are not kept.
     signing: SigningKey,
-    keys: Vec<Key>,
+    keys: VerifyingKeys,
 }
+
+/// Keys that verify. There is at least one.
+#[derive(Clone)]
+pub struct VerifyingKeys(Vec<Key>);
 
 impl KeySet {
     /// The set of one HS256 key: `secret`, of at least 32 bytes.
@@ -36,19 +41,19 @@ impl KeySet {
         let (key, signing) = Key::hs256(secret, None);
         Ok(Self {
             signing,
-            keys: vec![key],
+            keys: VerifyingKeys(vec![key]),
         })
     }
 
     /// The algorithm that signs.
     pub fn algorithm(&self) -> KeyAlgorithm {
-        self.keys[0].algorithm
+        self.keys.0[0].algorithm
     }
 
     /// The algorithms of all keys, each once, that of the first key first.
     pub fn algorithms(&self) -> Vec<&'static str> {
         let mut names = Vec::new();
-        for key in &self.keys {
+        for key in &self.keys.0 {
             let name = key.algorithm.name();
             if !names.contains(&name) {
                 names.push(name);
@@ -76,14 +81,31 @@ impl KeySet {
 
     /// The `kid` of the header. `None` for a single symmetric key: no verifier has a choice of keys.
     pub(super) fn header_key_id(&self) -> Option<&str> {
-        let first = &self.keys[0];
-        if self.keys.len() > 1 || first.public.is_some() {
+        let first = &self.keys.0[0];
+        if self.keys.0.len() > 1 || first.public.is_some() {
             first.id.as_deref()
         } else {
             None
         }
     }
 
+    /// The public keys: empty where all keys are symmetric.
+    pub fn public(&self) -> PublicKeySet<'_> {
+        PublicKeySet {
+            keys: self.keys.0.iter().flat_map(|key| &key.public).collect(),
+        }
+    }
+}
+
+impl Deref for KeySet {
+    type Target = VerifyingKeys;
+
+    fn deref(&self) -> &VerifyingKeys {
+        &self.keys
+    }
+}
+
+impl VerifyingKeys {
     /// The keys that may have signed a token with this header. A token without `kid` was signed when there was one key, and
     /// that was symmetric.
     pub(super) fn candidates(
@@ -91,7 +113,7 @@ impl KeySet {
         algorithm: &str,
         id: Option<&str>,
     ) -> impl Iterator<Item = &Key> {
-        self.keys.iter().filter(move |key| {
+        self.0.iter().filter(move |key| {
             let named = match id {
                 Some(_) => key.id.as_deref() == id,
                 None => key.public.is_none(),
@@ -102,20 +124,27 @@ impl KeySet {
 
     /// Whether verifying takes so long that forgeries could slow others: not by symmetric keys alone.
     pub fn is_costly(&self) -> bool {
-        self.keys.iter().any(|key| key.public.is_some())
+        self.0.iter().any(|key| key.public.is_some())
     }
 
-    /// The public keys: empty where all keys are symmetric.
-    pub fn public(&self) -> PublicKeySet<'_> {
-        PublicKeySet {
-            keys: self.keys.iter().flat_map(|key| &key.public).collect(),
+    /// Adds a key, which the others do not name alike.
+    fn push(&mut self, key: Key) -> Result<(), KeyError> {
+        match self.0.iter().any(|other| other.id == key.id) {
+            true => Err(KeyError::DuplicateId),
+            false => Ok(self.0.push(key)),
         }
     }
 }
 
 impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeySet({} keys)", self.keys.len())
+        write!(f, "KeySet({} keys)", self.keys.0.len())
+    }
+}
+
+impl fmt::Debug for VerifyingKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VerifyingKeys({} keys)", self.0.len())
     }
 }
 
@@ -146,6 +175,12 @@ struct JwkSet {
     keys: Vec<Value>,
 }
 
+impl JwkSet {
+    fn parse(text: &str) -> Result<Self, KeySetError> {
+        serde_json::from_slice(text.as_bytes()).map_err(|_| KeySetError::Malformed)
+    }
+}
+
 impl FromStr for KeySet {
     type Err = KeySetError;
 
@@ -159,23 +194,38 @@ impl FromStr for KeySet {
                 None => Self::from_secret(text.as_bytes()),
             };
         }
-        let set: JwkSet =
-            serde_json::from_slice(text.as_bytes()).map_err(|_| KeySetError::Malformed)?;
+        let set = JwkSet::parse(text)?;
         let mut signing = None;
-        let mut keys: Vec<Key> = Vec::with_capacity(set.keys.len());
+        let mut keys = VerifyingKeys(Vec::with_capacity(set.keys.len()));
         for (index, jwk) in set.keys.iter().enumerate() {
             let problem = |error| KeySetError::Key(index + 1, error);
             let signs = index == 0;
             let (key, private) = key::parse(jwk, signs).map_err(problem)?;
-            if keys.iter().any(|other| other.id == key.id) {
-                return Err(problem(KeyError::DuplicateId));
-            }
             if signs {
                 signing = Some(private.ok_or(problem(KeyError::CannotSign))?);
             }
-            keys.push(key);
+            keys.push(key).map_err(problem)?;
         }
         let signing = signing.ok_or(KeySetError::Empty)?;
         Ok(Self { signing, keys })
+    }
+}
+
+impl FromStr for VerifyingKeys {
+    type Err = KeySetError;
+
+    /// Parses a JWK Set, such as `/.well-known/jwks.json` is. Private keys are refused: a verifier has no need of them.
+    fn from_str(text: &str) -> Result<Self, KeySetError> {
+        let set = JwkSet::parse(text::trim(text))?;
+        let mut keys = Self(Vec::with_capacity(set.keys.len()));
+        for (index, jwk) in set.keys.iter().enumerate() {
+            key::parse_verifying(jwk)
+                .and_then(|key| keys.push(key))
+                .map_err(|error| KeySetError::Key(index + 1, error))?;
+        }
+        match keys.0.is_empty() {
+            true => Err(KeySetError::Empty),
+            false => Ok(keys),
+        }
     }
 }

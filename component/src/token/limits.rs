@@ -218,6 +218,31 @@ pub struct Demand {
     pub audience: Option<String>,
 }
 
+/// What a token lacks that is demanded of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// One of the scope tokens.
+    Scope,
+    /// The audience.
+    Audience,
+}
+
+impl Demand {
+    /// What a token of this scope and audience lacks of it. Without a scope it can do all that its user can, without an
+    /// audience it is for all services.
+    pub(crate) fn lack(&self, scope: Option<&Scope>, audience: Option<&Audience>) -> Option<Lack> {
+        if let (Some(scope), Some(wanted)) = (scope, &self.scope)
+            && !scope.covers(wanted)
+        {
+            return Some(Lack::Scope);
+        }
+        match (audience, &self.audience) {
+            (Some(audience), Some(wanted)) if !audience.contains(wanted) => Some(Lack::Audience),
+            _ => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@ mod bindings;
 mod clock_and_random;
 mod http;
 mod key_value;
+mod response;
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -42,7 +43,7 @@ spin_sdk::wasip3::http::service::export!(Component);
 impl Guest for Component {
     /// Handles one request. An instance serves several at a time.
     async fn handle(request: Request) -> Result<Response, ErrorCode> {
-        http::host_turn().await;
+        response::host_turn().await;
         let request = http::request(request)?;
         let service = service().await;
         let handled = api::handle(service.as_deref(), request).await;
@@ -53,9 +54,9 @@ impl Guest for Component {
         if let Some(line) = handled.audit_line {
             let _ = writeln!(std::io::stdout(), "{line}");
         }
-        http::host_turn().await;
+        response::host_turn().await;
         let notes_use = service.ok().filter(|_| handled.notes_use);
-        http::response(handled.response, handled.permit, async move {
+        response::response(handled.response, handled.permit, async move {
             if let Some(service) = notes_use {
                 service.write_uses().await;
             }

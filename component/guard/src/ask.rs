@@ -1,0 +1,136 @@
+//! Asks Latchkey whether a token is good.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use spin_sdk::wasip3::http::client;
+use spin_sdk::wasip3::http::types::{ErrorCode, Fields, Request, Response, Scheme};
+use spin_sdk::wasip3::wit_bindgen::StreamResult;
+use spin_sdk::wasip3::wit_future;
+
+use crate::Refusal;
+use crate::answer;
+use crate::config::Endpoint;
+
+/// How long Latchkey may take for its answer and the body of it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The most bytes of the body of a refusal.
+const MAX_BODY: usize = 16 << 10;
+
+/// How much of a body is read at a time.
+const CHUNK: usize = 1 << 10;
+
+/// The headers of the answer that the token is good.
+pub(crate) async fn latchkey(
+    endpoint: &Endpoint,
+    carriers: &HeaderMap,
+) -> Result<HeaderMap, Refusal> {
+    let answer = pin!(answer(endpoint, carriers));
+    match select(answer, pin!(crate::sleep(PATIENCE))).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right(_) => {
+            let secs = PATIENCE.as_secs();
+            Err(unknown(format!("no answer within {secs} seconds")))
+        }
+    }
+}
+
+async fn answer(endpoint: &Endpoint, carriers: &HeaderMap) -> Result<HeaderMap, Refusal> {
+    let request = request(endpoint, carriers)?;
+    let response = client::send(request).await;
+    let response = response.map_err(|error| unknown(format!("{error:?}")))?;
+    let headers = headers(&response);
+    match StatusCode::from_u16(response.get_status_code()) {
+        Ok(StatusCode::OK) => Ok(headers),
+        Ok(status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)) => {
+            let Some(passed_on) = answer::refusal(&headers) else {
+                return Err(unknown(format!("a {status} that is not Latchkey's")));
+            };
+            let body = body(response).await;
+            let body = body.ok_or_else(|| unknown("the body of a refusal".to_owned()))?;
+            let mut refusal = http::Response::new(body);
+            *refusal.status_mut() = status;
+            let length = HeaderValue::from(refusal.body().len());
+            let headers = refusal.headers_mut();
+            for (name, value) in passed_on {
+                headers.append(name, value);
+            }
+            headers.insert(http::header::CONTENT_LENGTH, length);
+            Err(Refusal::Latchkey(refusal))
+        }
+        // Redirects, too: tokens go where they are configured to go.
+        _ => Err(unknown(format!(
+            "the status {}",
+            response.get_status_code()
+        ))),
+    }
+}
+
+fn unknown(problem: String) -> Refusal {
+    Refusal::Unknown(format!("Latchkey cannot be asked: {problem}"))
+}
+
+fn request(endpoint: &Endpoint, carriers: &HeaderMap) -> Result<Request, Refusal> {
+    let fields: Vec<_> = carriers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+        .collect();
+    let fields = Fields::from_list(&fields);
+    // Which of them cannot be sent is not said: its value is a token.
+    let fields = fields.map_err(|_| unknown("a header that is not allowed".to_owned()))?;
+    let (_, trailers) = wit_future::new(|| Ok(None));
+    let (request, _sent) = Request::new(fields, None, trailers, None);
+    let scheme = match endpoint.scheme == http::uri::Scheme::HTTPS {
+        true => Scheme::Https,
+        false => Scheme::Http,
+    };
+    let set = || {
+        request.set_scheme(Some(&scheme))?;
+        request.set_authority(Some(endpoint.authority.as_str()))?;
+        request.set_path_with_query(Some(&endpoint.path_with_query))
+    };
+    set().map_err(|()| unknown("`latchkey_url` is refused".to_owned()))?;
+    Ok(request)
+}
+
+fn headers(response: &Response) -> HeaderMap {
+    let fields = response.get_headers().copy_all().into_iter();
+    // What is no header is none that matters.
+    fields
+        .filter_map(|(name, value)| {
+            let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+            Some((
+                name,
+                HeaderValue::from_maybe_shared(Bytes::from(value)).ok()?,
+            ))
+        })
+        .fold(HeaderMap::new(), |mut headers, (name, value)| {
+            headers.append(name, value);
+            headers
+        })
+}
+
+/// The whole body, unless it is too long or ends early.
+async fn body(response: Response) -> Option<Bytes> {
+    let (_received, result) = wit_future::new(|| Ok::<(), ErrorCode>(()));
+    let (mut stream, trailers) = Response::consume_body(response, result);
+    let mut body = Vec::new();
+    loop {
+        body.reserve(CHUNK);
+        let (status, read) = stream.read(body).await;
+        body = read;
+        if body.len() > MAX_BODY {
+            return None;
+        }
+        match status {
+            StreamResult::Complete(_) => {}
+            StreamResult::Dropped | StreamResult::Cancelled => break,
+        }
+    }
+    trailers.await.ok()?;
+    Some(body.into())
+}

@@ -1,0 +1,302 @@
+//! The configuration: the variables of the guarded component in, a valid [`Config`] or the reason why there is none out.
+
+use std::time::Duration;
+
+use form_urlencoded::Serializer;
+use http::Uri;
+use http::uri::{Authority, Scheme};
+
+use latchkey_component::api::Question;
+use latchkey_component::api::route::VERIFICATION;
+use latchkey_component::config::ConfigError;
+use latchkey_component::jwt::VerifyingKeys;
+use latchkey_component::lifetime;
+use latchkey_component::text;
+use latchkey_component::token::{Audience, Demand, Scope};
+
+use crate::public::PublicPaths;
+
+/// The variables that the guard reads.
+pub(crate) const VARIABLES: &[&str] = &[
+    URL,
+    KEYS,
+    SCOPE,
+    AUDIENCE,
+    CHALLENGE,
+    PUBLIC,
+    PREFLIGHT,
+    CACHE,
+    KEEP_AUTHORIZATION,
+];
+
+const URL: &str = "latchkey_url";
+const KEYS: &str = "latchkey_keys";
+const SCOPE: &str = "latchkey_scope";
+const AUDIENCE: &str = "latchkey_audience";
+const CHALLENGE: &str = "latchkey_challenge";
+const PUBLIC: &str = "latchkey_public";
+const PREFLIGHT: &str = "latchkey_preflight";
+const CACHE: &str = "latchkey_cache";
+const KEEP_AUTHORIZATION: &str = "latchkey_keep_authorization";
+
+/// A Latchkey in the same application.
+const DEFAULT_URL: &str = "http://latchkey.spin.internal";
+
+/// The longest `latchkey_cache`: who revokes a token does not wait for longer.
+const MAX_CACHE: Duration = Duration::from_secs(60 * 60);
+
+/// A validated configuration.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// What a token must have, and how it is asked for.
+    pub(crate) question: Question,
+    pub(crate) verifier: Verifier,
+    pub(crate) public: PublicPaths,
+    /// Whether a CORS preflight goes through.
+    pub(crate) preflight: bool,
+    /// For how long an answer is remembered that lets in.
+    pub(crate) remember: Duration,
+    /// Whether the application gets the token, too.
+    pub(crate) keep_authorization: bool,
+}
+
+/// Who says whether a token is good.
+#[derive(Debug)]
+pub(crate) enum Verifier {
+    /// Latchkey, asked there.
+    Latchkey(Endpoint),
+    /// The keys alone.
+    Keys(VerifyingKeys),
+}
+
+/// Where Latchkey is asked.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) scheme: Scheme,
+    pub(crate) authority: Authority,
+    pub(crate) path_with_query: String,
+}
+
+impl Config {
+    /// Reads each variable by `variable`. One that is not set, or blank, has its default.
+    pub(crate) fn from_variables(
+        variable: impl Fn(&'static str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let get = |name| {
+            let value = variable(name)?;
+            let value = text::trim(&value);
+            (!value.is_empty()).then(|| value.to_owned())
+        };
+        let question = Question {
+            demand: Demand {
+                scope: read(SCOPE, get(SCOPE), |scope| scope.parse::<Scope>())?,
+                audience: read(AUDIENCE, get(AUDIENCE), parse_audience)?,
+            },
+            challenge_basic: read(CHALLENGE, get(CHALLENGE), |kind| match kind {
+                "bearer" => Ok(false),
+                "basic" => Ok(true),
+                _ => Err("write bearer or basic"),
+            })?
+            .unwrap_or_default(),
+        };
+        let cache = read(CACHE, get(CACHE), parse_cache)?.unwrap_or_default();
+        let (verifier, remember) = match (get(KEYS), get(URL)) {
+            (Some(_), Some(_)) => {
+                let problem = "`latchkey_url` is set, too: with keys nobody is asked";
+                return Err(invalid(KEYS, problem));
+            }
+            (Some(keys), None) => {
+                let keys = keys.parse().map_err(|problem| invalid(KEYS, problem))?;
+                // That a signature is right does not change.
+                (Verifier::Keys(keys), Duration::MAX)
+            }
+            (None, url) => {
+                let url = url.as_deref().unwrap_or(DEFAULT_URL);
+                let endpoint = Endpoint::parse(url, &question);
+                let endpoint = endpoint.map_err(|problem| invalid(URL, problem))?;
+                (Verifier::Latchkey(endpoint), cache)
+            }
+        };
+        Ok(Self {
+            question,
+            verifier,
+            remember,
+            public: read(PUBLIC, get(PUBLIC), |paths| paths.parse())?.unwrap_or_default(),
+            preflight: read(PREFLIGHT, get(PREFLIGHT), parse_bool)?.unwrap_or_default(),
+            keep_authorization: read(KEEP_AUTHORIZATION, get(KEEP_AUTHORIZATION), parse_bool)?
+                .unwrap_or_default(),
+        })
+    }
+}
+
+impl Endpoint {
+    fn parse(url: &str, question: &Question) -> Result<Self, &'static str> {
+        const WRONG: &str = "write http:// or https://, a host, perhaps a port and a path";
+        let parts = url.parse::<Uri>().map_err(|_| WRONG)?.into_parts();
+        let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
+            return Err(WRONG);
+        };
+        if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
+            return Err(WRONG);
+        }
+        if authority.as_str().contains('@') {
+            return Err("it must not have a user's name or a password");
+        }
+        let path = parts.path_and_query.ok_or(WRONG)?;
+        if path.query().is_some() || url.contains('#') {
+            return Err("it must not have a query or a fragment");
+        }
+        let mut query = Serializer::new(String::new());
+        if let Some(scope) = &question.demand.scope {
+            query.append_pair("scope", scope.as_str());
+        }
+        if let Some(audience) = &question.demand.audience {
+            query.append_pair("audience", audience);
+        }
+        if question.challenge_basic {
+            query.append_pair("challenge", "basic");
+        }
+        let base = path.path().trim_end_matches('/');
+        let path_with_query = match query.finish() {
+            query if query.is_empty() => format!("{base}{VERIFICATION}"),
+            query => format!("{base}{VERIFICATION}?{query}"),
+        };
+        Ok(Self {
+            scheme,
+            authority,
+            path_with_query,
+        })
+    }
+}
+
+fn invalid(variable: &'static str, problem: impl ToString) -> ConfigError {
+    ConfigError::Invalid {
+        variable,
+        problem: problem.to_string(),
+    }
+}
+
+fn read<T, E: ToString>(
+    variable: &'static str,
+    value: Option<String>,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<Option<T>, ConfigError> {
+    let value = value.map(|value| parse(&value)).transpose();
+    value.map_err(|problem| invalid(variable, problem))
+}
+
+fn parse_audience(name: &str) -> Result<String, String> {
+    let name = name.to_owned();
+    match Audience::new([name.clone()]) {
+        Ok(_) => Ok(name),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn parse_cache(text: &str) -> Result<Duration, String> {
+    match lifetime::or_zero(text) {
+        Ok(cache) if cache <= MAX_CACHE => Ok(cache),
+        Ok(_) => Err("must not be longer than 1 hour".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn parse_bool(text: &str) -> Result<bool, &'static str> {
+    text.parse().map_err(|_| "write true or false")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(variables: &[(&str, &str)]) -> Result<Config, String> {
+        let value = |name| variables.iter().find(|(other, _)| *other == name);
+        Config::from_variables(|name| value(name).map(|(_, value)| (*value).to_owned()))
+            .map_err(|error| error.to_string())
+    }
+
+    fn asked(variables: &[(&str, &str)]) -> String {
+        match config(variables).unwrap().verifier {
+            Verifier::Latchkey(endpoint) => format!(
+                "{}://{}{}",
+                endpoint.scheme, endpoint.authority, endpoint.path_with_query
+            ),
+            Verifier::Keys(_) => String::new(),
+        }
+    }
+
+    const PUBLIC_KEY: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+    #[test]
+    fn without_variables_a_neighbour_is_asked_and_nothing_is_open() {
+        let config = config(&[("latchkey_scope", " "), ("latchkey_keys", "\n")]).unwrap();
+        assert_eq!(config.question.demand, Demand::default());
+        assert!(!config.question.challenge_basic && !config.preflight);
+        assert!(!config.keep_authorization);
+        assert_eq!(config.remember, Duration::ZERO);
+        assert_eq!(
+            asked(&[]),
+            "http://latchkey.spin.internal/api/v1alpha/verify"
+        );
+    }
+
+    #[test]
+    fn what_is_asked() {
+        assert_eq!(
+            asked(&[
+                ("latchkey_url", "https://id.example:8443/tokens/"),
+                ("latchkey_scope", "b&c a=%"),
+                ("latchkey_audience", "https://git.example/?é"),
+                ("latchkey_challenge", "basic"),
+            ]),
+            "https://id.example:8443/tokens/api/v1alpha/verify?scope=b%26c+a%3D%25\
+             &audience=https%3A%2F%2Fgit.example%2F%3F%C3%A9&challenge=basic"
+        );
+    }
+
+    #[test]
+    fn keys() {
+        let config = config(&[("latchkey_keys", PUBLIC_KEY), ("latchkey_cache", "1s")]).unwrap();
+        assert!(matches!(config.verifier, Verifier::Keys(_)));
+        assert_eq!(config.remember, Duration::MAX);
+    }
+
+    #[test]
+    fn what_is_refused() {
+        let private = PUBLIC_KEY.replace(
+            r#""x""#,
+            r#""d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x""#,
+        );
+        for (variable, value, problem) in [
+            ("latchkey_url", "latchkey", "write http://"),
+            ("latchkey_url", "/verify", "write http://"),
+            ("latchkey_url", "ftp://latchkey.example", "write http://"),
+            ("latchkey_url", "http://a:b@latchkey.example", "password"),
+            ("latchkey_url", "http://latchkey.example/?a=b", "query"),
+            ("latchkey_url", "http://latchkey.example/#a", "fragment"),
+            ("latchkey_scope", "a,\"b\"", "words of printable"),
+            ("latchkey_scope", "a  b", "words of printable"),
+            ("latchkey_audience", "a\tb", "control characters"),
+            ("latchkey_challenge", "Basic", "write bearer or basic"),
+            ("latchkey_public", "static/...", "begin with /"),
+            ("latchkey_preflight", "yes", "write true or false"),
+            ("latchkey_keep_authorization", "1", "write true or false"),
+            ("latchkey_cache", "2 hours", "longer than 1 hour"),
+            ("latchkey_cache", "soon", "number"),
+            ("latchkey_cache", "-1s", "negative"),
+            (
+                "latchkey_keys",
+                "a secret of more than 32 bytes, for HS256",
+                "JWK Set",
+            ),
+            ("latchkey_keys", r#"{"keys":[]}"#, "no keys"),
+            ("latchkey_keys", &private, "private half"),
+        ] {
+            let error = config(&[(variable, value)]).unwrap_err();
+            assert!(error.contains(&format!("`{variable}`")), "{error}");
+            assert!(error.contains(problem), "{value}: {error}");
+        }
+        let both = [("latchkey_keys", PUBLIC_KEY), ("latchkey_url", DEFAULT_URL)];
+        assert!(config(&both).unwrap_err().contains("`latchkey_url` is set"));
+    }
+}

@@ -1,0 +1,231 @@
+//! The guard: HTTP middleware that lets requests with a good token through to the application behind it, and no others.
+//!
+//! It imports and exports `wasi:http/handler@0.3.0`. Whatever is in doubt is refused. `docs/guard.md` says how it is used.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | `config` | variables to a valid configuration |
+//! | `public` | paths that need no token |
+//! | `request` | what is looked at in the headers of a request |
+//! | `answer` | what an answer of Latchkey means |
+//! | `memory` | good answers, remembered for a while |
+//! | `ask` | asks Latchkey |
+//! | `pass` | hands a request on |
+//!
+//! It runs in Wasm only, but compiles natively too, for its tests and the lints.
+#![cfg_attr(
+    not(target_family = "wasm"),
+    allow(dead_code, reason = "the handler, its user, is exported in Wasm only")
+)]
+
+mod answer;
+mod ask;
+mod bindings;
+#[path = "../../wasm/src/clock_and_random.rs"]
+mod clock_and_random;
+mod config;
+mod memory;
+mod pass;
+mod public;
+mod request;
+#[path = "../../wasm/src/response.rs"]
+mod response;
+
+use std::cell::{Cell, OnceCell};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use spin_sdk::time::sleep;
+use spin_sdk::variables;
+use spin_sdk::wasip3::exports::http::handler::Guest;
+use spin_sdk::wasip3::http::types::{ErrorCode, Method, Request, Response};
+
+use latchkey_component::api;
+use latchkey_component::config::ConfigError;
+use latchkey_component::ports::Clock;
+
+use answer::Identity;
+use clock_and_random::{SecureRandom, SystemClock};
+use config::{Config, VARIABLES, Verifier};
+use memory::Memory;
+
+/// When a client should try again if Latchkey could not be asked, in seconds.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
+
+thread_local! {
+    /// The guard of this instance.
+    static GUARD: OnceCell<Rc<Guard>> = const { OnceCell::new() };
+    /// Whether the log of this instance says why there is none.
+    static REPORTED: Cell<bool> = const { Cell::new(false) };
+}
+
+struct Guard {
+    config: Config,
+    memory: Memory,
+}
+
+/// Why a request is not handed on.
+enum Refusal {
+    /// By Latchkey, or as it would.
+    Latchkey(http::Response<Bytes>),
+    /// Nobody could tell whether the token is good; for the log, why.
+    Unknown(String),
+    Misconfigured,
+    /// It hides what the guard says to the application.
+    Hostile,
+}
+
+/// The component.
+pub struct Component;
+
+#[cfg(target_family = "wasm")]
+spin_sdk::wasip3::http::service::export!(Component);
+
+impl Guest for Component {
+    /// Handles one request. An instance serves several at a time.
+    async fn handle(request: Request) -> Result<Response, ErrorCode> {
+        let headers = request.get_headers();
+        let fields = headers.copy_all();
+        match admit(&request, &fields).await {
+            Ok((guard, identity)) => {
+                let keep = guard.config.keep_authorization;
+                let removed = request::removed(&fields, keep);
+                let headers = pass::headers(&headers, &removed, identity.as_ref())?;
+                pass::on(request, headers).await
+            }
+            Err(refusal) => {
+                // See there.
+                response::host_turn().await;
+                response::response(refusal.response(), (), async {})
+            }
+        }
+    }
+}
+
+/// The guard, and who is let in: nobody in particular where no token is needed.
+async fn admit(
+    request: &Request,
+    fields: &request::Fields,
+) -> Result<(Rc<Guard>, Option<Identity>), Refusal> {
+    let guard = guard().await.map_err(|error| {
+        if !REPORTED.replace(true) {
+            log(&error.to_string());
+        }
+        Refusal::Misconfigured
+    })?;
+    if request::hides_identity(fields) {
+        return Err(Refusal::Hostile);
+    }
+    if guard.is_open(request, fields) {
+        return Ok((guard, None));
+    }
+    let identity = guard.verify(&request::carriers(fields)).await?;
+    Ok((guard, Some(identity)))
+}
+
+impl Guard {
+    fn is_open(&self, request: &Request, fields: &request::Fields) -> bool {
+        let is_public = || {
+            let path = request.get_path_with_query();
+            path.is_some_and(|path| self.config.public.contain(&path))
+        };
+        let is_preflight = self.config.preflight
+            && matches!(request.get_method(), Method::Options)
+            && request::is_preflight(fields);
+        (is_preflight || is_public()) && !request::is_ambiguous(fields)
+    }
+
+    async fn verify(&self, carriers: &HeaderMap) -> Result<Identity, Refusal> {
+        let Config {
+            question, remember, ..
+        } = &self.config;
+        let now = SystemClock.now();
+        let digest = (!remember.is_zero()).then(|| self.memory.digest(carriers));
+        if let Some(identity) = digest.and_then(|digest| self.memory.get(&digest, now)) {
+            return Ok(identity);
+        }
+        let headers = match &self.config.verifier {
+            Verifier::Keys(keys) => {
+                api::verify_offline(keys, question, carriers, now).map_err(Refusal::Latchkey)?
+            }
+            Verifier::Latchkey(endpoint) => ask::latchkey(endpoint, carriers).await?,
+        };
+        let identity = Identity::read(&headers, &question.demand)
+            .ok_or_else(|| Refusal::Unknown("Latchkey's answer is not one".to_owned()))?;
+        if let Some(digest) = digest {
+            self.memory.insert(digest, &identity, now, *remember);
+        }
+        Ok(identity)
+    }
+}
+
+impl Refusal {
+    fn response(self) -> http::Response<Bytes> {
+        let (status, code, message) = match self {
+            Self::Latchkey(response) => return response,
+            Self::Unknown(why) => {
+                log(&why);
+                (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "latchkey_unavailable",
+                    "Whether the token is good cannot be found out at the moment: try again",
+                )
+            }
+            Self::Misconfigured => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "misconfigured",
+                "The guard of this service cannot work: its log says why",
+            ),
+            Self::Hostile => (
+                StatusCode::BAD_REQUEST,
+                "invalid_request",
+                "The header Connection names a header that is not of this hop",
+            ),
+        };
+        let mut response = api::error_response(status, code, message, None);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
+        response
+    }
+}
+
+/// A log that cannot be written is no reason to fail the request.
+fn log(line: &str) {
+    let _ = writeln!(std::io::stderr(), "latchkey-guard: {line}");
+}
+
+/// The guard of this instance, made at its first request. A bad configuration is read again at every request: it may have
+/// been mended.
+async fn guard() -> Result<Rc<Guard>, ConfigError> {
+    if let Some(guard) = GUARD.with(|cell| cell.get().cloned()) {
+        return Ok(guard);
+    }
+    let config = read_config().await?;
+    let new = || {
+        Rc::new(Guard {
+            config,
+            memory: Memory::new(&SecureRandom),
+        })
+    };
+    // Another request may have been faster while this one waited.
+    Ok(GUARD.with(|cell| cell.get_or_init(new).clone()))
+}
+
+async fn read_config() -> Result<Config, ConfigError> {
+    let mut values = BTreeMap::new();
+    for variable in VARIABLES {
+        match variables::get(variable).await {
+            Ok(value) => drop(values.insert(*variable, value)),
+            Err(variables::Error::Undefined(_)) => {}
+            // The text is the provider's.
+            Err(_) => return Err(ConfigError::Unreadable { variable }),
+        }
+    }
+    Config::from_variables(|variable| values.get(variable).cloned())
+}

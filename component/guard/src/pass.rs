@@ -1,0 +1,61 @@
+//! Hands a request on. Its body passes as a handle: the guard does not touch it.
+
+use spin_sdk::wasip3::http::types::{ErrorCode, Fields, Request, Response};
+use spin_sdk::wasip3::{wit_bindgen, wit_future};
+
+use crate::answer::Identity;
+use crate::bindings::wasi::http0_3_0::handler;
+use crate::request::is_identity;
+
+/// The headers for the application. A copy keeps what may not be set anew, such as `Host`.
+pub(crate) fn headers(
+    headers: &Fields,
+    removed: &[&str],
+    identity: Option<&Identity>,
+) -> Result<Fields, ErrorCode> {
+    // Whatever fails ends the request: the application must not get what it would trust.
+    let failed = |_| ErrorCode::InternalError(Some("a header cannot be replaced".to_owned()));
+    let headers = headers.clone();
+    for name in removed {
+        headers.delete(name).map_err(failed)?;
+    }
+    for (name, value) in identity.iter().flat_map(|identity| identity.headers()) {
+        headers.append(name, value.as_bytes()).map_err(failed)?;
+    }
+    Ok(headers)
+}
+
+/// The application's response to `request` with these headers.
+pub(crate) async fn on(request: Request, headers: Fields) -> Result<Response, ErrorCode> {
+    let method = request.get_method();
+    let path_with_query = request.get_path_with_query();
+    let scheme = request.get_scheme();
+    let authority = request.get_authority();
+    let (_received, result) = wit_future::new(|| Ok(()));
+    let (body, trailers) = Request::consume_body(request, result);
+    let (writer, passed_on) = wit_future::new(|| Ok(None));
+    let (request, _sent) = Request::new(headers, Some(body), passed_on, None);
+    wit_bindgen::spawn(async move {
+        let trailers = trailers
+            .await
+            .and_then(|trailers| trailers.map(clean).transpose());
+        // An application that has answered need not have read them.
+        let _ = writer.write(trailers).await;
+    });
+    let set = || {
+        request.set_method(&method)?;
+        request.set_path_with_query(path_with_query.as_deref())?;
+        request.set_scheme(scheme.as_ref())?;
+        request.set_authority(authority.as_deref())
+    };
+    set().map_err(|()| ErrorCode::HttpRequestUriInvalid)?;
+    handler::handle(request).await
+}
+
+/// Some servers take trailers for headers.
+fn clean(trailers: Fields) -> Result<Fields, ErrorCode> {
+    let names = trailers.copy_all().into_iter().map(|(name, _)| name);
+    let names: Vec<_> = names.filter(|name| is_identity(name)).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    headers(&trailers, &names, None)
+}

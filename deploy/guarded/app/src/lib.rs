@@ -1,0 +1,75 @@
+//! A small service to stand behind the guard. It answers with the request as it came: a line of method and path, and a line
+//! for each header. With a path that ends with `/echo` it sends the body back instead.
+//!
+//! There is nothing of tokens in it.
+
+use spin_sdk::wasip3::exports::http::handler::Guest;
+use spin_sdk::wasip3::http::types::{ErrorCode, Fields, Method, Request, Response};
+use spin_sdk::wasip3::{wit_bindgen, wit_future, wit_stream};
+
+/// The component.
+pub struct App;
+
+#[cfg(target_family = "wasm")]
+spin_sdk::wasip3::http::service::export!(App);
+
+impl Guest for App {
+    async fn handle(request: Request) -> Result<Response, ErrorCode> {
+        let path = request.get_path_with_query().unwrap_or_default();
+        match path
+            .split('?')
+            .next()
+            .unwrap_or_default()
+            .ends_with("/echo")
+        {
+            true => Ok(echo(request)),
+            false => {
+                let text = describe(&request, &path);
+                wit_bindgen::yield_async().await;
+                plain(text.into_bytes())
+            }
+        }
+    }
+}
+
+fn describe(request: &Request, path: &str) -> String {
+    let method = match request.get_method() {
+        Method::Other(name) => name,
+        known => format!("{known:?}").replace("Method::", "").to_uppercase(),
+    };
+    let mut text = format!("{method} {path}\n");
+    for (name, value) in request.get_headers().copy_all() {
+        text += &format!("{name}: {}\n", String::from_utf8_lossy(&value));
+    }
+    text
+}
+
+fn echo(request: Request) -> Response {
+    let (_received, result) = wit_future::new(|| Ok(()));
+    let (body, trailers) = Request::consume_body(request, result);
+    let (response, _sent) = Response::new(Fields::new(), Some(body), trailers);
+    response
+}
+
+fn plain(body: Vec<u8>) -> Result<Response, ErrorCode> {
+    let length = body.len().to_string().into_bytes();
+    let headers = [
+        (
+            "content-type".to_owned(),
+            b"text/plain; charset=utf-8".to_vec(),
+        ),
+        ("content-length".to_owned(), length),
+    ];
+    let headers = Fields::from_list(&headers)
+        .map_err(|_| ErrorCode::InternalError(Some("a header that is not allowed".to_owned())))?;
+    let (mut writer, stream) = wit_stream::new();
+    let (ended, trailers) = wit_future::new(|| Ok(None));
+    let (response, _sent) = Response::new(headers, Some(stream), trailers);
+    wit_bindgen::spawn(async move {
+        // A client that went away does not read the rest.
+        let _ = writer.write_all(body).await;
+        drop(writer);
+        let _ = ended.write(Ok(None)).await;
+    });
+    Ok(response)
+}
