@@ -108,8 +108,8 @@ pub struct Build {
 #[error("the manifest {0} cannot be used: {1}")]
 pub struct ManifestError(String, String);
 
-/// The variables by which a component is known to be Latchkey. `latchkey up --user` needs the first of them.
-const LATCHKEY_VARIABLES: [&str; 2] = ["users", "signing_keys"];
+/// By these a component is known to be Latchkey: the beginning of its file's name, and a variable.
+const LATCHKEY: (&str, &str) = ("latchkey", "users");
 
 /// What `inherit_configuration` may name (Spin ignores what it does not know).
 const INHERITABLE: [&str; 7] = [
@@ -291,19 +291,20 @@ fn chain(services: &mut [Service]) {
     }
 }
 
-/// Latchkey is the component that is given its variables, or the only one of a manifest with a single plain trigger: such a
-/// manifest is read as one of Latchkey, whatever its variables are.
+/// Latchkey is the component of that name that has users. And so is the only one that a manifest serves, without middleware:
+/// this is Latchkey's host, first of all.
 fn find_latchkey(
     services: &mut [Service],
     components: &BTreeMap<String, Component>,
 ) -> Result<(), String> {
     let is_alone = services.len() == 1 && services[0].middleware.is_empty();
     let is_latchkey = |service: &Service| {
-        let variables = &components[&service.component].templates;
-        is_alone
-            || LATCHKEY_VARIABLES
-                .iter()
-                .all(|name| variables.contains_key(*name))
+        let Component {
+            source, templates, ..
+        } = &components[&service.component];
+        let (name, variable) = LATCHKEY;
+        let file = source.file_name().unwrap_or_default().to_string_lossy();
+        is_alone || (file.starts_with(name) && templates.contains_key(variable))
     };
     let mut found: Option<&str> = None;
     for service in services {

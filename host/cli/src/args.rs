@@ -73,6 +73,12 @@ those has expired.")]
     /// Create, list, show, revoke and rotate tokens, on any server
     #[command(long_about = token::ABOUT, after_long_help = token::AFTER)]
     Token(Token),
+    /// See to the guard of an application
+    Guard {
+        /// What to do
+        #[command(subcommand)]
+        command: Guard,
+    },
     /// Print completions for a shell
     #[command(long_about = "\
 Print completions for a shell, on standard output.
@@ -91,6 +97,33 @@ Print completions for a shell, on standard output.
 fn unless_blank(name: &'static str) -> Option<&'static str> {
     let blank = std::env::var(name).is_ok_and(|value| value.trim().is_empty());
     (!blank).then_some(name)
+}
+
+/// What there is of `latchkey guard`.
+#[derive(Debug, Subcommand)]
+pub enum Guard {
+    /// Look for ways past the guard in a manifest
+    #[command(long_about = "\
+Look for ways past the guard in a manifest, and for a guard that is not granted what it needs.
+
+Middleware belongs to a trigger. So a second trigger reaches the component past the guard, and so
+may another component, by http://<component>.spin.internal. Prints each on a line of its own.
+
+Exit codes: 0 nothing is wrong; 1 something is, or nothing is guarded; 2 the manifest cannot be
+read.")]
+    Check(GuardCheck),
+}
+
+/// The options of `latchkey guard check`.
+#[derive(Debug, Args)]
+pub struct GuardCheck {
+    /// The manifest
+    #[arg(value_name = "FILE", default_value = "spin.toml")]
+    pub manifest: PathBuf,
+
+    /// The guard's component; by default the one whose file is latchkey_guard.wasm
+    #[arg(long, value_name = "ID")]
+    pub guard: Option<String>,
 }
 
 /// The options of `latchkey keygen`.

@@ -5,6 +5,7 @@ mod build;
 mod client;
 mod completions;
 mod failure;
+mod guard;
 mod keygen;
 mod logging;
 mod terminal;
@@ -15,7 +16,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
-use args::{Cli, Command, Keygen};
+use args::{Cli, Command, Guard, Keygen};
 use clap::{CommandFactory, Parser};
 use failure::{Failure, usage};
 use keygen::{JwkSet, KeyAlgorithm};
@@ -31,6 +32,9 @@ fn main() -> ExitCode {
         Command::HashPassword { name, generate } => hash_password(&name, generate),
         Command::Keygen(options) => make_key(&options),
         Command::Token(options) => client::run(&options).map_err(Failure::Client),
+        Command::Guard {
+            command: Guard::Check(options),
+        } => guard::check(&options),
         Command::Completions { shell } => {
             print(&completions::script(shell, Cli::command())).map_err(Failure::from)
         }

@@ -256,7 +256,7 @@ dependencies.middleware = [{ component = "guard" }]
 
 [component.latchkey]
 source = "latchkey.wasm"
-variables = { users = "", signing_keys = "" }
+variables = { users = "" }
 
 [component.app]
 source = "app.wasm"
@@ -338,7 +338,7 @@ fn middleware_that_spin_refuses_is_refused() {
         ),
         (
             "source = \"app.wasm\"",
-            "source = \"app.wasm\"\nvariables = { users = \"\", signing_keys = \"\" }",
+            "source = \"latchkey_edge.wasm\"\nvariables = { users = \"\" }",
             "this host serves one Latchkey, not both `latchkey` and `app`",
         ),
     ] {
