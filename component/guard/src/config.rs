@@ -9,6 +9,7 @@ use http::uri::{Authority, Scheme};
 use latchkey_component::api::Question;
 use latchkey_component::api::route::VERIFICATION;
 use latchkey_component::config::ConfigError;
+#[cfg(feature = "offline")]
 use latchkey_component::jwt::VerifyingKeys;
 use latchkey_component::lifetime;
 use latchkey_component::text;
@@ -66,6 +67,7 @@ pub(crate) enum Verifier {
     /// Latchkey, asked there.
     Latchkey(Endpoint),
     /// The keys alone.
+    #[cfg(feature = "offline")]
     Keys(VerifyingKeys),
 }
 
@@ -105,11 +107,7 @@ impl Config {
                 let problem = "`latchkey_url` is set, too: with keys nobody is asked";
                 return Err(invalid(KEYS, problem));
             }
-            (Some(keys), None) => {
-                let keys = keys.parse().map_err(|problem| invalid(KEYS, problem))?;
-                // That a signature is right does not change.
-                (Verifier::Keys(keys), Duration::MAX)
-            }
+            (Some(keys), None) => Verifier::offline(&keys)?,
             (None, url) => {
                 let url = url.as_deref().unwrap_or(DEFAULT_URL);
                 let endpoint = Endpoint::parse(url, &question);
@@ -126,6 +124,20 @@ impl Config {
             keep_authorization: read(KEEP_AUTHORIZATION, get(KEEP_AUTHORIZATION), parse_bool)?
                 .unwrap_or_default(),
         })
+    }
+}
+
+impl Verifier {
+    /// The keys, and for how long a good token is remembered: to its end, since a signature does not turn wrong.
+    #[cfg(feature = "offline")]
+    fn offline(keys: &str) -> Result<(Self, Duration), ConfigError> {
+        let keys = keys.parse().map_err(|problem| invalid(KEYS, problem))?;
+        Ok((Self::Keys(keys), Duration::MAX))
+    }
+
+    #[cfg(not(feature = "offline"))]
+    fn offline(_: &str) -> Result<(Self, Duration), ConfigError> {
+        Err(invalid(KEYS, "only latchkey_guard_offline.wasm has it"))
     }
 }
 
@@ -221,6 +233,7 @@ mod tests {
                 "{}://{}{}",
                 endpoint.scheme, endpoint.authority, endpoint.path_with_query
             ),
+            #[cfg(feature = "offline")]
             Verifier::Keys(_) => String::new(),
         }
     }
@@ -254,19 +267,32 @@ mod tests {
         );
     }
 
+    #[cfg(feature = "offline")]
     #[test]
     fn keys() {
-        let config = config(&[("latchkey_keys", PUBLIC_KEY), ("latchkey_cache", "1s")]).unwrap();
-        assert!(matches!(config.verifier, Verifier::Keys(_)));
-        assert_eq!(config.remember, Duration::MAX);
+        let good = config(&[("latchkey_keys", PUBLIC_KEY), ("latchkey_cache", "1s")]).unwrap();
+        assert!(matches!(good.verifier, Verifier::Keys(_)));
+        assert_eq!(good.remember, Duration::MAX);
+        let d = r#""d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x""#;
+        for (keys, problem) in [
+            ("a secret of more than 32 bytes, for HS256", "JWK Set"),
+            (r#"{"keys":[]}"#, "no keys"),
+            (&PUBLIC_KEY.replace(r#""x""#, d), "private half"),
+        ] {
+            let error = config(&[("latchkey_keys", keys)]).unwrap_err();
+            assert!(error.contains(problem), "{error}");
+        }
+    }
+
+    #[cfg(not(feature = "offline"))]
+    #[test]
+    fn keys_need_the_other_component() {
+        let error = config(&[("latchkey_keys", PUBLIC_KEY)]).unwrap_err();
+        assert!(error.contains("latchkey_guard_offline.wasm"), "{error}");
     }
 
     #[test]
     fn what_is_refused() {
-        let private = PUBLIC_KEY.replace(
-            r#""x""#,
-            r#""d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x""#,
-        );
         for (variable, value, problem) in [
             ("latchkey_url", "latchkey", "write http://"),
             ("latchkey_url", "/verify", "write http://"),
@@ -284,13 +310,6 @@ mod tests {
             ("latchkey_cache", "2 hours", "longer than 1 hour"),
             ("latchkey_cache", "soon", "number"),
             ("latchkey_cache", "-1s", "negative"),
-            (
-                "latchkey_keys",
-                "a secret of more than 32 bytes, for HS256",
-                "JWK Set",
-            ),
-            ("latchkey_keys", r#"{"keys":[]}"#, "no keys"),
-            ("latchkey_keys", &private, "private half"),
         ] {
             let error = config(&[(variable, value)]).unwrap_err();
             assert!(error.contains(&format!("`{variable}`")), "{error}");
