@@ -80,7 +80,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Config {
-    /// Reads each variable by `variable`. One that is not set, or blank, has its default.
+    /// Reads each variable by `variable`. One that is not set, or blank, has its default; `latchkey_scope` must be set.
     pub(crate) fn from_variables(
         variable: impl Fn(&'static str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
@@ -89,6 +89,12 @@ impl Config {
             let value = text::trim(&value);
             (!value.is_empty()).then(|| value.to_owned())
         };
+        // Spin hides variables that are not inherited as if they were not there. What they demand must not be lost by that,
+        // nor by a slip in the name.
+        if variable(SCOPE).is_none() {
+            let problem = "it is not there; set it, to \"\" if no scope is needed, and have the guard inherit `variables`";
+            return Err(invalid(SCOPE, problem));
+        }
         let question = Question {
             demand: Demand {
                 scope: read(SCOPE, get(SCOPE), |scope| scope.parse::<Scope>())?,
@@ -222,7 +228,9 @@ mod tests {
     use super::*;
 
     fn config(variables: &[(&str, &str)]) -> Result<Config, String> {
-        let value = |name| variables.iter().find(|(other, _)| *other == name);
+        let scope = [("latchkey_scope", "")];
+        let variables = variables.iter().chain(&scope);
+        let value = |name| variables.clone().find(|(other, _)| *other == name);
         Config::from_variables(|name| value(name).map(|(_, value)| (*value).to_owned()))
             .map_err(|error| error.to_string())
     }
@@ -251,6 +259,12 @@ mod tests {
             asked(&[]),
             "http://latchkey.spin.internal/api/v1alpha/verify"
         );
+    }
+
+    #[test]
+    fn without_the_scope_variables_may_be_hidden() {
+        let error = Config::from_variables(|_| None).unwrap_err().to_string();
+        assert!(error.contains("`latchkey_scope`"), "{error}");
     }
 
     #[test]
