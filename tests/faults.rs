@@ -1,7 +1,6 @@
 //! The component on stores that fail in every way we know of, over HTTP: the host is right, so the backend lies, and what
 //! it says reaches the component.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,8 +11,8 @@ use async_trait::async_trait;
 use latchkey_host::keyvalue::memory::Memory;
 use latchkey_host::keyvalue::{Backend, BackendError, Swap};
 use latchkey_host::manifest::Manifest;
-use latchkey_host::server::{self, Application, Limits};
-use latchkey_host::variables::Variables;
+use latchkey_host::server::{self, Application, Limits, Service};
+use latchkey_host::variables::ApplicationVariables;
 use tokio::sync::oneshot;
 
 use crate::load::{self, Load};
@@ -188,15 +187,17 @@ pub fn serve_here(backend: Arc<dyn Backend>, limits: Limits, client: impl FnOnce
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let manifest = Manifest::load(&root.join("spin.toml")).expect("a manifest");
     let environment = |_: &str| Err(std::env::VarError::NotPresent);
-    let mut variables = Variables::resolve(&manifest, &[], environment).expect("variables");
+    let variables = ApplicationVariables::resolve(&manifest.variables, &[], environment);
+    let latchkey = &manifest.components["latchkey"];
+    let variables = variables.and_then(|variables| variables.of(&latchkey.templates));
+    let mut variables = variables.expect("variables");
     let users: Vec<_> = (0..4).map(|n| format!("user-{n}:{HASH}")).collect();
     variables.set("users", users.join(" ").as_str().into());
     variables.set("max_tokens_per_user", "1000".into());
+    let component = std::fs::read(manifest.root.join(&latchkey.source)).expect("a component");
     let application = Application {
-        component: std::fs::read(manifest.root.join(&manifest.source)).expect("a component"),
-        key_value_stores: BTreeSet::from(["default".to_owned()]),
+        services: vec![Service::latchkey(component, variables)],
         backend,
-        variables,
         metrics: None,
         audit: Arc::new(|_| {}),
     };

@@ -14,7 +14,6 @@
     reason = "a benchmark has nobody to tell but the one who runs it"
 )]
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -22,8 +21,8 @@ use std::time::{Duration, Instant};
 
 use latchkey_host::keyvalue::sqlite::Sqlite;
 use latchkey_host::manifest::Manifest;
-use latchkey_host::server::{Application, Limits, Server};
-use latchkey_host::variables::Variables;
+use latchkey_host::server::{Application, Limits, Server, Service};
+use latchkey_host::variables::ApplicationVariables;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -147,19 +146,20 @@ impl Host {
         let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         let manifest = Manifest::load(&root.join("spin.toml")).unwrap();
         let environment = |_: &str| Err(std::env::VarError::NotPresent);
-        let mut variables = Variables::resolve(&manifest, &[], environment).unwrap();
+        let variables = ApplicationVariables::resolve(&manifest.variables, &[], environment);
+        let latchkey = &manifest.components["latchkey"];
+        let mut variables = variables.unwrap().of(&latchkey.templates).unwrap();
         let entries: Vec<_> = (0..users).map(|n| format!("user{n}:{HASH}")).collect();
         variables.set("users", entries.join(" ").as_str().into());
         variables.set("max_tokens_per_user", "1000".into());
-        let component = manifest.root.join(&manifest.source);
+        let component = manifest.root.join(&latchkey.source);
         // Beside the component: where temporary files are in memory, a commit costs nothing.
         let directory = tempfile::tempdir_in(component.parent().unwrap()).unwrap();
         let store = Sqlite::open_with_batch(&directory.path().join("store.db"), batch).unwrap();
+        let component = std::fs::read(&component).expect("build the component first: cargo up");
         let application = Application {
-            component: std::fs::read(&component).expect("build the component first: cargo up"),
-            key_value_stores: BTreeSet::from(["default".to_owned()]),
+            services: vec![Service::latchkey(component, variables)],
             backend: Arc::new(store),
-            variables,
             metrics: None,
             audit: Arc::new(|_| {}),
         };

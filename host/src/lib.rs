@@ -1,12 +1,13 @@
-//! The native host of Latchkey, as a library: runs the component on wasmtime, over a key-value store.
+//! The native host of Latchkey, as a library: runs components on wasmtime, over a key-value store.
 //!
 //! | module | its one job |
 //! |---|---|
 //! | [`manifest`] | reads `spin.toml` |
-//! | [`variables`] | the component's configuration: manifest, environment, command line |
+//! | [`variables`] | a component's configuration: manifest, environment, command line |
 //! | [`keyvalue`] | the port for stores, and the backends |
+//! | [`outbound`] | where a component may send requests to |
 //! | [`metrics`] | what is counted, for Prometheus |
-//! | [`server`] | a listener, a component, a store -> answers |
+//! | [`server`] | a listener, components, a store -> answers |
 //!
 //! The server knows no backend, and a backend knows no HTTP. The binary `latchkey`, in `host/cli`, parses and wires.
 
@@ -14,5 +15,6 @@ mod bindings;
 pub mod keyvalue;
 pub mod manifest;
 pub mod metrics;
+pub mod outbound;
 pub mod server;
 pub mod variables;

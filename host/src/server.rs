@@ -1,6 +1,6 @@
-//! Serves one component over HTTP.
+//! Serves components over HTTP.
 //!
-//! A [`Server`] is made of a component, its stores and its variables; [`Server::check`] asks the component once whether
+//! A [`Server`] is made of components, their stores and their variables; [`Server::check`] asks Latchkey once whether
 //! its configuration is good, and [`Server::serve`] is a function of a bound listener and a shutdown future. So the binary,
 //! the tests and a benchmark use the same code.
 //!
@@ -12,34 +12,49 @@
 //! | `activity` | which connections have to go when there is no room for another |
 //! | `connection` | HTTP/1.1: reads the header and the body of a request, writes the answer |
 //! | `target` | encodes what no URI can hold |
+//! | `services` | finds the component: by route from outside, by name from inside |
+//! | `traffic` | streams to other components than Latchkey, and sees whether anything moves |
 //! | `dispatch` | decides which worker serves the request |
 //! | `worker` | a queue, and one instance after the other that serves it |
 //! | `instance` | calls the component |
 //! | `proxy` | calls a component of WASI 0.2 |
 //! | `guest` | what the component may use |
+//! | `outgoing` | sends the requests of a component, over the network or to another one |
 //!
-//! Each worker has a thread of its own for its connections, its queue and its instance. No lock and no queue is shared by all
-//! requests. The bounds are in [`Limits`].
+//! Before that, `compose` makes one component of each and its middleware.
+//!
+//! A worker has a thread of its own for its connections, and for each component a queue and an instance. No lock and no queue
+//! is shared by all requests. The bounds are in [`Limits`].
+//!
+//! What the host knows of requests, it knows of Latchkey's: who signs in has a worker of its own, a body is read before the
+//! component is asked, and an answer is sent in one piece. All of that is right only for short bodies; to other components
+//! the host streams, without a bound on the length or, while something moves, on the time.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http_body_util::{BodyExt, Empty};
 
 use crate::keyvalue::Backend;
 use crate::keyvalue::measured::Measured;
 use crate::keyvalue::wit::Stores;
+use crate::manifest::route::{Route, Routes};
 use crate::metrics::Metrics;
+use crate::outbound::AllowedHosts;
 use crate::variables::Variables;
 
 use connection::Shared;
 use dispatch::Dispatcher;
 use instance::ComponentInstances;
+use outgoing::Ways;
+use services::Services;
 use thread::Thread;
+use traffic::Moved;
 
 mod activity;
 mod answer;
 mod body;
+mod compose;
 mod connection;
 mod dispatch;
 mod engine;
@@ -49,77 +64,161 @@ mod known_credentials;
 mod limits;
 mod listener;
 mod observation;
+mod outgoing;
 mod output;
 mod proxy;
 pub(crate) mod rebinding;
 mod route_class;
+mod services;
 mod start_error;
 mod target;
 mod thread;
+mod traffic;
 mod worker;
 
+pub use compose::Middleware;
 pub use limits::Limits;
 pub use output::AuditLog;
 pub use start_error::StartError;
 
 /// What the server is made of.
 pub struct Application {
-    /// The bytes of the component.
-    pub component: Vec<u8>,
-    /// The labels of the stores that it may open.
-    pub key_value_stores: BTreeSet<String>,
+    /// What it serves.
+    pub services: Vec<Service>,
     /// The store behind the label `default`.
     pub backend: Arc<dyn Backend>,
-    /// What it may ask of `spin:variables`.
-    pub variables: Variables,
     /// The metrics, if they are wanted.
     pub metrics: Option<Arc<Metrics>>,
-    /// Where the component's audit lines go.
+    /// Where audit lines go.
     pub audit: AuditLog,
 }
 
-/// A compiled component and its running workers.
+/// A component that is served, with the middleware in front of it and all that they are granted.
+pub struct Service {
+    /// Its id in the manifest.
+    pub name: String,
+    /// The bytes of the component.
+    pub component: Vec<u8>,
+    /// The first is asked first.
+    pub middleware: Vec<Middleware>,
+    /// The labels of the stores that it may open.
+    pub key_value_stores: BTreeSet<String>,
+    /// What it may ask of `spin:variables`.
+    pub variables: Variables,
+    /// Where it may send requests to.
+    pub allowed_hosts: AllowedHosts,
+    /// The paths that lead to it from outside.
+    pub routes: Vec<Route>,
+    /// Whether requests from inside lead to it, by its name.
+    pub is_chained: bool,
+    /// Whether it is Latchkey, whose requests the host knows.
+    pub is_latchkey: bool,
+}
+
+impl Service {
+    /// Latchkey alone, at every path, with the store `default`.
+    pub fn latchkey(component: Vec<u8>, variables: Variables) -> Self {
+        Self {
+            name: "latchkey".to_owned(),
+            component,
+            middleware: Vec::new(),
+            key_value_stores: BTreeSet::from(["default".to_owned()]),
+            variables,
+            allowed_hosts: AllowedHosts::default(),
+            routes: Vec::from_iter("/...".parse()),
+            is_chained: true,
+            is_latchkey: true,
+        }
+    }
+}
+
+/// Compiled components and their running workers.
 pub struct Server {
     shared: Arc<Shared>,
 }
 
 impl Server {
-    /// Compiles and links the component, and starts the workers. This takes a while and blocks the thread, unless an
-    /// earlier start has left the compiled component in the cache.
+    /// Compiles and links the components, and starts the workers. This takes a while and blocks the thread, unless an earlier
+    /// start has left the compiled components in the cache.
     pub fn new(application: Application, limits: Limits) -> Result<Self, StartError> {
         limits.check()?;
-        let engine = engine::new(&limits)?;
+        let parts = application.services.iter();
+        let parts = parts.map(|service| 1 + service.middleware.len()).sum();
+        let engine = engine::new(&limits, parts)?;
         engine::start_clock(&engine);
-        let component = engine::compile(&engine, &application.component)?;
         let metrics = application.metrics;
         let backend = match &metrics {
             Some(metrics) => Arc::new(Measured::new(application.backend, metrics.clone())),
             None => application.backend,
         };
-        let instances = Arc::new(ComponentInstances {
-            engine: engine.clone(),
-            linked: guest::link(&engine, &component)?,
-            stores: Stores::new(backend, application.key_value_stores),
-            variables: Arc::new(application.variables),
-            metrics: metrics.clone(),
-            audit: application.audit,
-            limits: limits.clone(),
-        });
-        let start_worker = |name: String| {
-            let thread =
-                Thread::start(name).map_err(|error| StartError::Engine(error.to_string()))?;
-            let (queue, jobs) = worker::queue();
-            thread.runtime.spawn(worker::run(instances.clone(), jobs));
-            Ok((queue, thread))
+        let start_thread = |name: String| {
+            Thread::start(name).map_err(|error| StartError::Engine(error.to_string()))
         };
-        let (sign_in, sign_in_thread) = start_worker("sign-in".to_owned())?;
-        let serving: Vec<_> = (0..limits.serving_workers)
-            .map(|number| start_worker(format!("serving-{number}")))
+        let sign_in_thread = start_thread("sign-in".to_owned())?;
+        let serving_threads: Vec<_> = (0..limits.serving_workers)
+            .map(|number| start_thread(format!("serving-{number}")))
             .collect::<Result<_, _>>()?;
-        let (serving, serving_threads) = serving.into_iter().unzip();
+
+        let is_alone = application.services.len() == 1;
+        let link = Arc::new(OnceLock::new());
+        let (mut all, mut routes) = (Vec::new(), Vec::new());
+        for (number, service) in application.services.into_iter().enumerate() {
+            for route in service.routes {
+                // A label must outlive all metrics; there are as many as the manifest has routes.
+                let label: &'static str = route.to_string().leak();
+                routes.push((route, (number, label)));
+            }
+            let component = compose::compose(&service.middleware, service.component)
+                .and_then(|component| engine::compile(&engine, &component))
+                .and_then(|component| guest::link(&engine, &component))
+                .map_err(|error| match is_alone {
+                    true => error,
+                    false => StartError::Service(service.name.clone(), Box::new(error)),
+                })?;
+            let instances = ComponentInstances {
+                engine: engine.clone(),
+                linked: Arc::new(component),
+                stores: Stores::new(backend.clone(), service.key_value_stores),
+                variables: Arc::new(service.variables),
+                metrics: metrics.clone(),
+                audit: application.audit.clone(),
+                limits: limits.clone(),
+                max_collected: answer::max_collected(service.is_latchkey),
+                ways: Ways {
+                    services: link.clone(),
+                    allowed: Arc::new(service.allowed_hosts),
+                    home: 0,
+                    moved: Moved::default(),
+                    time: limits.request_time,
+                },
+            };
+            let start_worker = |home: usize, thread: &Thread| {
+                let (queue, jobs) = worker::queue();
+                let mut instances = instances.clone();
+                instances.ways.home = home;
+                instances.ways.moved = jobs.moved.clone();
+                thread.runtime.spawn(worker::run(Arc::new(instances), jobs));
+                queue
+            };
+            let sign_in = (service.is_latchkey).then(|| start_worker(0, &sign_in_thread));
+            let serving = serving_threads.iter().enumerate();
+            let serving = serving.map(|(home, thread)| start_worker(home, thread));
+            all.push(services::Service {
+                chained_name: service.is_chained.then_some(service.name),
+                is_latchkey: service.is_latchkey,
+                dispatcher: Dispatcher::new(sign_in, serving.collect(), limits.request_time),
+            });
+        }
+        let services = Arc::new(Services {
+            all,
+            routes: Routes::new(routes).map_err(StartError::Routes)?,
+            metrics: metrics.clone(),
+        });
+        // Nobody else sets it.
+        let _ = link.set(Arc::downgrade(&services));
         Ok(Self {
             shared: Arc::new(Shared {
-                dispatcher: Dispatcher::new(sign_in, serving, limits.request_time),
+                services,
                 serving_threads,
                 _sign_in_thread: sign_in_thread,
                 limits,
@@ -128,26 +227,13 @@ impl Server {
         })
     }
 
-    /// Makes one request, so that a component that cannot work is found before anybody connects.
+    /// Makes one request to Latchkey, so that one that cannot work is found before anybody connects.
     pub async fn check(&self) -> Result<(), StartError> {
-        let request = http::Request::get("http://localhost/api/v1alpha/token")
-            .header(http::header::HOST, "localhost")
-            .body(Empty::new().map_err(|never| match never {}).boxed_unsync())
-            .map_err(|error| StartError::Failed(error.to_string()))?;
-        let answer = self.shared.dispatcher.dispatch(0, None, request).await;
-        let response = answer.map_err(|failure| StartError::Failed(failure.to_string()))?;
-        if response.status() != http::StatusCode::SERVICE_UNAVAILABLE {
-            return Ok(());
+        let services = self.shared.services.all.iter();
+        for latchkey in services.filter(|service| service.is_latchkey) {
+            check(&latchkey.dispatcher).await?;
         }
-        let body = response.into_body().collect().await;
-        let body = body.map_err(|error| StartError::Failed(error.to_string()))?;
-        match serde_json::from_slice::<Refusal>(&body.to_bytes()) {
-            Ok(refusal) if matches!(&*refusal.code, "not_configured" | "misconfigured") => {
-                Err(StartError::Configuration(refusal.message))
-            }
-            // Another failure may pass: the server starts, and each client is told.
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// Accepts connections from `listener` until `shutdown` is ready, then answers the requests in flight and returns.
@@ -157,6 +243,27 @@ impl Server {
         shutdown: impl Future<Output = ()>,
     ) {
         listener::serve(&self.shared, listener, shutdown).await;
+    }
+}
+
+async fn check(dispatcher: &Dispatcher) -> Result<(), StartError> {
+    let request = http::Request::get("http://localhost/api/v1alpha/token")
+        .header(http::header::HOST, "localhost")
+        .body(Empty::new().map_err(|never| match never {}).boxed_unsync())
+        .map_err(|error| StartError::Failed(error.to_string()))?;
+    let answer = dispatcher.dispatch(0, None, request).await;
+    let response = answer.map_err(|failure| StartError::Failed(failure.to_string()))?;
+    if response.status() != http::StatusCode::SERVICE_UNAVAILABLE {
+        return Ok(());
+    }
+    let body = response.into_body().collect().await;
+    let body = body.map_err(|error| StartError::Failed(error.to_string()))?;
+    match serde_json::from_slice::<Refusal>(&body.to_bytes()) {
+        Ok(refusal) if matches!(&*refusal.code, "not_configured" | "misconfigured") => {
+            Err(StartError::Configuration(refusal.message))
+        }
+        // Another failure may pass: the server starts, and each client is told.
+        _ => Ok(()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The component's variables: resolved once at the start, and then `spin:variables` to the component.
+//! A component's variables: resolved once at the start, and then `spin:variables` to the component.
 //!
 //! The sources and their order are Spin's: `--variable`, then `SPIN_VARIABLE_<NAME>` in the environment, then the default
 //! in the manifest. Any value may be secret, so every value is treated as one.
@@ -13,14 +13,16 @@ use wasmtime::component::{Accessor, HasData};
 
 use crate::bindings::fermyon::spin::variables as wit_2;
 use crate::bindings::spin::variables::variables as wit;
-use crate::manifest::Manifest;
 use latchkey_component::secret::Secret;
 use latchkey_component::text::without_byte_order_mark;
 
 /// The prefix of the environment variables that set variables.
 const ENVIRONMENT_PREFIX: &str = "SPIN_VARIABLE_";
 
-/// The values that the component may ask for.
+/// The values of the application's variables, which those of its components are made of.
+pub struct ApplicationVariables(BTreeMap<String, Value>);
+
+/// The values that a component may ask for.
 #[derive(Clone, Debug, Default)]
 pub struct Variables {
     values: HashMap<String, Secret>,
@@ -51,6 +53,9 @@ pub enum VariableError {
     /// A template that is not one, or over a variable that is not declared.
     #[error("the component's variable `{0}` is not a valid template: {1}")]
     Template(String, String),
+    /// The same, of an allowed host.
+    #[error("`{0}` in `allowed_outbound_hosts` is not a valid template: {1}")]
+    Host(String, String),
 }
 
 /// One argument of `--variable`.
@@ -128,11 +133,11 @@ fn check_name(name: &str) -> Result<(), &'static str> {
     }
 }
 
-impl Variables {
-    /// The component's variables, from what the manifest declares, `given` on the command line (where the last one
-    /// counts) and the `environment` (in life [`std::env::var`]).
+impl ApplicationVariables {
+    /// From what the manifest declares, `given` on the command line (where the last one counts) and the `environment` (in
+    /// life [`std::env::var`]).
     pub fn resolve(
-        manifest: &Manifest,
+        declared: &BTreeMap<String, Option<Secret>>,
         given: &[Assignment],
         environment: impl Fn(&str) -> Result<String, VarError>,
     ) -> Result<Self, VariableError> {
@@ -140,12 +145,12 @@ impl Variables {
         for assignment in given {
             overrides.append(&mut assignment.read()?);
         }
-        let declared = |name: &String| manifest.variables.contains_key(name);
-        if let Some(name) = overrides.keys().find(|name| !declared(name)) {
+        let is_declared = |name: &String| declared.contains_key(name);
+        if let Some(name) = overrides.keys().find(|name| !is_declared(name)) {
             return Err(VariableError::Undeclared(name.clone()));
         }
         let mut application = BTreeMap::new();
-        for (name, default) in &manifest.variables {
+        for (name, default) in declared {
             check_name(name).map_err(|why| VariableError::Name(name.clone(), why))?;
             let key = format!("{ENVIRONMENT_PREFIX}{}", name.to_ascii_uppercase());
             let value = match (overrides.remove(name), environment(&key)) {
@@ -161,13 +166,17 @@ impl Variables {
                     return Err(VariableError::Environment(key));
                 }
             };
-            application.insert(name.as_str(), value);
+            application.insert(name.clone(), value);
         }
+        Ok(Self(application))
+    }
 
-        let mut variables = Self::default();
-        for (name, template) in &manifest.templates {
+    /// The variables of a component with these templates.
+    pub fn of(&self, templates: &BTreeMap<String, String>) -> Result<Variables, VariableError> {
+        let mut variables = Variables::default();
+        for (name, template) in templates {
             check_name(name).map_err(|why| VariableError::Name(name.clone(), why))?;
-            let value = expand(template, &application)
+            let value = expand(template, &self.0)
                 .map_err(|why| VariableError::Template(name.clone(), why))?;
             variables.set(name, value.text);
             if value.given {
@@ -177,6 +186,18 @@ impl Variables {
         Ok(variables)
     }
 
+    /// The hosts that these templates stand for.
+    pub fn hosts(&self, templates: &[String]) -> Result<Vec<String>, VariableError> {
+        let expanded = templates.iter().map(|template| {
+            let value = expand(template, &self.0);
+            let value = value.map_err(|why| VariableError::Host(template.clone(), why))?;
+            Ok(value.text.expose().to_owned())
+        });
+        expanded.collect()
+    }
+}
+
+impl Variables {
     /// Whether somebody gave the component's variable `name` a value, even an empty one, beside the manifest.
     pub fn is_given(&self, name: &str) -> bool {
         self.given.contains(name)
@@ -206,7 +227,7 @@ impl Value {
 }
 
 /// Replaces each `{{ name }}`.
-fn expand(template: &str, variables: &BTreeMap<&str, Value>) -> Result<Value, String> {
+fn expand(template: &str, variables: &BTreeMap<String, Value>) -> Result<Value, String> {
     let mut expanded = String::new();
     let mut given = false;
     let mut rest = template;

@@ -1,20 +1,21 @@
-//! `latchkey up`: builds the component if need be, and serves it.
+//! `latchkey up`: builds the manifest's components if need be, and serves them.
 
 pub mod address;
 mod shutdown;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow, ensure};
 use latchkey_component::auth::Credentials;
 use latchkey_component::secret::Secret;
 use latchkey_host::keyvalue::store_url::StoreUrl;
-use latchkey_host::manifest::Manifest;
+use latchkey_host::manifest::{self, Manifest};
 use latchkey_host::metrics::{Metrics, listener};
-use latchkey_host::server::{Application, Limits, Server};
-use latchkey_host::variables::{Assignment, Variables};
+use latchkey_host::outbound::AllowedHosts;
+use latchkey_host::server::{Application, Limits, Middleware, Server, Service};
+use latchkey_host::variables::{ApplicationVariables, Assignment, Variables};
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::args::Up;
@@ -44,9 +45,15 @@ pub fn run(options: &Up) -> Result<(), Failure> {
     let store: Option<StoreUrl> = store.transpose().map_err(usage)?;
 
     let manifest = Manifest::load(&options.manifest)?;
-    let variables = Variables::resolve(&manifest, &given_variables, |key| std::env::var(key));
-    let mut variables = variables.map_err(usage)?;
-    let generated = users::add_to(&mut variables, given_users).map_err(usage)?;
+    let variables = ApplicationVariables::resolve(&manifest.variables, &given_variables, |key| {
+        std::env::var(key)
+    });
+    let mut services = services(&manifest, &variables.map_err(usage)?)?;
+    let generated = match manifest.services.iter().position(|one| one.is_latchkey) {
+        Some(latchkey) => users::add_to(&mut services[latchkey].variables, given_users),
+        None => users::add_to(&mut Variables::default(), given_users),
+    };
+    let generated = generated.map_err(usage)?;
 
     // The server has threads of its own; what is left is to accept connections.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -55,20 +62,21 @@ pub fn run(options: &Up) -> Result<(), Failure> {
     let guard = runtime.enter();
     let socket = bind(&options.listen)?;
     let metrics_socket = options.metrics.as_ref().map(bind).transpose()?;
-    let component = component(options, &manifest)?;
+    build(options, &manifest)?;
+    for (service, planned) in services.iter_mut().zip(&manifest.services) {
+        read(options, &manifest, service, planned)?;
+    }
     let store = match store {
         Some(store) => store,
         None => spin_store(&manifest)?,
     };
     let metrics = Arc::new(Metrics::default());
-    let cannot_serve = || format!("cannot serve {}", component.display());
+    let what = what(options, &manifest);
+    let cannot_serve = || format!("cannot serve {}", what.display());
     let server = Server::new(
         Application {
-            component: std::fs::read(&component)
-                .with_context(|| format!("cannot read the component {}", component.display()))?,
-            key_value_stores: manifest.key_value_stores,
+            services,
             backend: runtime.block_on(store.open())?,
-            variables,
             metrics: metrics_socket.is_some().then(|| metrics.clone()),
             audit: log.audit(),
         },
@@ -121,15 +129,79 @@ fn listen(socket: TcpSocket, address: &ListenAddress) -> anyhow::Result<TcpListe
     listener.with_context(|| format!("cannot listen on {address}"))
 }
 
-/// The component to serve, built if need be.
-fn component(options: &Up, manifest: &Manifest) -> anyhow::Result<PathBuf> {
-    if let Some(component) = &options.component {
-        return Ok(component.clone());
+/// What the manifest serves and grants, without the components' bytes.
+fn services(
+    manifest: &Manifest,
+    variables: &ApplicationVariables,
+) -> Result<Vec<Service>, Failure> {
+    let service = |planned: &manifest::Service| {
+        let component = manifest.component(planned);
+        let hosts = variables.hosts(&component.allowed_outbound_hosts);
+        let hosts = AllowedHosts::parse(hosts.map_err(usage)?);
+        let hosts = hosts.map_err(|why| anyhow!("the component `{}`: {why}", planned.component))?;
+        Ok(Service {
+            name: planned.component.clone(),
+            component: Vec::new(),
+            middleware: Vec::new(),
+            key_value_stores: component.key_value_stores.clone(),
+            variables: variables.of(&component.templates).map_err(usage)?,
+            allowed_hosts: hosts,
+            routes: planned.routes.clone(),
+            is_chained: planned.is_chained,
+            is_latchkey: planned.is_latchkey,
+        })
+    };
+    manifest.services.iter().map(service).collect()
+}
+
+/// Builds what is to be served, as far as need be.
+fn build(options: &Up, manifest: &Manifest) -> anyhow::Result<()> {
+    if options.component.is_some() {
+        let is_one = manifest.components.len() == 1;
+        ensure!(
+            is_one,
+            "--component is for a manifest with one component, not several"
+        );
+        return Ok(());
     }
-    if let Some(build) = &manifest.build {
-        ensure_built(&manifest.root, &manifest.source, build)?;
+    for component in manifest.components.values() {
+        if let Some(build) = &component.build {
+            ensure_built(&manifest.root, &component.source, build)?;
+        }
     }
-    Ok(manifest.root.join(&manifest.source))
+    Ok(())
+}
+
+/// Reads the components of a service.
+fn read(
+    options: &Up,
+    manifest: &Manifest,
+    service: &mut Service,
+    planned: &manifest::Service,
+) -> anyhow::Result<()> {
+    let bytes = |path: &Path| {
+        let cannot_read = || format!("cannot read the component {}", path.display());
+        std::fs::read(path).with_context(cannot_read)
+    };
+    let source = manifest.root.join(&manifest.component(planned).source);
+    service.component = bytes(options.component.as_ref().unwrap_or(&source))?;
+    for middleware in &planned.middleware {
+        service.middleware.push(Middleware {
+            name: middleware.name.clone(),
+            component: bytes(&manifest.root.join(&middleware.source))?,
+            inherits: middleware.inherits.clone(),
+        });
+    }
+    Ok(())
+}
+
+/// What cannot be served, if it cannot: a component, or one of several.
+fn what(options: &Up, manifest: &Manifest) -> PathBuf {
+    match (&options.component, &*manifest.services) {
+        (Some(component), _) => component.clone(),
+        (None, [one]) => manifest.root.join(&manifest.component(one).source),
+        (None, _) => options.manifest.clone(),
+    }
 }
 
 /// Spin's own store of the application; like Spin, this makes the directory for it.

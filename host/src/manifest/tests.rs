@@ -27,7 +27,7 @@ source = "target/web.wasm"
 description = "The component"
 targets = ["spin-up:4.1"]
 key_value_stores = ["default", "other"]
-allowed_outbound_hosts = []
+allowed_outbound_hosts = ["https://{{ greeting }}.example"]
 
 [component.web.variables]
 text = "{{ greeting }}, world"
@@ -54,33 +54,51 @@ fn parse(text: &str) -> Result<Manifest, String> {
 #[test]
 fn reads_what_the_component_needs() {
     let manifest = parse(GOOD).unwrap();
-    assert_eq!(manifest.source, Path::new("target/web.wasm"));
-    assert!(manifest.key_value_stores.iter().eq(["default", "other"]));
+    let web = &manifest.components["web"];
+    assert_eq!(web.source, Path::new("target/web.wasm"));
+    assert!(web.key_value_stores.iter().eq(["default", "other"]));
+    assert_eq!(
+        web.allowed_outbound_hosts,
+        ["https://{{ greeting }}.example"]
+    );
+    assert!(!manifest.components.contains_key("unused"));
+    let service = Service {
+        component: "web".to_owned(),
+        middleware: Vec::new(),
+        routes: vec!["/...".parse().unwrap()],
+        is_chained: true,
+        is_latchkey: true,
+    };
+    assert_eq!(manifest.services, [service]);
     let variable = |name: &str| manifest.variables[name].clone();
     assert_eq!(variable("greeting"), Some(Secret::from("hello")));
     assert_eq!(variable("password"), None);
-    assert_eq!(manifest.templates["text"], "{{ greeting }}, world");
+    assert_eq!(web.templates["text"], "{{ greeting }}, world");
     let build = Build {
         commands: vec!["make web".into()],
         workdir: "web".into(),
         watch: vec!["src/**/*.rs".into()],
     };
-    assert_eq!(manifest.build, Some(build));
+    assert_eq!(web.build, Some(build));
 }
 
 #[test]
 fn reads_the_manifest_of_this_repository() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spin.toml");
     let manifest = Manifest::load(&path).unwrap();
-    assert!(manifest.key_value_stores.contains("default"));
-    assert!(manifest.templates.contains_key("users"));
-    assert!(manifest.build.is_some());
+    let latchkey = manifest.component(manifest.latchkey().unwrap());
+    assert!(latchkey.key_value_stores.contains("default"));
+    assert!(latchkey.templates.contains_key("users"));
+    assert!(latchkey.build.is_some());
 }
 
 #[test]
 fn a_build_may_have_several_commands() {
     let text = GOOD.replace(r#""make web""#, r#"["make a", "make b"]"#);
-    let build = parse(&text).unwrap().build.unwrap();
+    let build = parse(&text).unwrap().components["web"]
+        .build
+        .clone()
+        .unwrap();
     assert_eq!(build.commands, ["make a", "make b"]);
 }
 
@@ -116,11 +134,7 @@ fn names_the_key_that_it_does_not_serve_and_its_line() {
             "key_value_store",
             r#"["default"]"#,
         ),
-        (
-            "id = ",
-            "dependencies.middleware",
-            r#"[{ component = "guard" }]"#,
-        ),
+        ("id = ", "dependencies.backend", "[]"),
         ("id = ", "executor", r#"{ type = "wagi" }"#),
         ("id = ", "static_response", r#"{ status_code = 200 }"#),
         ("workdir", "env", r#"{ A = "1" }"#),
@@ -128,7 +142,10 @@ fn names_the_key_that_it_does_not_serve_and_its_line() {
         ("[application]", "spin_version", r#""1""#),
     ] {
         let (line, error) = refused(before, &format!("{key} = {value}\n{before}"));
-        let name = key.split('.').next().unwrap_or_default();
+        let name = match key {
+            "dependencies.backend" => "backend",
+            key => key.split('.').next().unwrap_or_default(),
+        };
         let start = format!("line {line}: unknown field `{name}`, expected ");
         assert!(error.starts_with(&start), "{start} {error}");
     }
@@ -136,7 +153,7 @@ fn names_the_key_that_it_does_not_serve_and_its_line() {
 
 #[test]
 fn says_what_is_wrong() {
-    let second = "[[trigger.http]]\nroute = \"/b\"\ncomponent = \"web\"\n[component.web]\n";
+    let second = "[[trigger.http]]\nroute = \"/*\"\ncomponent = \"web\"\n[component.web]\n";
     let downloaded = "{ registry = \"r\", package = \"p:q\", version = \"1\" }";
     for (from, to, reason) in [
         ("= 2", "= 1", "line N: spin_manifest_version must be 2"),
@@ -146,17 +163,26 @@ fn says_what_is_wrong() {
             "missing field `spin_manifest_version`",
         ),
         ("[application]", "[application", "line N: "),
-        ("[component.web]\n", second, "exactly one HTTP trigger"),
+        (
+            "[component.web]\n",
+            second,
+            "the routes `/...` and `/*` are for the same paths",
+        ),
         (
             "[[trigger.http]]",
             "[[trigger.redis]]",
             "unknown field `redis`",
         ),
-        ("\"/...\"", "\"/a/...\"", "the route `/...`, not `/a/...`"),
         (
             "\"/...\"",
-            "{ private = true }",
-            "line N: invalid type: map",
+            "\"/*/a\"",
+            "the route `/*/a` cannot be served: a wildcard",
+        ),
+        ("\"/...\"", "{ private = false }", "a route is a path, or"),
+        (
+            "\"/...\"",
+            "{ public = true }",
+            "line N: a route must be a path, or",
         ),
         (
             "component = \"web\"",
@@ -168,11 +194,6 @@ fn says_what_is_wrong() {
             "\"target/web.wasm\"",
             downloaded,
             "line N: a source must be a path",
-        ),
-        (
-            "hosts = []",
-            "hosts = [\"*://*:*\"]",
-            "line N: `allowed_outbound_hosts` must be empty",
         ),
         (
             "required = true, ",
@@ -197,6 +218,133 @@ fn says_what_is_wrong() {
         let (line, error) = refused(from, to);
         let error = error.replace(&format!("line {line}: "), "line N: ");
         assert!(error.contains(reason), "{from}: {error}");
+    }
+}
+
+/// Two components behind a guard, Latchkey, and ways past it.
+const GUARDED: &str = r#"
+spin_manifest_version = 2
+
+[[trigger.http]]
+route = "/latchkey/..."
+component = "latchkey"
+
+[[trigger.http]]
+route = "/..."
+component = "app"
+dependencies.middleware = [
+    { component = "guard", inherit_configuration = ["variables"] },
+    { path = "log.wasm", inherit_configuration = true },
+]
+
+[[trigger.http]]
+route = "/same/..."
+component = "app"
+dependencies.middleware = [
+    { component = "guard", inherit_configuration = ["variables"] },
+    { path = "log.wasm", inherit_configuration = true },
+]
+
+[[trigger.http]]
+route = "/public"
+component = "app"
+
+[[trigger.http]]
+route = { private = true }
+component = "inner"
+dependencies.middleware = [{ component = "guard" }]
+
+[component.latchkey]
+source = "latchkey.wasm"
+variables = { users = "", signing_keys = "" }
+
+[component.app]
+source = "app.wasm"
+
+[component.inner]
+source = "inner.wasm"
+
+[component.guard]
+source = "guard.wasm"
+"#;
+
+#[test]
+fn services() {
+    let manifest = parse(GUARDED).unwrap();
+    let seen: Vec<_> = (manifest.services.iter())
+        .map(|service| {
+            let routes = service.routes.iter().map(Route::to_string);
+            let middleware = service.middleware.iter();
+            let middleware = middleware.map(|one| one.source.display().to_string());
+            (
+                &*service.component,
+                routes.collect::<Vec<_>>().join(" "),
+                middleware.collect::<Vec<_>>().join(" "),
+                service.is_chained,
+                service.is_latchkey,
+            )
+        })
+        .collect();
+    let of = |component, routes: &str, middleware: &str, is_chained, is_latchkey| {
+        let (routes, middleware) = (routes.to_owned(), middleware.to_owned());
+        (component, routes, middleware, is_chained, is_latchkey)
+    };
+    assert_eq!(
+        seen,
+        [
+            of("latchkey", "/latchkey/...", "", true, true),
+            // Who is chained to it goes to the one without middleware.
+            of("app", "/... /same/...", "guard.wasm log.wasm", false, false),
+            of("app", "/public", "", true, false),
+            of("inner", "", "guard.wasm", true, false),
+        ]
+    );
+    let used = manifest.components.keys();
+    assert!(used.eq(["app", "guard", "inner", "latchkey"]));
+    let [guard, log] = &*manifest.services[1].middleware else {
+        panic!("{:?}", manifest.services[1]);
+    };
+    assert!(guard.inherits.contains("variables"));
+    assert!(!guard.inherits.contains("allowed_outbound_hosts"));
+    assert!(log.inherits.contains("allowed_outbound_hosts"));
+    let inner = &manifest.services[3].middleware[0];
+    assert!(!inner.inherits.contains("variables"));
+}
+
+#[test]
+fn middleware_that_spin_refuses_is_refused() {
+    for (from, to, reason) in [
+        (
+            "\"guard\", i",
+            "\"draug\", i",
+            "the middleware `draug` is not there",
+        ),
+        (
+            "[\"variables\"]",
+            "[\"variabels\"]",
+            "the middleware `guard` cannot inherit `variabels`",
+        ),
+        ("path = ", "url = ", "a middleware must be"),
+        ("{ path", "{ export = \"a\", path", "a middleware must be"),
+        (
+            "source = \"guard.wasm\"",
+            "source = \"guard.wasm\"\nvariables = { a = \"\" }",
+            "the middleware `guard` has `variables` of its own",
+        ),
+        (
+            "source = \"guard.wasm\"",
+            "source = \"guard.wasm\"\nallowed_outbound_hosts = [\"http://a\"]",
+            "the middleware `guard` has `allowed_outbound_hosts` of its own",
+        ),
+        (
+            "source = \"app.wasm\"",
+            "source = \"app.wasm\"\nvariables = { users = \"\", signing_keys = \"\" }",
+            "this host serves one Latchkey, not both `latchkey` and `app`",
+        ),
+    ] {
+        assert!(GUARDED.contains(from), "{from}");
+        let error = parse(&GUARDED.replacen(from, to, 1)).expect_err(to);
+        assert!(error.contains(reason), "{to}: {error}");
     }
 }
 

@@ -57,6 +57,13 @@ impl Activity {
         Busy(self)
     }
 
+    /// A part of a body has come or gone: if the connection was idle, it is so only since now.
+    pub(super) fn touch(&self) {
+        let relaxed = Ordering::Relaxed;
+        let mark = |since| (since < CLOSED).then(|| self.now());
+        let _ = self.idle_since.fetch_update(relaxed, relaxed, mark);
+    }
+
     /// Returns when the connection has to go.
     pub(super) async fn closed(&self) {
         self.close.notified().await;

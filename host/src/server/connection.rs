@@ -1,41 +1,39 @@
-//! One connection: HTTP/1.1 to the client, requests to the component.
+//! One connection: HTTP/1.1 to the client, requests to components.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::HOST;
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderName, HeaderValue, Request, Uri};
+use http::{HeaderValue, Request, Uri};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use latchkey_component::api::headers;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::activity::Activity;
 use super::answer::{Answer, Failure};
 use super::body::{Drained, Unsent};
-use super::dispatch::Dispatcher;
 use super::limits::Limits;
 use super::observation::Observation;
 use super::rebinding::{is_host_clear, is_rebound};
+use super::services::{CLIENT_ADDRESS, Route, Service, Services};
 use super::target::Encoded;
 use super::thread::Thread;
 use crate::metrics::Metrics;
-
-const CLIENT_ADDRESS: HeaderName = HeaderName::from_static(headers::CLIENT_ADDRESS);
 
 /// The buffer of a connection: a longer header is refused.
 const BUFFER: usize = 64 << 10;
 
 /// What all connections share.
 pub(super) struct Shared {
-    pub(super) dispatcher: Dispatcher,
+    pub(super) services: Arc<Services>,
     /// The thread of each serving worker, by the worker's number.
     pub(super) serving_threads: Vec<Thread>,
     pub(super) _sign_in_thread: Thread,
@@ -107,26 +105,57 @@ async fn respond(
     worker: usize,
     mut request: Request<Incoming>,
     addresses: &Addresses,
-    activity: &Activity,
+    activity: &Arc<Activity>,
 ) -> Answer {
-    let observation = Observation::begin(&mut request, addresses.client, shared.metrics.clone());
+    let Route { service, class } = shared.services.route(&request);
+    let (client, metrics) = (addresses.client, shared.metrics.clone());
+    let observation = Observation::begin(&mut request, class, client, metrics);
     let (mut head, body) = request.into_parts();
-    let body = Drained::new(body, &head.headers, shared.limits.body_time);
     prepare(&mut head, addresses);
-    let dispatch = async |head, body| {
-        let _busy = activity.busy().await;
-        let request = Request::from_parts(head, body);
-        let credentials = observation.credentials.as_ref();
-        shared
-            .dispatcher
-            .dispatch(worker, credentials, request)
-            .await
-    };
     let authority = head.uri.authority();
     let is_odd = addresses.listener.ip().is_loopback() && !is_host_clear(&head.headers);
     let answer = if is_odd || authority.is_some_and(|name| is_rebound(name, addresses.listener)) {
         Err(Failure::Misdirected)
-    } else if !observation.class.reads_body || body.is_empty_or_too_large() {
+    } else {
+        match service {
+            Some(service) if service.is_latchkey => {
+                let body = Drained::new(body, &head.headers, shared.limits.body_time);
+                ask_latchkey(service, worker, (head, body), &observation, activity).await
+            }
+            Some(service) => {
+                let _busy = activity.busy().await;
+                // Bounded by its pauses, not as a whole.
+                let body = Drained::new(body, &head.headers, Duration::MAX).boxed_unsync();
+                let request = Request::from_parts(head, body);
+                let time = Some(shared.limits.body_time);
+                service.stream(worker, request, Some(activity), time).await
+            }
+            None => Err(Failure::NotFound),
+        }
+    };
+    let mut response = answer.unwrap_or_else(Failure::response);
+    observation.end(&mut response);
+    response
+}
+
+/// Has Latchkey answer, which gets no body before all of it is there.
+async fn ask_latchkey(
+    latchkey: &Service,
+    worker: usize,
+    (head, body): (Parts, Drained),
+    observation: &Observation,
+    activity: &Activity,
+) -> Result<Answer, Failure> {
+    let dispatch = async |head, body| {
+        let _busy = activity.busy().await;
+        let request = Request::from_parts(head, body);
+        let credentials = observation.credentials.as_ref();
+        latchkey
+            .dispatcher
+            .dispatch(worker, credentials, request)
+            .await
+    };
+    if !observation.class.reads_body || body.is_empty_or_too_large() {
         dispatch(head, body.boxed_unsync()).await
     } else if !body.expects_continue() {
         dispatch(head, body.read().await).await
@@ -137,10 +166,7 @@ async fn respond(
             Ok(_) if unsent.is_wanted() => dispatch(head, body.read().await).await,
             answer => answer,
         }
-    };
-    let mut response = answer.unwrap_or_else(Failure::response);
-    observation.end(&mut response);
-    response
+    }
 }
 
 /// Completes the head of a request as the component expects it: with a scheme and an authority, and with the client's address.

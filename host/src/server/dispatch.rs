@@ -1,8 +1,8 @@
-//! Which worker serves which request.
+//! Which worker serves which request of a component.
 //!
-//! Verifying a password takes an instance tens of milliseconds, in which it serves nobody else, and an instance counts wrong
+//! A request is served by the worker of its connection. Latchkey has one worker more: verifying a password takes an instance tens of milliseconds, in which it serves nobody else, and an instance counts wrong
 //! passwords for itself. So one worker, the sign-in worker, serves every request whose credentials are not known, and counts
-//! for the whole server. All other requests are served by the worker of their connection.
+//! for the whole server.
 
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use wasmtime_wasi_http::WasiBody;
 use super::answer::{Answer, Failure};
 use super::known_credentials::KnownCredentials;
 use super::route_class::Verdict;
+use super::traffic::Traffic;
 use super::worker::Queue;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +26,8 @@ pub(super) enum Worker {
 
 /// Hands requests to workers. They end when this is dropped.
 pub(super) struct Dispatcher {
-    sign_in: Queue,
+    /// Latchkey's.
+    sign_in: Option<Queue>,
     serving: Vec<Queue>,
     known: KnownCredentials,
     /// A request that is not answered within it fails.
@@ -33,7 +35,7 @@ pub(super) struct Dispatcher {
 }
 
 impl Dispatcher {
-    pub(super) fn new(sign_in: Queue, serving: Vec<Queue>, request_time: Duration) -> Self {
+    pub(super) fn new(sign_in: Option<Queue>, serving: Vec<Queue>, request_time: Duration) -> Self {
         Self {
             sign_in,
             serving,
@@ -50,11 +52,7 @@ impl Dispatcher {
         credentials: Option<&Credentials>,
         request: Request<WasiBody>,
     ) -> Result<Answer, Failure> {
-        let worker = self.worker_for(home, credentials);
-        let queue = match worker {
-            Worker::SignIn => &self.sign_in,
-            Worker::Serving(number) => &self.serving[number],
-        };
+        let (worker, queue) = self.worker_for(home, credentials);
         let answer = queue.request(request, self.request_time).await?;
         if let Some(credentials) = credentials {
             match (worker, Verdict::of(answer.status(), answer.headers())) {
@@ -67,10 +65,17 @@ impl Dispatcher {
         Ok(answer)
     }
 
-    fn worker_for(&self, home: usize, credentials: Option<&Credentials>) -> Worker {
-        match credentials {
-            Some(credentials) if !self.known.contains(credentials) => Worker::SignIn,
-            _ => Worker::Serving(home),
+    /// For the streams of a new request over a connection of the worker `home`.
+    pub(super) fn traffic(&self, home: usize) -> Traffic {
+        self.serving[home].traffic()
+    }
+
+    fn worker_for(&self, home: usize, credentials: Option<&Credentials>) -> (Worker, &Queue) {
+        match (credentials, &self.sign_in) {
+            (Some(credentials), Some(queue)) if !self.known.contains(credentials) => {
+                (Worker::SignIn, queue)
+            }
+            _ => (Worker::Serving(home), &self.serving[home]),
         }
     }
 }

@@ -18,7 +18,9 @@ use super::start_error::{StartError, one_line};
 const TICK: Duration = Duration::from_millis(4);
 
 /// An engine with a pool of instances, or without one where the machine does not have the address space for it.
-pub(super) fn new(limits: &Limits) -> Result<Engine, StartError> {
+///
+/// `components` are those that are served, each middleware counted as one.
+pub(super) fn new(limits: &Limits, components: usize) -> Result<Engine, StartError> {
     let mut config = Config::new();
     config.wasm_component_model(true);
     config.wasm_component_model_async(true);
@@ -27,7 +29,7 @@ pub(super) fn new(limits: &Limits) -> Result<Engine, StartError> {
     config.memory_init_cow(true);
     config.cache(cache());
 
-    config.allocation_strategy(pool(limits));
+    config.allocation_strategy(pool(limits, components));
     Engine::new(&config)
         .or_else(|error| {
             tracing::warn!("instances are allocated one by one: {error:#}");
@@ -40,14 +42,15 @@ pub(super) fn new(limits: &Limits) -> Result<Engine, StartError> {
 /// How many instances of WASI 0.2, one for each request, a worker has at a time. Each may need the memory of a password hash.
 pub(super) const PROXIES: usize = 8;
 
-fn pool(limits: &Limits) -> InstanceAllocationStrategy {
+fn pool(limits: &Limits, components: usize) -> InstanceAllocationStrategy {
     let workers = limits.serving_workers as u32 + 1;
     // Twice as many as there are at a time: an instance that has ended may take a moment to go.
-    let instances = workers * 2 * PROXIES as u32;
+    let components = components as u32;
+    let instances = workers * 2 * PROXIES as u32 * components;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances);
     // Each request that computes has a stack.
-    pool.total_stacks(workers * 2 * 64);
+    pool.total_stacks(workers * 2 * 64 * components);
     pool.total_memories(instances);
     // A component is made of several core modules: the program, its adapters, and shims with a table each.
     pool.total_core_instances(instances * 8);

@@ -1,18 +1,18 @@
-//! What an instance may use: WASI without environment, arguments, files and network; the application's stores and variables.
+//! What an instance may use: WASI without environment, arguments, files and sockets; its stores, its variables, and requests to
+//! the hosts that it is allowed.
 
 use std::sync::Arc;
 
-use http::Response;
 use tokio::task::yield_now;
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
-use wasmtime_wasi_http::{
-    Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
-};
+use wasmtime_wasi_http::p3::bindings::http::{client, types};
+use wasmtime_wasi_http::{WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use super::outgoing::{Client, Outgoing};
 use super::output::{AuditLog, Kind, Output};
 use super::start_error::{StartError, one_line};
 use crate::bindings::{fermyon, spin, wasi};
@@ -29,7 +29,7 @@ pub(super) struct Guest {
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    outgoing: NoOutgoingRequests,
+    outgoing: Outgoing,
     stores: Stores,
     variables: Arc<Variables>,
     writes: Writes,
@@ -41,6 +41,7 @@ impl Guest {
         variables: Arc<Variables>,
         audit: AuditLog,
         metrics: Option<Arc<Metrics>>,
+        outgoing: Outgoing,
     ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);
@@ -53,11 +54,15 @@ impl Guest {
                 .allow_udp(false)
                 .build(),
             http: WasiHttpCtx::new(),
-            outgoing: NoOutgoingRequests,
+            outgoing,
             stores,
             variables,
             writes: Writes::default(),
         }
+    }
+
+    pub(super) fn outgoing(&mut self) -> &mut Outgoing {
+        &mut self.outgoing
     }
 
     pub(super) fn key_value(&mut self) -> View<'_> {
@@ -88,22 +93,6 @@ impl WasiHttpView for Guest {
     }
 }
 
-struct NoOutgoingRequests;
-
-/// Tells whether sending a request or receiving its response went well.
-type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
-
-impl WasiHttpHooks for NoOutgoingRequests {
-    fn send_request(
-        &mut self,
-        _: http::Request<WasiBody>,
-        _: Option<RequestOptions>,
-        _: Io,
-    ) -> Box<dyn Future<Output = Result<(Response<WasiBody>, Io), Error>> + Send> {
-        Box::new(async { Err(Error::HttpRequestDenied) })
-    }
-}
-
 /// A linked component, by how it is called.
 pub(super) enum Linked {
     /// WASI 0.3: an instance serves many requests, several at a time.
@@ -129,7 +118,8 @@ fn add_imports(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     // Rust's standard library still imports WASI 0.2.
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     wasmtime_wasi::p3::add_to_linker(linker)?;
-    wasmtime_wasi_http::p3::add_to_linker(linker)?;
+    types::add_to_linker::<_, WasiHttp>(linker, Guest::http)?;
+    client::add_to_linker::<_, Client>(linker, Guest::http)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
     spin::key_value::key_value::add_to_linker::<_, KeyValue>(linker, Guest::key_value)?;
     wasi::keyvalue::store::add_to_linker::<_, KeyValue>(linker, Guest::key_value)?;

@@ -1,18 +1,20 @@
-//! Instances of the component, as workers need them.
+//! Instances of a component, as workers need them.
 
 use std::pin::Pin;
 use std::sync::Arc;
 
 use http::{Method, Request};
-use wasmtime::component::Accessor;
+use wasmtime::component::{Accessor, Instance, Resource, TypedFunc};
 use wasmtime::{Engine, Store};
-use wasmtime_wasi_http::p3::bindings::Service;
+use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{WasiBody, WasiHttpView, p3};
 
 use super::answer::{self, Answer, Failure};
+use super::compose::HANDLER;
 use super::engine::PROXIES;
 use super::guest::{self, Guest, Linked};
 use super::limits::Limits;
+use super::outgoing::{Outgoing, Ways};
 use super::output::AuditLog;
 use super::proxy;
 use super::worker::{self, End, Instances, Jobs, Progress};
@@ -20,14 +22,19 @@ use crate::keyvalue::wit::Stores;
 use crate::metrics::Metrics;
 use crate::variables::Variables;
 
+/// The instances of one component that one worker makes.
+#[derive(Clone)]
 pub(super) struct ComponentInstances {
     pub(super) engine: Engine,
-    pub(super) linked: Linked,
+    pub(super) linked: Arc<Linked>,
     pub(super) stores: Stores,
     pub(super) variables: Arc<Variables>,
     pub(super) metrics: Option<Arc<Metrics>>,
     pub(super) audit: AuditLog,
     pub(super) limits: Limits,
+    /// Answers up to this length are collected.
+    pub(super) max_collected: u64,
+    pub(super) ways: Ways,
 }
 
 impl ComponentInstances {
@@ -38,6 +45,7 @@ impl ComponentInstances {
             self.variables.clone(),
             self.audit.clone(),
             self.metrics.clone(),
+            Outgoing::new(self.ways.clone()),
         );
         guest::store(&self.engine, guest)
     }
@@ -45,8 +53,8 @@ impl ComponentInstances {
 
 impl Instances for ComponentInstances {
     async fn serve(&self, jobs: &mut Jobs) -> wasmtime::Result<End> {
-        let progress = Progress::default();
-        let service = match &self.linked {
+        let progress = Progress::of(jobs);
+        let service = match &*self.linked {
             Linked::Service(service) => service,
             Linked::Proxy(proxy) => {
                 let limits = Limits {
@@ -59,10 +67,11 @@ impl Instances for ComponentInstances {
             }
         };
         let mut store = self.store();
-        let service = service.instantiate_async(&mut store).await?;
+        let instance = service.instance_pre().instantiate_async(&mut store).await?;
+        let handle = handle(&instance, &mut store)?;
         let _counted = self.metrics.as_deref().map(Metrics::instance);
         let serving = store.run_concurrent(async |accessor| {
-            let respond = |request| respond(accessor, &service, request);
+            let respond = |request| respond(accessor, handle, request, self.max_collected);
             worker::serve_jobs(jobs, &self.limits, &progress, respond).await
         });
         let serving = async { serving.await? };
@@ -73,22 +82,40 @@ impl Instances for ComponentInstances {
 /// Tells how sending a request's body to the component went.
 type Sent = Pin<Box<dyn Future<Output = Result<(), wasmtime_wasi_http::Error>> + Send>>;
 
+/// `wasi:http/handler.handle`. The library's own binding to it does not tell which call is which.
+type Handle = TypedFunc<(Resource<p3::Request>,), (Result<Resource<p3::Response>, ErrorCode>,)>;
+
+fn handle(instance: &Instance, store: &mut Store<Guest>) -> wasmtime::Result<Handle> {
+    let interface = instance.get_export_index(&mut *store, None, HANDLER);
+    let function = interface
+        .and_then(|interface| instance.get_export_index(&mut *store, Some(&interface), "handle"))
+        .ok_or_else(|| wasmtime::format_err!("no {HANDLER}"))?;
+    instance.get_typed_func(store, function)
+}
+
 /// Calls the component. Fails if the instance traps.
 async fn respond(
     accessor: &Accessor<Guest>,
-    service: &Service,
+    handle: Handle,
     request: Request<WasiBody>,
+    max_collected: u64,
 ) -> wasmtime::Result<Result<Answer, Failure>> {
+    let depth = request.extensions().get().copied().unwrap_or_default();
     let head = request.method() == Method::HEAD;
-    let (request, sent) = accessor.with(|mut access| {
+    let (call, sent) = accessor.with(|mut access| {
         let view = access.get().http();
         let (request, sent) = p3::Request::from_http(view.hooks, request);
         // Boxed, since its type names a borrow that its value does not have.
         let sent: Sent = Box::pin(sent);
-        wasmtime::error::Ok((view.table.push(request)?, sent))
+        let request = view.table.push(request)?;
+        let call = handle.start_call_concurrent(&mut access, (request,))?;
+        access.data_mut().outgoing().began(call.task(), depth);
+        wasmtime::error::Ok((call, sent))
     })?;
-    let handler = service.wasi_http_handler();
-    let response = match handler.call_handle(accessor, request).await? {
+    let task = call.task();
+    let (answer,) = handle.finish_call_concurrent(accessor, call).await?;
+    accessor.with(|mut access| access.data_mut().outgoing().ended(task));
+    let response = match answer {
         Ok(response) => accessor.with(|mut access| {
             let response = access.get().http().table.delete(response)?;
             response.into_http(&mut access, sent)
@@ -98,5 +125,5 @@ async fn respond(
             return Ok(Err(Failure::Trap));
         }
     };
-    Ok(answer::collect(response, head).await)
+    Ok(answer::collect(response, head, max_collected).await)
 }

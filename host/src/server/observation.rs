@@ -38,10 +38,10 @@ impl Observation {
     /// Gives the request an id, if it has no usable one.
     pub(super) fn begin<B>(
         request: &mut Request<B>,
+        class: RouteClass,
         client: SocketAddr,
         metrics: Option<Arc<Metrics>>,
     ) -> Self {
-        let class = RouteClass::of(request.method(), request.uri());
         let request_headers = request.headers_mut();
         let id = match request_headers.get(REQUEST_ID) {
             Some(id) if is_usable(id) => id.clone(),

@@ -16,6 +16,16 @@ pub(super) struct RouteClass {
 }
 
 impl RouteClass {
+    /// That of a request to another component than Latchkey, by the route of its trigger; or to none.
+    pub(super) fn other(template: &'static str) -> Self {
+        Self {
+            template,
+            signs_in: false,
+            reads_body: false,
+        }
+    }
+
+    /// That of a request to Latchkey.
     pub(super) fn of(method: &Method, uri: &Uri) -> Self {
         let route = Route::parse(uri.path(), uri.query());
         let action = route.and_then(|route| route.action(method));

@@ -12,9 +12,18 @@ pub enum StartError {
     /// The file is not a component, or not a valid one.
     #[error("it is not a valid WebAssembly component: {0}")]
     Component(String),
+    /// Its middleware does not fit it, or each other.
+    #[error("its middleware cannot be put in front of it: {0}")]
+    Compose(String),
     /// It needs something that this host does not offer, or does not serve HTTP.
     #[error("it does not fit this host: {0}")]
     Fit(String),
+    /// Two routes are for the same paths.
+    #[error("{0}")]
+    Routes(String),
+    /// Of several components this one, and why it cannot be served.
+    #[error("the component `{0}`: {1}")]
+    Service(String, Box<Self>),
     /// It failed at the first request.
     #[error("it failed at its first request: {0}")]
     Failed(String),

@@ -11,17 +11,27 @@ use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::Request;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use wasmtime_wasi_http::WasiBody;
 
 use super::answer::{Answer, Failure};
 use super::limits::Limits;
+use super::traffic::{Moved, Traffic};
 
 /// The sending end of a worker's queue.
-pub(super) struct Queue(mpsc::UnboundedSender<Job>);
+pub(super) struct Queue {
+    sender: mpsc::UnboundedSender<Job>,
+    moved: Moved,
+}
 
 /// The receiving end.
-pub(super) struct Jobs(mpsc::UnboundedReceiver<Job>);
+pub(super) struct Jobs {
+    receiver: mpsc::UnboundedReceiver<Job>,
+    /// One that has been waited for, and not taken.
+    waiting: Option<Job>,
+    /// Counts what goes in and out of the worker in streams.
+    pub(super) moved: Moved,
+}
 
 /// A request on its way to an instance.
 struct Job {
@@ -33,11 +43,23 @@ struct Job {
 /// A new queue. It needs no bound: there is at most one request for each connection.
 pub(super) fn queue() -> (Queue, Jobs) {
     let (sender, receiver) = mpsc::unbounded_channel();
-    (Queue(sender), Jobs(receiver))
+    let moved = Moved::default();
+    let jobs = Jobs {
+        receiver,
+        waiting: None,
+        moved: moved.clone(),
+    };
+    (Queue { sender, moved }, jobs)
 }
 
 impl Queue {
-    /// Waits for the answer, for at most `time`. If this is dropped before the worker has begun, the request is skipped.
+    /// For the streams of a new request.
+    pub(super) fn traffic(&self) -> Traffic {
+        Traffic::new(self.moved.clone())
+    }
+
+    /// Waits for the answer, for at most `time`; if the request has [`Traffic`], for as long as that goes on. If this is
+    /// dropped before the worker has begun, the request is skipped.
     pub(super) async fn request(
         &self,
         request: Request<WasiBody>,
@@ -45,22 +67,31 @@ impl Queue {
     ) -> Result<Answer, Failure> {
         let begun = Arc::new(AtomicBool::new(false));
         let (answer, answered) = oneshot::channel();
+        let traffic = request.extensions().get::<Traffic>().cloned();
         let job = Job {
             request,
             begun: begun.clone(),
             answer,
         };
         // If the worker has ended, `answered` says so.
-        let _ = self.0.send(job);
-        match timeout(time, answered).await {
-            Ok(Ok(answer)) => answer,
-            // The instance has ended, and the log says why.
-            Ok(Err(_)) => Err(Failure::Trap),
-            Err(_) if begun.load(Ordering::Relaxed) => {
-                tracing::error!("the component did not answer in time");
-                Err(Failure::Timeout)
+        let _ = self.sender.send(job);
+        let expired = async {
+            match traffic {
+                None => sleep(time).await,
+                Some(traffic) => traffic.idle(time).await,
             }
-            Err(_) => Err(Failure::Overload),
+        };
+        tokio::select! {
+            biased;
+            // Without an answer the instance has ended, and the log says why.
+            answer = answered => answer.unwrap_or(Err(Failure::Trap)),
+            () = expired => match begun.load(Ordering::Relaxed) {
+                true => {
+                    tracing::error!("the component did not answer in time");
+                    Err(Failure::Timeout)
+                }
+                false => Err(Failure::Overload),
+            },
         }
     }
 }
@@ -69,7 +100,10 @@ impl Jobs {
     /// The next request whose client still waits; `None` when there will be no more.
     async fn next(&mut self) -> Option<Job> {
         loop {
-            let job = self.0.recv().await?;
+            let job = match self.waiting.take() {
+                Some(job) => job,
+                None => self.receiver.recv().await?,
+            };
             if !job.answer.is_closed() {
                 job.begun.store(true, Ordering::Relaxed);
                 return Some(job);
@@ -77,8 +111,12 @@ impl Jobs {
         }
     }
 
-    fn are_over(&self) -> bool {
-        self.0.is_closed() && self.0.is_empty()
+    /// Whether there is one, for which this waits, or there will be no more.
+    async fn are_there(&mut self) -> bool {
+        if self.waiting.is_none() {
+            self.waiting = self.receiver.recv().await;
+        }
+        self.waiting.is_some()
     }
 }
 
@@ -102,9 +140,9 @@ pub(super) enum End {
     Trapped(wasmtime::Error),
 }
 
-/// Serves jobs until the queue is closed.
+/// Serves jobs until the queue is closed. There is no instance before there is a job.
 pub(super) async fn run(instances: Arc<impl Instances>, mut jobs: Jobs) {
-    while !jobs.are_over() {
+    while jobs.are_there().await {
         let serving = AssertUnwindSafe(instances.serve(&mut jobs));
         match serving.catch_unwind().await {
             Ok(Ok(End::Finished)) => {}
@@ -171,6 +209,7 @@ where
 /// Counts the calls of an instance, to see whether they come to an end.
 #[derive(Default)]
 pub(super) struct Progress {
+    moved: Moved,
     in_flight: AtomicUsize,
     begun: AtomicU64,
     ended: AtomicU64,
@@ -179,6 +218,14 @@ pub(super) struct Progress {
 const PROGRESS_PERIOD: Duration = Duration::from_secs(1);
 
 impl Progress {
+    /// Of an instance that serves these jobs.
+    pub(super) fn of(jobs: &Jobs) -> Self {
+        Self {
+            moved: jobs.moved.clone(),
+            ..Self::default()
+        }
+    }
+
     fn call_began(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         self.begun.fetch_add(1, Ordering::Relaxed);
@@ -189,10 +236,10 @@ impl Progress {
         self.ended.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Returns when calls have been in flight, and none has ended, for longer than `time`; for twice as long if calls have begun
-    /// since, which may be well while another one hangs.
+    /// Returns when calls have been in flight, and none has ended and nothing has been streamed, for longer than `time`; for twice
+    /// as long if calls have begun since, which may be well while another one hangs.
     async fn stalled(&self, time: Duration) {
-        let (mut begun, mut ended) = (0, 0);
+        let (mut begun, mut ended, mut moved) = (0, 0, 0);
         let (mut last_begun, mut since) = (Instant::now(), Instant::now());
         while since.elapsed() <= time
             || (last_begun.elapsed() <= time && since.elapsed() <= 2 * time)
@@ -203,9 +250,11 @@ impl Progress {
                 last_begun = Instant::now();
             }
             if self.ended.load(Ordering::Relaxed) != ended
+                || self.moved.count() != moved
                 || self.in_flight.load(Ordering::Relaxed) == 0
             {
                 ended = self.ended.load(Ordering::Relaxed);
+                moved = self.moved.count();
                 since = Instant::now();
             }
         }

@@ -2,11 +2,14 @@ use std::ffi::OsString;
 
 use super::*;
 
+/// What a manifest declares, and the templates of a component.
+struct Manifest {
+    variables: BTreeMap<String, Option<Secret>>,
+    templates: BTreeMap<String, String>,
+}
+
 fn manifest(variables: &[(&str, Option<&str>)], templates: &[(&str, &str)]) -> Manifest {
     Manifest {
-        root: ".".into(),
-        source: "web.wasm".into(),
-        key_value_stores: Default::default(),
         variables: variables
             .iter()
             .map(|(name, default)| (String::from(*name), default.map(Secret::from)))
@@ -15,7 +18,16 @@ fn manifest(variables: &[(&str, Option<&str>)], templates: &[(&str, &str)]) -> M
             .iter()
             .map(|(name, template)| (String::from(*name), String::from(*template)))
             .collect(),
-        build: None,
+    }
+}
+
+impl Manifest {
+    fn resolve(
+        &self,
+        given: &[Assignment],
+        environment: impl Fn(&str) -> Result<String, VarError>,
+    ) -> Result<Variables, VariableError> {
+        ApplicationVariables::resolve(&self.variables, given, environment)?.of(&self.templates)
     }
 }
 
@@ -34,7 +46,7 @@ fn templates() {
             ("empty", ""),
         ],
     );
-    let variables = Variables::resolve(&manifest, &[], nothing).unwrap();
+    let variables = manifest.resolve(&[], nothing).unwrap();
     let value = |name| variables.get(name).map(Secret::expose);
     assert_eq!(value("plain"), Some("text }} { {"));
     // A value is not a template in its turn.
@@ -42,6 +54,16 @@ fn templates() {
     assert_eq!(value("around"), Some("<A{{ b }}|B>"));
     assert_eq!(value("empty"), Some(""));
     assert_eq!(value("a"), None);
+}
+
+#[test]
+fn hosts_are_templates_too() {
+    let declared = BTreeMap::from([("host".to_owned(), Some(Secret::from("a.example")))]);
+    let application = ApplicationVariables::resolve(&declared, &[], nothing).unwrap();
+    let hosts = |template: &str| application.hosts(&[template.to_owned()]);
+    assert_eq!(hosts("https://{{ host }}").unwrap(), ["https://a.example"]);
+    let error = hosts("https://{{ tsoh }}").unwrap_err().to_string();
+    assert!(error.contains("declares no variable `tsoh`"), "{error}");
 }
 
 #[test]
@@ -55,8 +77,9 @@ fn the_command_line_wins_over_the_environment_and_that_over_the_default() {
         _ => Err(VarError::NotPresent),
     };
     let given = ["both=first", "both=a=b"].map(|argument| argument.parse().unwrap());
-    let variables =
-        Variables::resolve(&manifest(&declared, &templates), &given, environment).unwrap();
+    let variables = manifest(&declared, &templates)
+        .resolve(&given, environment)
+        .unwrap();
     let values = names.map(|name| variables.get(name).unwrap().expose());
     assert_eq!(values, ["a=b", "environment", "default"]);
     let given = names.map(|name| variables.is_given(name));
@@ -81,13 +104,13 @@ fn files() {
         &[("a", None), ("b", None), ("c", None)],
         &[("all", "{{ a }}{{ b }}{{ c }}")],
     );
-    let variables = Variables::resolve(&manifest, &given, nothing).unwrap();
+    let variables = manifest.resolve(&given, nothing).unwrap();
     let all = variables.get("all").unwrap().expose();
     assert_eq!(all, "from a file\nfrom JSONfrom TOML");
 
     for content in ["hunter2", "{\"b\": {\"hunter2\": 1}}", "[\"hunter2\"]"] {
         let given = [Assignment::Map(file("bad.json", content).into())];
-        let error = Variables::resolve(&manifest, &given, nothing).unwrap_err();
+        let error = manifest.resolve(&given, nothing).unwrap_err();
         assert!(error.to_string().contains("bad.json"), "{error}");
         assert!(!format!("{error}{error:?}").contains("hunter2"), "{error}");
     }
@@ -143,7 +166,7 @@ fn says_what_is_wrong() {
     ];
     for (manifest, given, environment, reason) in cases {
         let given: Vec<Assignment> = given.iter().map(|a| a.parse().unwrap()).collect();
-        let error = Variables::resolve(&manifest, &given, environment).unwrap_err();
+        let error = manifest.resolve(&given, environment).unwrap_err();
         assert!(error.to_string().contains(reason), "{error}");
         assert!(!format!("{error}{error:?}{given:?}").contains("hunter2"));
     }

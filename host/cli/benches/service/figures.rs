@@ -50,7 +50,7 @@ pub fn memory(host: &Server, twin: &Server) {
 /// The size of the component.
 pub fn component() {
     let manifest = Manifest::load(&Path::new(machine::ROOT).join("spin.toml")).unwrap();
-    let file = manifest.root.join(&manifest.source);
+    let file = manifest.root.join(&manifest.components["latchkey"].source);
     let bytes = std::fs::metadata(&file).unwrap().len();
     table::value("component (KiB)", bytes as f64 / KIB);
     let gzip = Command::new("gzip")

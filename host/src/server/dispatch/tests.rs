@@ -41,7 +41,7 @@ impl Fixture {
         let sign_in = worker(Worker::SignIn);
         let serving = vec![worker(Worker::Serving(0)), worker(Worker::Serving(1))];
         Self {
-            dispatcher: Dispatcher::new(sign_in, serving, Duration::from_secs(30)),
+            dispatcher: Dispatcher::new(Some(sign_in), serving, Duration::from_secs(30)),
             asked,
         }
     }

@@ -1,0 +1,157 @@
+//! The components that are served, and the ways to them: by route from outside, by name from inside.
+//!
+//! What the host knows of its requests it knows of Latchkey's alone: which of them sign in, and that their bodies are short.
+//! To other components it streams.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Request, Response};
+use http_body_util::{BodyExt, Either};
+use latchkey_component::api::headers;
+use tokio::time::timeout;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
+
+use super::activity::Activity;
+use super::answer::{self, Answer, Failure};
+use super::dispatch::Dispatcher;
+use super::observation::Observation;
+use super::route_class::RouteClass;
+use super::traffic::Streamed;
+use crate::manifest::route::Routes;
+use crate::metrics::Metrics;
+use crate::outbound::Target;
+
+pub(super) const CLIENT_ADDRESS: HeaderName = HeaderName::from_static(headers::CLIENT_ADDRESS);
+
+/// The address of a component, as Spin has it: that of nobody.
+const INSIDE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// Requests that a request may lead to, one by another, within the application: who goes on, goes in circles.
+const MAX_DEPTH: Depth = Depth(16);
+
+/// How many requests within the application led to a request. It goes with the request as an extension.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Depth(pub(super) u32);
+
+/// A component that is served.
+pub(super) struct Service {
+    /// What a chained request names, if one may.
+    pub(super) chained_name: Option<String>,
+    pub(super) is_latchkey: bool,
+    pub(super) dispatcher: Dispatcher,
+}
+
+/// All of them.
+pub(super) struct Services {
+    pub(super) all: Vec<Service>,
+    /// Each leads to a service, by its number.
+    pub(super) routes: Routes<(usize, &'static str)>,
+    pub(super) metrics: Option<Arc<Metrics>>,
+}
+
+/// Where a request goes, and what is known of it by that.
+pub(super) struct Route<'a> {
+    pub(super) service: Option<&'a Service>,
+    pub(super) class: RouteClass,
+}
+
+impl Service {
+    fn class<B>(&self, request: &Request<B>, template: &'static str) -> RouteClass {
+        match self.is_latchkey {
+            true => RouteClass::of(request.method(), request.uri()),
+            false => RouteClass::other(template),
+        }
+    }
+
+    /// Streams a request through that has come in by the serving worker `home`: its body, if the next part of it comes within
+    /// `time`, and the answer. What moves keeps the connection from being idle.
+    pub(super) async fn stream(
+        &self,
+        home: usize,
+        request: Request<WasiBody>,
+        connection: Option<&Arc<Activity>>,
+        time: Option<Duration>,
+    ) -> Result<Answer, Failure> {
+        let traffic = self.dispatcher.traffic(home);
+        let streamed = |body| Streamed::new(body, &traffic).keeps(connection);
+        let mut request = request.map(|body| streamed(body).within(time).boxed_unsync());
+        request.extensions_mut().insert(traffic.clone());
+        let answer = self.dispatcher.dispatch(home, None, request).await?;
+        Ok(answer.map(|body| match body {
+            Either::Left(collected) => Either::Left(collected),
+            Either::Right(stream) => Either::Right(streamed(stream).boxed_unsync()),
+        }))
+    }
+}
+
+impl Services {
+    /// The way of a request from outside.
+    pub(super) fn route<B>(&self, request: &Request<B>) -> Route<'_> {
+        match self.routes.find(request.uri().path()) {
+            Some((number, template)) => {
+                let service = &self.all[*number];
+                Route {
+                    service: Some(service),
+                    class: service.class(request, template),
+                }
+            }
+            None => Route {
+                service: None,
+                class: RouteClass::other("unmatched"),
+            },
+        }
+    }
+
+    /// Answers a request of a component that the serving worker `home` runs, and that is `depth` deep. The socket of a client
+    /// has no part in it, so neither has its address: what the component says of that is dropped.
+    pub(super) async fn answer_inside(
+        &self,
+        home: usize,
+        depth: Depth,
+        target: &Target,
+        mut request: Request<WasiBody>,
+        options: RequestOptions,
+    ) -> Result<Response<WasiBody>, Error> {
+        let depth = Depth(depth.0 + 1);
+        if depth > MAX_DEPTH {
+            tracing::error!("components of the application call each other without end");
+            return Err(Error::LoopDetected);
+        }
+        let Route { service, class } = match target {
+            Target::Component(name) => {
+                let is_named = |service: &&Service| service.chained_name.as_ref() == Some(name);
+                let service = self.all.iter().find(is_named);
+                let service = service.ok_or(Error::DestinationNotFound)?;
+                Route {
+                    service: Some(service),
+                    class: service.class(&request, "chained"),
+                }
+            }
+            Target::Application | Target::Network(_) => self.route(&request),
+        };
+        request.headers_mut().remove(CLIENT_ADDRESS);
+        let address = HeaderValue::from_static("0.0.0.0:0");
+        request.headers_mut().insert(CLIENT_ADDRESS, address);
+        request.extensions_mut().insert(depth);
+        let observation = Observation::begin(&mut request, class, INSIDE, self.metrics.clone());
+        let answer = async {
+            let service = service.ok_or(Failure::NotFound)?;
+            if service.is_latchkey {
+                let credentials = observation.credentials.as_ref();
+                return service
+                    .dispatcher
+                    .dispatch(home, credentials, request)
+                    .await;
+            }
+            service.stream(home, request, None, None).await
+        };
+        let time = options.first_byte_timeout.unwrap_or(Duration::MAX);
+        let answer = timeout(time, answer).await;
+        let answer = answer.map_err(|_| Error::ConnectionReadTimeout)?;
+        let mut response = answer.unwrap_or_else(Failure::response);
+        observation.end(&mut response);
+        Ok(response.map(answer::boxed))
+    }
+}
