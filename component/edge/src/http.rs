@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use latchkey_component::api::{self, BodyError, MalformedRequest, RequestBody};
 
-use super::bindings::wasi::http::types::{
+use super::bindings::wasi::http0_2_0::types::{
     self as wasi, ErrorCode, Fields, IncomingBody, IncomingRequest, OutgoingBody, OutgoingResponse,
     ResponseOutparam,
 };

@@ -21,9 +21,9 @@ use latchkey_component::config::{Config, ConfigError, VARIABLES};
 use latchkey_component::service::Service;
 use latchkey_component::store::Records;
 
-use bindings::exports::wasi::http::incoming_handler::Guest;
+use bindings::exports::wasi::http0_2_0::incoming_handler::Guest;
 use bindings::fermyon::spin::variables;
-use bindings::wasi::http::types::{IncomingRequest, ResponseOutparam};
+use bindings::wasi::http0_2_0::types::{IncomingRequest, ResponseOutparam};
 use clock_and_random::{SecureRandom, SystemClock};
 use key_value::KeyValueStore;
 

@@ -9,6 +9,7 @@ use http::uri::{Authority, Scheme};
 use latchkey_component::api::Question;
 use latchkey_component::api::route::VERIFICATION;
 use latchkey_component::config::ConfigError;
+#[cfg(feature = "offline")]
 use latchkey_component::jwt::VerifyingKeys;
 use latchkey_component::lifetime;
 use latchkey_component::text;
@@ -66,6 +67,7 @@ pub(crate) enum Verifier {
     /// Latchkey, asked there.
     Latchkey(Endpoint),
     /// The keys alone.
+    #[cfg(feature = "offline")]
     Keys(VerifyingKeys),
 }
 
@@ -78,7 +80,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Config {
-    /// Reads each variable by `variable`. One that is not set, or blank, has its default.
+    /// Reads each variable by `variable`. One that is not set, or blank, has its default; `latchkey_scope` must be set.
     pub(crate) fn from_variables(
         variable: impl Fn(&'static str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
@@ -87,6 +89,12 @@ impl Config {
             let value = text::trim(&value);
             (!value.is_empty()).then(|| value.to_owned())
         };
+        // Spin hides variables that are not inherited as if they were not there. What they demand must not be lost by that,
+        // nor by a slip in the name.
+        if variable(SCOPE).is_none() {
+            let problem = "it is not there; set it, to \"\" if no scope is needed, and have the guard inherit `variables`";
+            return Err(invalid(SCOPE, problem));
+        }
         let question = Question {
             demand: Demand {
                 scope: read(SCOPE, get(SCOPE), |scope| scope.parse::<Scope>())?,
@@ -105,11 +113,7 @@ impl Config {
                 let problem = "`latchkey_url` is set, too: with keys nobody is asked";
                 return Err(invalid(KEYS, problem));
             }
-            (Some(keys), None) => {
-                let keys = keys.parse().map_err(|problem| invalid(KEYS, problem))?;
-                // That a signature is right does not change.
-                (Verifier::Keys(keys), Duration::MAX)
-            }
+            (Some(keys), None) => Verifier::offline(&keys)?,
             (None, url) => {
                 let url = url.as_deref().unwrap_or(DEFAULT_URL);
                 let endpoint = Endpoint::parse(url, &question);
@@ -126,6 +130,20 @@ impl Config {
             keep_authorization: read(KEEP_AUTHORIZATION, get(KEEP_AUTHORIZATION), parse_bool)?
                 .unwrap_or_default(),
         })
+    }
+}
+
+impl Verifier {
+    /// The keys, and for how long a good token is remembered: to its end, since a signature does not turn wrong.
+    #[cfg(feature = "offline")]
+    fn offline(keys: &str) -> Result<(Self, Duration), ConfigError> {
+        let keys = keys.parse().map_err(|problem| invalid(KEYS, problem))?;
+        Ok((Self::Keys(keys), Duration::MAX))
+    }
+
+    #[cfg(not(feature = "offline"))]
+    fn offline(_: &str) -> Result<(Self, Duration), ConfigError> {
+        Err(invalid(KEYS, "only latchkey_guard_offline.wasm has it"))
     }
 }
 
@@ -210,7 +228,9 @@ mod tests {
     use super::*;
 
     fn config(variables: &[(&str, &str)]) -> Result<Config, String> {
-        let value = |name| variables.iter().find(|(other, _)| *other == name);
+        let scope = [("latchkey_scope", "")];
+        let variables = variables.iter().chain(&scope);
+        let value = |name| variables.clone().find(|(other, _)| *other == name);
         Config::from_variables(|name| value(name).map(|(_, value)| (*value).to_owned()))
             .map_err(|error| error.to_string())
     }
@@ -221,6 +241,7 @@ mod tests {
                 "{}://{}{}",
                 endpoint.scheme, endpoint.authority, endpoint.path_with_query
             ),
+            #[cfg(feature = "offline")]
             Verifier::Keys(_) => String::new(),
         }
     }
@@ -241,6 +262,12 @@ mod tests {
     }
 
     #[test]
+    fn without_the_scope_variables_may_be_hidden() {
+        let error = Config::from_variables(|_| None).unwrap_err().to_string();
+        assert!(error.contains("`latchkey_scope`"), "{error}");
+    }
+
+    #[test]
     fn what_is_asked() {
         assert_eq!(
             asked(&[
@@ -254,19 +281,32 @@ mod tests {
         );
     }
 
+    #[cfg(feature = "offline")]
     #[test]
     fn keys() {
-        let config = config(&[("latchkey_keys", PUBLIC_KEY), ("latchkey_cache", "1s")]).unwrap();
-        assert!(matches!(config.verifier, Verifier::Keys(_)));
-        assert_eq!(config.remember, Duration::MAX);
+        let good = config(&[("latchkey_keys", PUBLIC_KEY), ("latchkey_cache", "1s")]).unwrap();
+        assert!(matches!(good.verifier, Verifier::Keys(_)));
+        assert_eq!(good.remember, Duration::MAX);
+        let d = r#""d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x""#;
+        for (keys, problem) in [
+            ("a secret of more than 32 bytes, for HS256", "JWK Set"),
+            (r#"{"keys":[]}"#, "no keys"),
+            (&PUBLIC_KEY.replace(r#""x""#, d), "private half"),
+        ] {
+            let error = config(&[("latchkey_keys", keys)]).unwrap_err();
+            assert!(error.contains(problem), "{error}");
+        }
+    }
+
+    #[cfg(not(feature = "offline"))]
+    #[test]
+    fn keys_need_the_other_component() {
+        let error = config(&[("latchkey_keys", PUBLIC_KEY)]).unwrap_err();
+        assert!(error.contains("latchkey_guard_offline.wasm"), "{error}");
     }
 
     #[test]
     fn what_is_refused() {
-        let private = PUBLIC_KEY.replace(
-            r#""x""#,
-            r#""d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x""#,
-        );
         for (variable, value, problem) in [
             ("latchkey_url", "latchkey", "write http://"),
             ("latchkey_url", "/verify", "write http://"),
@@ -284,13 +324,6 @@ mod tests {
             ("latchkey_cache", "2 hours", "longer than 1 hour"),
             ("latchkey_cache", "soon", "number"),
             ("latchkey_cache", "-1s", "negative"),
-            (
-                "latchkey_keys",
-                "a secret of more than 32 bytes, for HS256",
-                "JWK Set",
-            ),
-            ("latchkey_keys", r#"{"keys":[]}"#, "no keys"),
-            ("latchkey_keys", &private, "private half"),
         ] {
             let error = config(&[(variable, value)]).unwrap_err();
             assert!(error.contains(&format!("`{variable}`")), "{error}");

@@ -32,7 +32,6 @@ mod request;
 mod response;
 
 use std::cell::{Cell, OnceCell};
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::rc::Rc;
 
@@ -148,6 +147,7 @@ impl Guard {
             return Ok(identity);
         }
         let headers = match &self.config.verifier {
+            #[cfg(feature = "offline")]
             Verifier::Keys(keys) => {
                 api::verify_offline(keys, question, carriers, now).map_err(Refusal::Latchkey)?
             }
@@ -218,14 +218,17 @@ async fn guard() -> Result<Rc<Guard>, ConfigError> {
 }
 
 async fn read_config() -> Result<Config, ConfigError> {
-    let mut values = BTreeMap::new();
+    let mut values = Vec::new();
     for variable in VARIABLES {
         match variables::get(variable).await {
-            Ok(value) => drop(values.insert(*variable, value)),
+            Ok(value) => values.push((*variable, value)),
             Err(variables::Error::Undefined(_)) => {}
             // The text is the provider's.
             Err(_) => return Err(ConfigError::Unreadable { variable }),
         }
     }
-    Config::from_variables(|variable| values.get(variable).cloned())
+    Config::from_variables(|variable| {
+        let value = values.iter().find(|(name, _)| *name == variable);
+        value.map(|(_, value)| value.clone())
+    })
 }

@@ -1,7 +1,7 @@
 //! Good answers, remembered for a while.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -22,10 +22,12 @@ pub(crate) type Digest = [u8; 32];
 /// The good answers that an instance remembers. Refusals are not remembered: nobody can fill it without good tokens.
 pub(crate) struct Memory {
     key: DigestKey,
-    answers: RefCell<BTreeMap<Digest, Remembered>>,
+    /// The oldest first.
+    answers: RefCell<VecDeque<Remembered>>,
 }
 
 struct Remembered {
+    digest: Digest,
     identity: Identity,
     from: Timestamp,
     until: Timestamp,
@@ -55,7 +57,8 @@ impl Memory {
 
     pub(crate) fn get(&self, digest: &Digest, now: Timestamp) -> Option<Identity> {
         let answers = self.answers.borrow();
-        let remembered = answers.get(digest)?;
+        // Those that are in use are near the end.
+        let remembered = answers.iter().rev().find(|one| one.digest == *digest)?;
         remembered.is_good(now).then(|| remembered.identity.clone())
     }
 
@@ -72,19 +75,16 @@ impl Memory {
         };
         let until = asked.plus(life.min(asked.until_secs(expires)));
         let mut answers = self.answers.borrow_mut();
+        answers.retain(|one| one.digest != digest && one.is_good(asked));
         if answers.len() >= MOST {
-            answers.retain(|_, remembered| remembered.is_good(asked));
+            answers.pop_front();
         }
-        if answers.len() >= MOST {
-            // Digests are random, so any is as good as another.
-            answers.pop_first();
-        }
-        let remembered = Remembered {
+        answers.push_back(Remembered {
+            digest,
             identity: identity.clone(),
             from: asked,
             until,
-        };
-        answers.insert(digest, remembered);
+        });
     }
 }
 
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_bounded_and_forgets_what_has_ended_first() {
+    fn it_is_bounded_and_forgets_what_has_ended() {
         let memory = Memory::new(&Fixed);
         let insert = |number: usize, now| {
             let mut digest = [0; 32];
