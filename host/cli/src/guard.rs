@@ -129,17 +129,12 @@ impl<'a> Check<'a> {
                 }
             }
         }
-        for component in guarded {
+        // Chaining leads to the component as a trigger without middleware has it. If there is none, the guard is in front.
+        for component in unguarded {
             for (id, other) in &self.document.component {
                 if let Some(host) = self.chaining_host(other, component) {
-                    let problem = match unguarded.contains(component) {
-                        true => "past the guard",
-                        false => {
-                            "which is past the guard as soon as there is a trigger without it, and on some hosts before"
-                        }
-                    };
                     problems.push(format!(
-                        "the component {id} may call http://{component}.spin.internal, {problem}: its `allowed_outbound_hosts` has {host}"
+                        "the component {id} may call http://{component}.spin.internal, past the guard: its `allowed_outbound_hosts` has {host:?}"
                     ));
                 }
             }
