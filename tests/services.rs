@@ -301,31 +301,40 @@ fn what_cannot_be_served_is_said_at_the_start() {
         return;
     }
     server();
-    let middleware = "route = \"/two/...\"\ndependencies.middleware = [{ component = \"three\" }]";
+    let behind = |inherits: &str| {
+        format!(
+            "route = \"/two/...\"\ndependencies.middleware = [{{ component = \"three\", inherit_configuration = {inherits} }}]"
+        )
+    };
     for (from, to, reason) in [
         (
             "route = \"/two/...\"",
-            middleware,
+            behind("[\"variables\", \"key_value_stores\"]"),
+            "the middleware `three` imports wasi:http/client@0.3.0: it must have `allowed_outbound_hosts` in its `inherit_configuration`",
+        ),
+        (
+            "route = \"/two/...\"",
+            behind("true"),
             "the component `two`: its middleware cannot be put in front of it: `three` is not a middleware",
         ),
         (
             "\"http://self\"",
-            "\"redis://a\"",
+            "\"redis://a\"".to_owned(),
             "the component `one`: `redis://a` in `allowed_outbound_hosts`",
         ),
         (
             "/two/exact",
-            "/one/*",
+            "/one/*".to_owned(),
             "the routes `/one/...` and `/one/*` are for the same paths",
         ),
         (
             "variables = { name = \"two\" }",
-            "files = [\"a\"]",
+            "files = [\"a\"]".to_owned(),
             "unknown field `files`",
         ),
     ] {
         assert!(MANIFEST.contains(from), "{from}");
-        let manifest = manifest(&MANIFEST.replacen(from, to, 1));
+        let manifest = manifest(&MANIFEST.replacen(from, &to, 1));
         let mut process: Process = launch(&manifest).spawn(Stderr::Kept);
         let finished = process.finish();
         assert_eq!(finished.status.code(), Some(1), "{finished:?}");
