@@ -45,6 +45,7 @@ mod edge;
 mod faults;
 mod forgeries;
 mod generated_passwords;
+mod guard;
 mod health;
 mod idempotency;
 mod keygen;
