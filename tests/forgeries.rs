@@ -27,18 +27,45 @@ fn sign(secret: &[u8], header: &str, payload: &str) -> String {
     format!("{message}.{}", encode(mac.finalize().into_bytes()))
 }
 
+/// The signing keys, and the same without what is private to who signs with the second.
+pub fn keys() -> (String, String) {
+    let keys = |d: Value| {
+        let mut keys = json!({"keys": [
+            {"kty": "oct", "kid": "old", "k": encode(SECRET)},
+            {"kty": "OKP", "kid": "new", "crv": "Ed25519", "x": X},
+        ]});
+        if d.is_string() {
+            keys["keys"][1]["d"] = d;
+        }
+        keys.to_string()
+    };
+    (keys(D.into()), keys(Value::Null))
+}
+
 #[test]
 fn forged_tokens_are_refused() {
     if !host_only("signing keys of its own") {
         return;
     }
-    let keys = json!({"keys": [
-        {"kty": "oct", "kid": "old", "k": encode(SECRET)},
-        {"kty": "OKP", "kid": "new", "crv": "Ed25519", "x": X, "d": D},
-    ]});
-    let server = Server::start(Launch::new().variable("signing_keys", &keys.to_string()));
+    let server = Server::start(Launch::new().variable("signing_keys", &keys().0));
     let (user, other) = (server.user(), server.user());
     let token = user.issue("Token", 360).token;
+    let (forged, by_the_secret) = forge(&server, &token, &user.name, &other.name);
+    let mut cases = Cases::default();
+    for token in forged.iter().chain(&by_the_secret) {
+        cases.check(
+            token,
+            verify(&server, token).outcome(),
+            (401, "invalid_token".to_owned()),
+        );
+    }
+    drop(cases);
+    verify(&server, &token).expect(200);
+}
+
+/// Forged tokens in the manner of `token`, which is one of `user`. Those of the second list are signed by the right key, as
+/// the forger has it, but claim what no token was issued for.
+pub fn forge(server: &Server, token: &str, user: &str, other: &str) -> (Vec<String>, Vec<String>) {
     let parts: Vec<&str> = token.split('.').collect();
     let text = |part: &str| {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(part).expect("base64url");
@@ -47,7 +74,7 @@ fn forged_tokens_are_refused() {
     let (header, payload) = (text(parts[0]), text(parts[1]));
     assert_eq!(sign(SECRET, &header, &payload), token, "the tool works");
 
-    let mut forged: Vec<String> = Vec::new();
+    let (mut forged, mut by_the_secret) = (Vec::new(), Vec::new());
     // No algorithm, and other algorithms.
     for alg in [
         "none", "None", "NONE", "nOnE", "", "HS512", "RS256", "EdDSA", "ES256",
@@ -98,19 +125,19 @@ fn forged_tokens_are_refused() {
         format!("{number},{exp}"),
     ] {
         let payload = payload.replace(&exp, &format!(r#""exp":{other_exp}"#));
-        forged.push(sign(SECRET, &header, &payload));
+        by_the_secret.push(sign(SECRET, &header, &payload));
     }
-    let name = format!(r#""username":"{}""#, user.name);
+    let name = format!(r#""username":"{user}""#);
     for other_name in [
-        other.name.clone(),
-        user.name.to_uppercase(),
-        format!("{} ", user.name),
-        format!("{}\\u200b", user.name),
-        format!("{}\\u0000", user.name),
-        user.name.replace('u', "\u{ff55}"),
+        other.to_owned(),
+        user.to_uppercase(),
+        format!("{user} "),
+        format!("{user}\\u200b"),
+        format!("{user}\\u0000"),
+        user.replace('u', "\u{ff55}"),
     ] {
         let payload = payload.replace(&name, &format!(r#""username":"{other_name}""#));
-        forged.push(sign(SECRET, &header, &payload));
+        by_the_secret.push(sign(SECRET, &header, &payload));
     }
     for (old, new) in [
         (format!(",{exp}"), String::new()),
@@ -120,7 +147,7 @@ fn forged_tokens_are_refused() {
         ("Token".to_owned(), "Other".to_owned()),
     ] {
         assert!(payload.contains(&old), "{payload}");
-        forged.push(sign(SECRET, &header, &payload.replacen(&old, &new, 1)));
+        by_the_secret.push(sign(SECRET, &header, &payload.replacen(&old, &new, 1)));
     }
     for payload in [
         "",
@@ -131,7 +158,7 @@ fn forged_tokens_are_refused() {
         "{}",
         &format!("[{payload}]"),
     ] {
-        forged.push(sign(SECRET, &header, payload));
+        by_the_secret.push(sign(SECRET, &header, payload));
     }
     // The segments.
     forged.extend([
@@ -144,15 +171,5 @@ fn forged_tokens_are_refused() {
         format!("{token}.{}", parts[2]),
         token.replacen('.', "=.", 1),
     ]);
-
-    let mut cases = Cases::default();
-    for token in &forged {
-        cases.check(
-            token,
-            verify(&server, token).outcome(),
-            (401, "invalid_token".to_owned()),
-        );
-    }
-    drop(cases);
-    verify(&server, &token).expect(200);
+    (forged, by_the_secret)
 }

@@ -212,6 +212,9 @@ fn the_guard_may_be_called_otherwise() {
     assert!(finished.stderr.contains("no trigger of"), "{finished:?}");
     let finished = check(&renamed, &["--guard", "guard"]);
     assert_eq!(finished.status.code(), Some(0), "{finished:?}");
+    let offline = GUARDED.replace("latchkey_guard.wasm", "latchkey_guard_offline.wasm");
+    let finished = check(&offline, &[]);
+    assert_eq!(finished.status.code(), Some(0), "{finished:?}");
     let path = GUARDED.replace("component = \"guard\"", "path = \"latchkey_guard.wasm\"");
     let finished = check(&path, &[]);
     assert_eq!(finished.status.code(), Some(0), "{finished:?}");

@@ -45,6 +45,7 @@ mod edge;
 mod faults;
 mod forgeries;
 mod generated_passwords;
+mod guard;
 mod guard_check;
 mod health;
 mod idempotency;

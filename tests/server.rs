@@ -337,6 +337,16 @@ impl Server {
         self.process().signal(name);
     }
 
+    /// The most memory that the host has had so far, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.process().id());
+        let status = std::fs::read_to_string(path).expect("Linux");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
+        let kib: u64 = peak.expect("a peak").parse().expect("a number");
+        kib << 10
+    }
+
     /// Lifts the limit of [`Launch::files_at_most`]. Returns whether this machine can.
     pub fn make_room(&self) -> bool {
         let id = self.process().id().to_string();

@@ -189,7 +189,7 @@ impl Server {
                     allowed: Arc::new(service.allowed_hosts),
                     home: 0,
                     moved: Moved::default(),
-                    time: limits.request_time,
+                    time: limits.request_time * 9 / 10,
                 },
             };
             let start_worker = |home: usize, thread: &Thread| {

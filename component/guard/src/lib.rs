@@ -93,7 +93,8 @@ impl Guest for Component {
                 let keep = guard.config.keep_authorization;
                 let removed = request::removed(&fields, keep);
                 let headers = pass::headers(&headers, &removed, identity.as_ref())?;
-                pass::on(request, headers).await
+                let has_body = request::has_body(&request.get_method(), &fields);
+                pass::on(request, headers, has_body).await
             }
             Err(refusal) => {
                 // See there.

@@ -26,22 +26,30 @@ pub(crate) fn headers(
 }
 
 /// The application's response to `request` with these headers.
-pub(crate) async fn on(request: Request, headers: Fields) -> Result<Response, ErrorCode> {
+pub(crate) async fn on(
+    request: Request,
+    headers: Fields,
+    has_body: bool,
+) -> Result<Response, ErrorCode> {
     let method = request.get_method();
     let path_with_query = request.get_path_with_query();
     let scheme = request.get_scheme();
     let authority = request.get_authority();
-    let (_received, result) = wit_future::new(|| Ok(()));
-    let (body, trailers) = Request::consume_body(request, result);
     let (writer, passed_on) = wit_future::new(|| Ok(None));
-    let (request, _sent) = Request::new(headers, Some(body), passed_on, None);
-    wit_bindgen::spawn(async move {
-        let trailers = trailers
-            .await
-            .and_then(|trailers| trailers.map(clean).transpose());
-        // An application that has answered need not have read them.
-        let _ = writer.write(trailers).await;
-    });
+    let (request, _sent) = if has_body {
+        let (_received, result) = wit_future::new(|| Ok(()));
+        let (body, trailers) = Request::consume_body(request, result);
+        wit_bindgen::spawn(async move {
+            let trailers = trailers
+                .await
+                .and_then(|trailers| trailers.map(clean).transpose());
+            // An application that has answered need not have read them.
+            let _ = writer.write(trailers).await;
+        });
+        Request::new(headers, Some(body), passed_on, None)
+    } else {
+        Request::new(headers, None, passed_on, None)
+    };
     let set = || {
         request.set_method(&method)?;
         request.set_path_with_query(path_with_query.as_deref())?;

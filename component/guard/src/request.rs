@@ -1,6 +1,7 @@
 //! What the guard looks at in the headers of a request.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use spin_sdk::wasip3::http::types::Method;
 
 use latchkey_component::api::headers::API_KEY;
 
@@ -67,6 +68,14 @@ pub(crate) fn is_ambiguous(fields: &Fields) -> bool {
 pub(crate) fn is_preflight(fields: &Fields) -> bool {
     let has = |name| values(fields, name).next().is_some();
     has("origin") && has("access-control-request-method")
+}
+
+/// Whether the request may have a body. One of `GET` and `HEAD` that is not announced means nothing (RFC 9110, section 9.3.1),
+/// and only HTTP/2 can have it. Most requests have none, and pass faster without.
+pub(crate) fn has_body(method: &Method, fields: &Fields) -> bool {
+    let announced = ["content-length", "transfer-encoding"];
+    let is_announced = |name: &&str| values(fields, name).next().is_some();
+    !matches!(method, Method::Get | Method::Head) || announced.iter().any(is_announced)
 }
 
 /// All values of the headers that carry a token: none may be left out, or another would be checked than is used.
@@ -194,6 +203,21 @@ mod tests {
             ]
         );
         assert_eq!(removed(&fields, true), ["X_Latchkey_User"]);
+    }
+
+    #[test]
+    fn bodies() {
+        for (method, sent, has) in [
+            (Method::Get, &[("accept", "a")][..], false),
+            (Method::Head, &[], false),
+            (Method::Get, &[("Content-Length", "3")], true),
+            (Method::Get, &[("transfer-encoding", "chunked")], true),
+            (Method::Post, &[], true),
+            (Method::Delete, &[], true),
+            (Method::Other("QUERY".to_owned()), &[], true),
+        ] {
+            assert_eq!(has_body(&method, &fields(sent)), has, "{method:?} {sent:?}");
+        }
     }
 
     #[test]

@@ -16,8 +16,8 @@ use crate::failure::{Failure, usage};
 use crate::terminal::{print, visible};
 use manifest::{Component, Document, Entry, Trigger};
 
-/// The guard's own file name.
-const GUARD: &str = "latchkey_guard.wasm";
+/// The guard's own file names.
+const GUARDS: [&str; 2] = ["latchkey_guard.wasm", "latchkey_guard_offline.wasm"];
 
 /// Where the guard asks, unless its variable `latchkey_url` says otherwise.
 const DEFAULT_URL: &str = "http://latchkey.spin.internal";
@@ -29,7 +29,7 @@ pub fn check(options: &GuardCheck) -> Result<(), Failure> {
     let guarded = checked.guarded();
     let file = options.manifest.display();
     if guarded.is_empty() {
-        let guard = options.guard.as_deref().unwrap_or(GUARD);
+        let guard = options.guard.as_deref().unwrap_or(GUARDS[0]);
         return Err(anyhow!(
             "no trigger of {file} has the guard in front of it ({guard}); --guard names another component"
         )
@@ -73,7 +73,10 @@ impl<'a> Check<'a> {
     }
 
     fn is_guard(&self, entry: &Entry) -> bool {
-        let is_guards_file = |text: &str| text.rsplit(['/', '\\']).next() == Some(GUARD);
+        let is_guards_file = |text: &str| {
+            let name = text.rsplit(['/', '\\']).next();
+            name.is_some_and(|name| GUARDS.contains(&name))
+        };
         match (&entry.component, self.guard) {
             (Some(id), Some(guard)) => id == guard,
             (Some(id), None) => {

@@ -34,7 +34,8 @@ pub(super) struct Ways {
     pub(super) home: usize,
     /// Counts what is streamed by the worker of the instance.
     pub(super) moved: Moved,
-    /// How long a connection and the beginning of an answer may take.
+    /// How long the beginning of an answer may take from when the last part of the request was sent: less than the instance's
+    /// own requests may, so that it can still tell its client.
     pub(super) time: Duration,
 }
 
@@ -94,20 +95,24 @@ impl WasiHttpHooks for Outgoing {
             );
             return Box::new(async { Err(Error::HttpRequestDenied) });
         };
-        let options = self.ways.bounded(options.unwrap_or_default());
+        let options = options.unwrap_or_default();
         let traffic = Traffic::new(self.ways.moved.clone());
         let request = request.map(|body| Streamed::new(body, &traffic).boxed_unsync());
         let (ways, depth) = (self.ways.clone(), self.depth);
         Box::new(async move {
-            let (response, io) = match target {
-                Target::Network(authority) => send(authority, request, options).await?,
-                Target::Application | Target::Component(_) => {
-                    let services = ways.services.get().and_then(Weak::upgrade);
-                    let services = services.ok_or(Error::DestinationUnavailable)?;
-                    let answer =
-                        services.answer_inside(ways.home, depth, &target, request, options);
-                    (answer.await?, Box::new(async { Ok(()) }) as Io)
+            let answer = async {
+                if let Target::Network(authority) = target {
+                    return send(authority, request, options).await;
                 }
+                let services = ways.services.get().and_then(Weak::upgrade);
+                let services = services.ok_or(Error::DestinationUnavailable)?;
+                let answer = services.answer_inside(ways.home, depth, &target, request, options);
+                Ok((answer.await?, Box::new(async { Ok(()) }) as Io))
+            };
+            let (response, io) = tokio::select! {
+                biased;
+                answer = answer => answer?,
+                () = traffic.idle(ways.time) => return Err(Error::ConnectionReadTimeout),
             };
             let response = response.map(|body| {
                 let time = options.between_bytes_timeout;
@@ -115,18 +120,6 @@ impl WasiHttpHooks for Outgoing {
             });
             Ok((response, io))
         })
-    }
-}
-
-impl Ways {
-    /// The component's own bounds, where they are tighter than the host's.
-    fn bounded(&self, options: RequestOptions) -> RequestOptions {
-        let at_most = |time: Option<Duration>| Some(time.unwrap_or(self.time).min(self.time));
-        RequestOptions {
-            connect_timeout: at_most(options.connect_timeout),
-            first_byte_timeout: at_most(options.first_byte_timeout),
-            between_bytes_timeout: options.between_bytes_timeout,
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::activity::Activity;
@@ -43,13 +43,13 @@ impl Traffic {
         Self { request, worker }
     }
 
-    /// Returns when nothing has moved for `time`, and at most twice as long.
+    /// Returns when nothing has moved for `time`, or for a little longer.
     pub(super) async fn idle(&self, time: Duration) {
-        loop {
-            let before = self.request.count();
-            sleep(time).await;
-            if self.request.count() == before {
-                return;
+        let (mut moved, mut since) = (self.request.count(), Instant::now());
+        while since.elapsed() < time {
+            sleep(time / 8).await;
+            if self.request.count() != moved {
+                (moved, since) = (self.request.count(), Instant::now());
             }
         }
     }
