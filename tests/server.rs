@@ -200,16 +200,6 @@ impl Server {
         Self::ready(launch.spawn(Stderr::Through), PATIENCE_FOR_A_BUILD)
     }
 
-    /// The most memory that the host has taken, in KiB. `None` where the system does not tell.
-    pub fn peak_memory(&self) -> Option<u64> {
-        let status = format!("/proc/{}/status", self.process().id());
-        let status = std::fs::read_to_string(status).ok()?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))?;
-        line.trim().strip_suffix(" kB")?.parse().ok()
-    }
-
     /// The same, with its standard error elsewhere.
     pub fn start_with(launch: Launch, stderr: Stderr) -> Self {
         // Which builds the component, once.
