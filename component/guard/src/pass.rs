@@ -1,11 +1,15 @@
-//! Hands a request on. Its body passes as a handle: the guard does not touch it.
+//! Hands a request on. The response passes as a handle: the guard does not touch it.
 
 use spin_sdk::wasip3::http::types::{ErrorCode, Fields, Request, Response};
-use spin_sdk::wasip3::{wit_bindgen, wit_future};
+use spin_sdk::wasip3::wit_bindgen::{self, StreamReader, StreamResult, StreamWriter};
+use spin_sdk::wasip3::{wit_future, wit_stream};
 
 use crate::answer::Identity;
 use crate::bindings::wasi::http0_3_0::handler;
 use crate::request::is_identity;
+
+/// How much of a body is on its way at a time.
+const CHUNK: usize = 32 << 10;
 
 /// The headers for the application. A copy keeps what may not be set anew, such as `Host`.
 pub(crate) fn headers(
@@ -35,18 +39,21 @@ pub(crate) async fn on(
     let path_with_query = request.get_path_with_query();
     let scheme = request.get_scheme();
     let authority = request.get_authority();
-    let (writer, passed_on) = wit_future::new(|| Ok(None));
+    let (trailers_writer, passed_on) = wit_future::new(|| Ok(None));
     let (request, _sent) = if has_body {
         let (_received, result) = wit_future::new(|| Ok(()));
         let (body, trailers) = Request::consume_body(request, result);
+        let (mut writer, copy) = wit_stream::new();
         wit_bindgen::spawn(async move {
+            copy_body(body, &mut writer).await;
+            drop(writer);
             let trailers = trailers
                 .await
                 .and_then(|trailers| trailers.map(clean).transpose());
             // An application that has answered need not have read them.
-            let _ = writer.write(trailers).await;
+            let _ = trailers_writer.write(trailers).await;
         });
-        Request::new(headers, Some(body), passed_on, None)
+        Request::new(headers, Some(copy), passed_on, None)
     } else {
         Request::new(headers, None, passed_on, None)
     };
@@ -58,6 +65,22 @@ pub(crate) async fn on(
     };
     set().map_err(|()| ErrorCode::HttpRequestUriInvalid)?;
     handler::handle(request).await
+}
+
+/// Copies a body, as fast as it is read. wasmtime takes the handle of a body for the whole of it, and its trailers with it: they
+/// can be cleaned only behind a copy.
+async fn copy_body(mut body: StreamReader<u8>, writer: &mut StreamWriter<u8>) {
+    let mut chunk = Vec::with_capacity(CHUNK);
+    loop {
+        let (status, read) = body.read(chunk).await;
+        let rest = writer.write_all(read).await;
+        // An application that wants no more has dropped its end.
+        if !rest.is_empty() || !matches!(status, StreamResult::Complete(_)) {
+            return;
+        }
+        chunk = rest;
+        chunk.reserve(CHUNK);
+    }
 }
 
 /// Some servers take trailers for headers.

@@ -1,11 +1,12 @@
 //! A small service to stand behind the guard. It answers with the request as it came: a line of method and path, and a line
-//! for each header. With a path that ends with `/echo` it sends the body back instead.
+//! for each header and trailer. With a path that ends with `/echo` it sends the body back instead.
 //!
 //! There is nothing of tokens in it.
 
 use spin_sdk::wasip3::exports::http::handler::Guest;
 use spin_sdk::wasip3::http::types::{ErrorCode, Fields, Method, Request, Response};
-use spin_sdk::wasip3::{wit_bindgen, wit_future, wit_stream};
+use spin_sdk::wasip3::wit_bindgen::{self, StreamResult};
+use spin_sdk::wasip3::{wit_future, wit_stream};
 
 /// The component.
 pub struct App;
@@ -24,7 +25,10 @@ impl Guest for App {
         {
             true => Ok(echo(request)),
             false => {
-                let text = describe(&request, &path);
+                let mut text = describe(&request, &path);
+                if !matches!(request.get_method(), Method::Get | Method::Head) {
+                    text += &trailers(request).await;
+                }
                 wit_bindgen::yield_async().await;
                 plain(text.into_bytes())
             }
@@ -37,11 +41,27 @@ fn describe(request: &Request, path: &str) -> String {
         Method::Other(name) => name,
         known => format!("{known:?}").replace("Method::", "").to_uppercase(),
     };
-    let mut text = format!("{method} {path}\n");
-    for (name, value) in request.get_headers().copy_all() {
-        text += &format!("{name}: {}\n", String::from_utf8_lossy(&value));
+    format!("{method} {path}\n{}", lines(&request.get_headers()))
+}
+
+fn lines(fields: &Fields) -> String {
+    let line = |(name, value): (String, Vec<u8>)| {
+        let value = String::from_utf8_lossy(&value).into_owned();
+        format!("{name}: {value}\n")
+    };
+    fields.copy_all().into_iter().map(line).collect()
+}
+
+/// Reads the body to its end, behind which they are.
+async fn trailers(request: Request) -> String {
+    let (_received, result) = wit_future::new(|| Ok(()));
+    let (mut body, trailers) = Request::consume_body(request, result);
+    while let (StreamResult::Complete(_), _) = body.read(Vec::with_capacity(4 << 10)).await {}
+    drop(body);
+    match trailers.await {
+        Ok(Some(trailers)) => lines(&trailers),
+        _ => String::new(),
     }
-    text
 }
 
 fn echo(request: Request) -> Response {
