@@ -18,6 +18,7 @@ mod users;
 
 use std::cell::RefCell;
 use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::ports::{Clock, Random};
@@ -35,6 +36,7 @@ pub use password::{PasswordHash, PasswordHashError};
 use queue::{Candidate, Outcome, Progress, Queue};
 use remembered::Remembered;
 pub use spelling::prepare;
+pub(crate) use users::User;
 pub use users::Users;
 
 /// What a request brings to sign in with.
@@ -86,7 +88,7 @@ pub struct Authenticator {
     /// Of digests that stay in this instance.
     key: DigestKey,
     remembered: RefCell<Remembered>,
-    queue: Queue,
+    queue: Rc<Queue>,
 }
 
 /// What can be told of a request at once.
@@ -113,7 +115,23 @@ impl Authenticator {
         Self {
             key: DigestKey::random(random),
             remembered: RefCell::new(Remembered::new(users.count())),
-            queue: Queue::new(),
+            queue: Rc::new(Queue::new()),
+            users,
+        }
+    }
+
+    /// The authenticator of other users, in its place: passwords of users whose entry is the same stay remembered, and one
+    /// queue is for both.
+    pub fn with_users(&self, users: Users) -> Self {
+        let same = |index| {
+            let former = self.users.find(users.name(index))?;
+            (self.users.hash(former) == users.hash(index)).then_some(former)
+        };
+        let remembered = self.remembered.borrow().rearranged(users.count(), same);
+        Self {
+            key: self.key.clone(),
+            remembered: RefCell::new(remembered),
+            queue: self.queue.clone(),
             users,
         }
     }

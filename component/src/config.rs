@@ -1,15 +1,19 @@
 //! The configuration: variables in, a valid [`Config`] or the reason why there is none out.
 
+mod values;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::auth::{PasswordHash, Users};
+use crate::auth::{PasswordHash, User, Users};
 use crate::jwt::KeySet;
 use crate::lifetime::{Lifetime, LifetimeError};
 use crate::text;
 use crate::token::{Issuer, Username};
+
+pub use values::{REFUSED, REVISION, Values};
 
 /// The variables that the component reads.
 pub const VARIABLES: &[&str] = &[
@@ -137,6 +141,10 @@ fn invalid(variable: &'static str, problem: impl ToString) -> ConfigError {
     }
 }
 
+/// What stands between the hash of a user's password and the second in which the name was given to the user, which an entry
+/// may end with. Older tokens are those of another user who had the name, and are dead.
+pub const SINCE: &str = ":since=";
+
 /// The entries of the variable `users`: as in an htpasswd file, separated by white space. An entry that begins with `#`
 /// is a comment, to the end of its line.
 pub fn user_entries(text: &str) -> impl Iterator<Item = &str> {
@@ -147,17 +155,17 @@ pub fn user_entries(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// `None` if there are no entries. A problem names the entry by its number, and by its name unless that may be a password
+/// The users of the variable `users`, or `None` if there are no entries. A problem names the entry by its number, and by its name unless that may be a password
 /// or a hash.
-fn parse_users(text: &str) -> Result<Option<Users>, String> {
-    let mut users: Vec<(Username, PasswordHash)> = Vec::new();
+pub fn parse_users(text: &str) -> Result<Option<Users>, String> {
+    let mut users = Vec::new();
     let mut names = HashSet::new();
     for (index, entry) in user_entries(text).enumerate() {
         let number = index + 1;
         let (name, hash) = entry
             .split_once(':')
             .ok_or_else(|| format!("entry {number} is not `name:hash`{}", file_hint(entry)))?;
-        let user: Username = name
+        let user_name: Username = name
             .parse()
             .map_err(|error| format!("entry {number}: {error}"))?;
         let shown = match name.contains('$') {
@@ -165,6 +173,10 @@ fn parse_users(text: &str) -> Result<Option<Users>, String> {
             false => format!("entry {number} (`{name}`)"),
         };
         let problem = |problem: &dyn ToString| format!("{shown}: {}", problem.to_string());
+        let (hash, since) = match hash.rsplit_once(SINCE) {
+            Some((hash, secs)) => (hash, parse_since(secs).map_err(|error| problem(&error))?),
+            None => (hash, 0),
+        };
         let hash = match hash.rsplit_once(':') {
             Some((_, rest)) if rest.parse::<PasswordHash>().is_ok() => {
                 Err(problem(&"a user name must not contain a colon"))
@@ -174,9 +186,21 @@ fn parse_users(text: &str) -> Result<Option<Users>, String> {
         if !names.insert(name) {
             return Err(problem(&"the same name as an earlier entry"));
         }
-        users.push((user, hash));
+        users.push(User {
+            name: user_name,
+            hash,
+            since,
+        });
     }
     Ok((!users.is_empty()).then(|| Users::new(users)))
+}
+
+/// Seconds since the Unix epoch, up to the year 9999: more of them were milliseconds.
+fn parse_since(secs: &str) -> Result<u64, &'static str> {
+    let is_number = secs.bytes().all(|byte| byte.is_ascii_digit());
+    let secs = secs.parse().ok().filter(|_| is_number);
+    secs.filter(|secs| *secs <= 253_402_300_799)
+        .ok_or("write `since=` and the seconds since 1970")
 }
 
 /// What to say of a value that seems to name a file.

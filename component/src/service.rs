@@ -1,13 +1,15 @@
 //! The use cases: issue, list, show, verify, rotate and revoke tokens.
 
 mod admission;
+mod configured;
 mod issue;
 mod rotate;
 mod signatures;
 mod usage;
 mod verify;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
 use std::time::Duration;
 
 use http::HeaderName;
@@ -15,7 +17,7 @@ use http::HeaderName;
 use crate::auth::{Authentication, Authenticator, ClientNetwork, Recognition, SignIn};
 use crate::config::Config;
 use crate::jwt::{KeyAlgorithm, KeySet, PublicKeySet, SignedToken};
-use crate::ledger::LedgerError;
+use crate::ledger::{Ledger, LedgerError};
 use crate::lifetime::LifetimeError;
 use crate::ports::{Clock, Random};
 use crate::store::{KeyValueError, Ports, Store, StoreError};
@@ -23,6 +25,7 @@ use crate::token::{Timestamp, Token, TokenId, Username};
 
 use admission::Admission;
 pub use admission::Permit;
+pub use configured::Configured;
 pub use rotate::Rotation;
 use signatures::Signatures;
 use usage::Usage;
@@ -32,19 +35,21 @@ pub use verify::LiveToken;
 /// How often a store is written to at most, to see whether it takes writes.
 const WRITE_CHECK_PERIOD: Duration = Duration::from_secs(2);
 
-/// The token service: one for each instance, for all its requests.
+/// The token service: one for each configuration of an instance, for all requests.
 #[derive(Debug)]
 pub struct Service<S> {
     config: Config,
     authenticator: Authenticator,
     admission: Admission,
     signatures: Signatures,
-    usage: Usage,
-    store: S,
+    usage: Rc<Usage>,
+    store: Rc<S>,
     /// The key in the store, if none is configured; read when first needed.
     stored_keys: OnceCell<KeySet>,
     /// When the store was last written to for [`Self::check_store`], and how that went.
     write_check: RefCell<Option<(Timestamp, Result<(), KeyValueError>)>>,
+    /// Whether there is a newer configuration that cannot be used.
+    refuses: Cell<bool>,
 }
 
 /// The record of a token, and its remaining life.
@@ -112,13 +117,35 @@ impl<S: Store> Service<S> {
         Self {
             admission: Admission::new(config.max_tokens_per_user),
             signatures: Signatures::default(),
-            usage: Usage::default(),
+            usage: Rc::default(),
             authenticator: Authenticator::new(config.users.clone(), store.ports().random()),
-            store,
+            store: Rc::new(store),
             stored_keys: OnceCell::new(),
             write_check: RefCell::default(),
+            refuses: Cell::default(),
             config,
         }
+    }
+
+    /// The service of another configuration over the same store. Requests may go on with this one. Verified passwords of
+    /// users that are the same stay remembered; verified signatures do not, since their key may be gone.
+    fn reconfigured(&self, config: Config) -> Self {
+        Self {
+            admission: self.admission.with_limit_for(config.max_tokens_per_user),
+            signatures: Signatures::default(),
+            usage: self.usage.clone(),
+            authenticator: self.authenticator.with_users(config.users.clone()),
+            store: self.store.clone(),
+            stored_keys: OnceCell::new(),
+            write_check: RefCell::default(),
+            refuses: Cell::default(),
+            config,
+        }
+    }
+
+    /// Whether there is a newer configuration, which cannot be used.
+    pub fn refuses_configuration(&self) -> bool {
+        self.refuses.get()
     }
 
     /// Tells what `sign_in`, from `network`, proves.
@@ -136,7 +163,7 @@ impl<S: Store> Service<S> {
             Recognition::Unknown(attempt) => attempt,
         };
         let secret = self.keys().await?.derive("sign-ins");
-        let store = &self.store;
+        let store = &*self.store;
         self.authenticator
             .verify(&attempt, network, &secret, store)
             .await
@@ -166,7 +193,7 @@ impl<S: Store> Service<S> {
         let permit = self.admit(None).await;
         let mut ledger = self.store.load(user).await?;
         let now = self.now();
-        ledger.expire(now, self.config.expired_retention);
+        self.tidy(&mut ledger, user, now);
         if ledger.tokens().is_empty() {
             return Err(ServiceError::NoTokens);
         }
@@ -188,6 +215,7 @@ impl<S: Store> Service<S> {
         let now = self.now();
         let token = token
             .filter(|token| token.is_listed(now, self.config.expired_retention))
+            .filter(|token| self.is_of(user, token))
             .ok_or(LedgerError::NoSuchToken)?;
         Ok(TokenStatus::at(now, token))
     }
@@ -202,7 +230,7 @@ impl<S: Store> Service<S> {
         let now = self.now();
         self.store
             .change(user, |ledger| {
-                ledger.expire(now, self.config.expired_retention);
+                self.tidy(ledger, user, now);
                 ledger.delete(id).map(drop).ok_or(LedgerError::NoSuchToken)
             })
             .await??;
@@ -218,7 +246,7 @@ impl<S: Store> Service<S> {
         let _permit = self.admit(Some(user)).await;
         let now = self.now();
         let change = self.store.change(user, |ledger| {
-            ledger.expire(now, self.config.expired_retention);
+            self.tidy(ledger, user, now);
             match ledger.delete_all() {
                 0 => Err(()),
                 deleted => Ok(deleted),
@@ -283,6 +311,17 @@ impl<S: Store> Service<S> {
     pub fn algorithms(&self) -> Vec<&'static str> {
         let keys = self.config.signing_keys.as_ref();
         keys.map_or_else(|| vec![KeyAlgorithm::Hs256.name()], KeySet::algorithms)
+    }
+
+    /// Forgets tokens that are no longer listed, or were those of another user of the name.
+    fn tidy(&self, ledger: &mut Ledger, user: &Username, now: Timestamp) {
+        ledger.expire(now, self.config.expired_retention);
+        ledger.forget_before(self.config.users.since(user));
+    }
+
+    /// Whether `token`, of the ledger of this name, was issued to its present user.
+    fn is_of(&self, user: &Username, token: &Token) -> bool {
+        token.issued_at >= self.config.users.since(user)
     }
 
     fn new_id(&self) -> TokenId {

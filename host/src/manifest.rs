@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use latchkey_component::secret::Secret;
 
 /// What the manifest says about the application and its one component.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Manifest {
     /// The directory of the manifest, which its paths are relative to.
     pub root: PathBuf,

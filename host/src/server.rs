@@ -25,13 +25,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use http_body_util::{BodyExt, Empty};
+use wasmtime_wasi_http::WasiBody;
 
 use crate::keyvalue::Backend;
 use crate::keyvalue::measured::Measured;
 use crate::keyvalue::wit::Stores;
 use crate::metrics::Metrics;
 use crate::variables::Variables;
+use crate::variables::live::LiveVariables;
 
+use answer::{Answer, Failure};
 use connection::Shared;
 use dispatch::Dispatcher;
 use instance::ComponentInstances;
@@ -81,6 +84,7 @@ pub struct Application {
 /// A compiled component and its running workers.
 pub struct Server {
     shared: Arc<Shared>,
+    instances: Arc<ComponentInstances>,
 }
 
 impl Server {
@@ -98,9 +102,9 @@ impl Server {
         };
         let instances = Arc::new(ComponentInstances {
             engine: engine.clone(),
-            linked: guest::link(&engine, &component)?,
+            linked: Arc::new(guest::link(&engine, &component)?),
             stores: Stores::new(backend, application.key_value_stores),
-            variables: Arc::new(application.variables),
+            variables: Arc::new(LiveVariables::new(application.variables)),
             metrics: metrics.clone(),
             audit: application.audit,
             limits: limits.clone(),
@@ -125,28 +129,54 @@ impl Server {
                 limits,
                 metrics,
             }),
+            instances,
         })
     }
 
     /// Makes one request, so that a component that cannot work is found before anybody connects.
     pub async fn check(&self) -> Result<(), StartError> {
-        let request = http::Request::get("http://localhost/api/v1alpha/token")
-            .header(http::header::HOST, "localhost")
-            .body(Empty::new().map_err(|never| match never {}).boxed_unsync())
-            .map_err(|error| StartError::Failed(error.to_string()))?;
-        let answer = self.shared.dispatcher.dispatch(0, None, request).await;
-        let response = answer.map_err(|failure| StartError::Failed(failure.to_string()))?;
-        if response.status() != http::StatusCode::SERVICE_UNAVAILABLE {
-            return Ok(());
-        }
-        let body = response.into_body().collect().await;
-        let body = body.map_err(|error| StartError::Failed(error.to_string()))?;
-        match serde_json::from_slice::<Refusal>(&body.to_bytes()) {
-            Ok(refusal) if matches!(&*refusal.code, "not_configured" | "misconfigured") => {
-                Err(StartError::Configuration(refusal.message))
+        let answer = self.shared.dispatcher.dispatch(0, None, question()?);
+        judge(answer.await).await
+    }
+
+    /// Gives the component other variables, if it can work with them: asks an instance of its own first. Those that it
+    /// cannot work with are refused, and the ones before stay.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Configuration`] says why they are refused; any other error may pass.
+    pub async fn reconfigure(&self, variables: Variables) -> Result<(), StartError> {
+        let trial = ComponentInstances {
+            variables: Arc::new(LiveVariables::new(variables.clone())),
+            metrics: None,
+            ..ComponentInstances::clone(&self.instances)
+        };
+        let (queue, jobs) = worker::queue();
+        let request = question()?;
+        let time = self.shared.limits.request_time;
+        // The instance ends with its queue.
+        let ask = async move { queue.request(request, time).await };
+        let ((), answer) = tokio::join!(worker::run(Arc::new(trial), jobs), ask);
+        let judged = judge(answer).await;
+        match &judged {
+            Ok(()) => {
+                self.instances.variables.replace(variables);
+                self.count_refused(false);
             }
-            // Another failure may pass: the server starts, and each client is told.
-            _ => Ok(()),
+            Err(_) => self.refuse_variables(),
+        }
+        judged
+    }
+
+    /// Shows, in the component's readiness and in a metric, that there are variables that it cannot be given.
+    pub fn refuse_variables(&self) {
+        self.instances.variables.refuse_newer();
+        self.count_refused(true);
+    }
+
+    fn count_refused(&self, refused: bool) {
+        if let Some(metrics) = &self.shared.metrics {
+            metrics.configuration_refused(refused);
         }
     }
 
@@ -160,7 +190,32 @@ impl Server {
     }
 }
 
-/// What [`Server::check`] reads of the component's error.
+/// A request that a component answers with 503 if its configuration cannot work.
+fn question() -> Result<http::Request<WasiBody>, StartError> {
+    http::Request::get("http://localhost/api/v1alpha/token")
+        .header(http::header::HOST, "localhost")
+        .body(Empty::new().map_err(|never| match never {}).boxed_unsync())
+        .map_err(|error| StartError::Failed(error.to_string()))
+}
+
+/// Fails if the component has not answered, or says that its configuration cannot work.
+async fn judge(answer: Result<Answer, Failure>) -> Result<(), StartError> {
+    let response = answer.map_err(|failure| StartError::Failed(failure.to_string()))?;
+    if response.status() != http::StatusCode::SERVICE_UNAVAILABLE {
+        return Ok(());
+    }
+    let body = response.into_body().collect().await;
+    let body = body.map_err(|error| StartError::Failed(error.to_string()))?;
+    match serde_json::from_slice::<Refusal>(&body.to_bytes()) {
+        Ok(refusal) if matches!(&*refusal.code, "not_configured" | "misconfigured") => {
+            Err(StartError::Configuration(refusal.message))
+        }
+        // Another failure may pass: the server starts, and each client is told.
+        _ => Ok(()),
+    }
+}
+
+/// What [`judge`] reads of the component's error.
 #[derive(serde::Deserialize)]
 struct Refusal {
     code: String,

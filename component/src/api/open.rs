@@ -42,8 +42,9 @@ pub(super) async fn perform<S: Store>(
         // Even with a bad configuration: a restart would not mend it.
         OpenAction::Live => response::message("i am alive").into(),
         OpenAction::Ready => {
-            service?.check_store().await?;
-            response::message("i am ready").into()
+            let service = service?;
+            service.check_store().await?;
+            response::ready(service.refuses_configuration()).into()
         }
     })
 }

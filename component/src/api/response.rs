@@ -215,6 +215,24 @@ pub(super) struct AllDeleted {
     pub(super) jwt_tokens_deleted: usize,
 }
 
+/// The answer to `GET /api/healthz/readiness`: ready also with a newer configuration that is not in use, since the one before
+/// it works. Anybody may ask, so the reason is in the log only.
+pub(super) fn ready(refuses_configuration: bool) -> Response<Bytes> {
+    #[derive(Serialize)]
+    struct Ready {
+        message: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        warning: Option<&'static str>,
+    }
+    let warning =
+        "The newest configuration cannot be used; the one before it is in use. The log says why.";
+    let body = Ready {
+        message: "i am ready",
+        warning: refuses_configuration.then_some(warning),
+    };
+    json(StatusCode::OK, &body)
+}
+
 /// 200, with a message only.
 pub(super) fn message(message: &'static str) -> Response<Bytes> {
     #[derive(Serialize)]

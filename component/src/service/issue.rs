@@ -46,7 +46,7 @@ impl<S: Store> Service<S> {
         };
         let created = self
             .store
-            .change(user, |ledger| self.create(ledger, &token, key, now))
+            .change(user, |ledger| self.create(ledger, user, &token, key, now))
             .await?;
         let (token, repeated) = match created {
             Ok(()) => (token, false),
@@ -64,12 +64,13 @@ impl<S: Store> Service<S> {
     fn create(
         &self,
         ledger: &mut Ledger,
+        user: &Username,
         token: &Token,
         key: Option<IdempotencyKey>,
         now: Timestamp,
     ) -> Result<(), NotCreated> {
         let limit = self.config.max_tokens_per_user;
-        ledger.expire(now, self.config.expired_retention);
+        self.tidy(ledger, user, now);
         let result = match key {
             None => ledger.create(token.clone(), limit),
             Some(key) => {

@@ -38,7 +38,7 @@ impl<S: Store> Service<S> {
         let new_id = self.new_id();
         let limit = self.config.max_tokens_per_user;
         let rotate = |ledger: &mut Ledger| {
-            ledger.expire(now, self.config.expired_retention);
+            self.tidy(ledger, user, now);
             let old = ledger.find(id).ok_or(LedgerError::NoSuchToken)?;
             let lifetime = rotation.lifetime.unwrap_or(old.lifetime);
             let token = Token {

@@ -19,7 +19,7 @@ impl<S: Store> Service<S> {
     ///
     /// - one of the keys signed it, with the key's own algorithm;
     /// - it has not expired, without leeway;
-    /// - its user is still configured;
+    /// - its user is still configured, and had the name when it was issued;
     /// - its id is in the user's ledger;
     /// - what it claims is what the ledger's record says, no more and no less.
     ///
@@ -43,7 +43,7 @@ impl<S: Store> Service<S> {
         let Some(token) = self.store.find(user, claims.jwt_token_id).await? else {
             return Ok(None);
         };
-        if Claims::new(user, &token) != claims {
+        if Claims::new(user, &token) != claims || !self.is_of(user, &token) {
             return Ok(None);
         }
         // It may have expired while the store was read.

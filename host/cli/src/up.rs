@@ -1,6 +1,7 @@
 //! `latchkey up`: builds the component if need be, and serves it.
 
 pub mod address;
+mod follow;
 mod shutdown;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use latchkey_host::keyvalue::store_url::StoreUrl;
 use latchkey_host::manifest::Manifest;
 use latchkey_host::metrics::{Metrics, listener};
 use latchkey_host::server::{Application, Limits, Server};
+use latchkey_host::variables::watch::Watch;
 use latchkey_host::variables::{Assignment, Variables};
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -44,9 +46,13 @@ pub fn run(options: &Up) -> Result<(), Failure> {
     let store: Option<StoreUrl> = store.transpose().map_err(usage)?;
 
     let manifest = Manifest::load(&options.manifest)?;
-    let variables = Variables::resolve(&manifest, &given_variables, |key| std::env::var(key));
-    let mut variables = variables.map_err(usage)?;
-    let generated = users::add_to(&mut variables, given_users).map_err(usage)?;
+    let watch = Watch::new(&given_variables);
+    let resolve = {
+        let manifest = manifest.clone();
+        move || Variables::resolve(&manifest, &given_variables, |key| std::env::var(key))
+    };
+    let mut variables = resolve().map_err(usage)?;
+    let added = users::add_to(&mut variables, given_users).map_err(usage)?;
 
     // The server has threads of its own; what is left is to accept connections.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -75,6 +81,7 @@ pub fn run(options: &Up) -> Result<(), Failure> {
         Limits::default(),
     )
     .with_context(cannot_serve)?;
+    let server = Arc::new(server);
     drop(guard);
 
     runtime.block_on(async {
@@ -88,7 +95,13 @@ pub fn run(options: &Up) -> Result<(), Failure> {
             say(&format!("Metrics on http://{address}/metrics"));
             tokio::spawn(listener::serve(metrics, socket));
         }
-        announce(&listener, &generated)?;
+        announce(&listener, &added.generated)?;
+        let resolve = move || {
+            let mut variables = resolve()?;
+            added.add_to(&mut variables);
+            Ok(variables)
+        };
+        follow::files(watch, resolve, server.clone())?;
         server.serve(listener, shutdown).await;
         Ok(())
     })

@@ -18,13 +18,14 @@ use super::proxy;
 use super::worker::{self, End, Instances, Jobs, Progress};
 use crate::keyvalue::wit::Stores;
 use crate::metrics::Metrics;
-use crate::variables::Variables;
+use crate::variables::live::LiveVariables;
 
+#[derive(Clone)]
 pub(super) struct ComponentInstances {
     pub(super) engine: Engine,
-    pub(super) linked: Linked,
+    pub(super) linked: Arc<Linked>,
     pub(super) stores: Stores,
-    pub(super) variables: Arc<Variables>,
+    pub(super) variables: Arc<LiveVariables>,
     pub(super) metrics: Option<Arc<Metrics>>,
     pub(super) audit: AuditLog,
     pub(super) limits: Limits,
@@ -46,7 +47,7 @@ impl ComponentInstances {
 impl Instances for ComponentInstances {
     async fn serve(&self, jobs: &mut Jobs) -> wasmtime::Result<End> {
         let progress = Progress::default();
-        let service = match &self.linked {
+        let service = match &*self.linked {
             Linked::Service(service) => service,
             Linked::Proxy(proxy) => {
                 let limits = Limits {
