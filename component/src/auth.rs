@@ -5,6 +5,7 @@
 //! store, verifications are [queued](queue), and clients that have signed in [stay signed in](remembered). None of it tells
 //! whether a user exists.
 
+mod authority;
 mod credentials;
 mod digest;
 mod failures;
@@ -25,6 +26,7 @@ use crate::secret::Secret;
 use crate::store::{Ports as _, Store, StoreError};
 use crate::token::{Timestamp, Username};
 
+pub use authority::{Authority, Bounds, SignedIn};
 pub use credentials::{Credentials, PresentedToken};
 use digest::{DigestKey, PasswordDigest};
 pub use generated::GeneratedPassword;
@@ -68,7 +70,7 @@ pub enum Authentication {
     /// It brought nothing to sign in with.
     Absent,
     /// This user is asking.
-    Valid(Username),
+    Valid(SignedIn),
     /// Nothing: malformed, an unknown user, or a wrong password of this user.
     Failed(Option<Username>),
     /// The password was not verified: too many failed for this user, known or not, or too many wait to be verified.
@@ -170,7 +172,7 @@ impl Authenticator {
 
     fn proof(&self, attempt: &Attempt, right: bool) -> Authentication {
         match self.user(attempt) {
-            Some(user) if right => Authentication::Valid(user),
+            Some(user) if right => Authentication::Valid(user.into()),
             user => Authentication::Failed(user),
         }
     }

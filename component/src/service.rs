@@ -19,7 +19,7 @@ use crate::ledger::LedgerError;
 use crate::lifetime::LifetimeError;
 use crate::ports::{Clock, Random};
 use crate::store::{KeyValueError, Ports, Store, StoreError};
-use crate::token::{Timestamp, Token, TokenId, Username};
+use crate::token::{Scope, Timestamp, Token, TokenId, Username};
 
 use admission::Admission;
 pub use admission::Permit;
@@ -102,6 +102,8 @@ pub enum ServiceError {
     IdempotencyKeyReused,
     #[error(transparent)]
     Lifetime(#[from] LifetimeError),
+    #[error("the scope must be some of: {}", .0.as_str())]
+    Scope(Scope),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
