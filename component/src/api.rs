@@ -29,7 +29,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use crate::audit::{self, Event, Origin};
-use crate::auth::{Authentication, SignIn};
+use crate::auth::{Authentication, SignIn, SignedIn};
 use crate::config::ConfigError;
 use crate::service::{Listing, Permit, Service, Uses};
 use crate::store::Store;
@@ -143,10 +143,10 @@ async fn answer<S: Store>(
     let sign_in = SignIn::parse(authorization.iter().map(HeaderValue::as_bytes));
     let network = client.and_then(|client| client.parse().ok());
     match service.authenticate(sign_in, network).await? {
-        Authentication::Valid(user) => {
+        Authentication::Valid(signed_in) => {
             // Not before: a host takes this refusal as proof of the credentials.
             cross_site::check(Action::Managed(action), request.headers())?;
-            perform(service, action, route, user, request).await
+            perform(service, action, route, signed_in, request).await
         }
         Authentication::Absent => Err(ApiError::Unauthorized),
         Authentication::Failed(user) => Err(ApiError::SignInFailed(user)),
@@ -160,7 +160,7 @@ async fn perform<S: Store>(
     service: &Service<S>,
     action: ManagedAction,
     route: Route<'_>,
-    user: Username,
+    SignedIn { user, authority }: SignedIn,
     request: Request<impl RequestBody>,
 ) -> Result<Answer, ApiError> {
     let (parts, body) = request.into_parts();
@@ -179,6 +179,7 @@ async fn perform<S: Store>(
             let issued = service
                 .issue(
                     &user,
+                    &authority,
                     wanted.description,
                     wanted.lifetime,
                     wanted.limits,
@@ -218,7 +219,7 @@ async fn perform<S: Store>(
         ManagedAction::Rotate => {
             let rotation = rotation::read(headers, body).await?;
             let id = token_id(route)?;
-            let issued = service.rotate(&user, id, rotation).await?;
+            let issued = service.rotate(&user, &authority, id, rotation).await?;
             let response = response::created(&issued);
             Answer::new(response, Event::TokenRotated(user, issued.token, id))
         }

@@ -138,7 +138,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::token::Limits;
+    use crate::token::{Limits, Provenance};
 
     #[test]
     fn lines() {
@@ -150,6 +150,7 @@ mod tests {
             issuer: None,
             limits: Limits::default(),
             retires_at: None,
+            provenance: Provenance::default(),
         };
         let old = "2bc0160d-edf4-4ab6-9801-52d185f65b59".parse().unwrap();
         let ada: Username = "ada".parse().unwrap();

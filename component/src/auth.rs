@@ -5,6 +5,7 @@
 //! store, verifications are [queued](queue), and clients that have signed in [stay signed in](remembered). None of it tells
 //! whether a user exists.
 
+mod authority;
 mod credentials;
 mod digest;
 mod failures;
@@ -26,6 +27,7 @@ use crate::secret::Secret;
 use crate::store::{Ports as _, Store, StoreError};
 use crate::token::{Timestamp, Username};
 
+pub use authority::{Authority, Bounds, SignedIn};
 pub use credentials::{Credentials, PresentedToken};
 use digest::{DigestKey, PasswordDigest};
 pub use generated::GeneratedPassword;
@@ -70,7 +72,7 @@ pub enum Authentication {
     /// It brought nothing to sign in with.
     Absent,
     /// This user is asking.
-    Valid(Username),
+    Valid(SignedIn),
     /// Nothing: malformed, an unknown user, or a wrong password of this user.
     Failed(Option<Username>),
     /// The password was not verified: too many failed for this user, known or not, or too many wait to be verified.
@@ -188,7 +190,7 @@ impl Authenticator {
 
     fn proof(&self, attempt: &Attempt, right: bool) -> Authentication {
         match self.user(attempt) {
-            Some(user) if right => Authentication::Valid(user),
+            Some(user) if right => Authentication::Valid(user.into()),
             user => Authentication::Failed(user),
         }
     }

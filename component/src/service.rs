@@ -21,7 +21,7 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::lifetime::LifetimeError;
 use crate::ports::{Clock, Random};
 use crate::store::{KeyValueError, Ports, Store, StoreError};
-use crate::token::{Timestamp, Token, TokenId, Username};
+use crate::token::{Scope, Timestamp, Token, TokenId, Username};
 
 use admission::Admission;
 pub use admission::Permit;
@@ -107,6 +107,8 @@ pub enum ServiceError {
     IdempotencyKeyReused,
     #[error(transparent)]
     Lifetime(#[from] LifetimeError),
+    #[error("the scope must be some of: {}", .0.as_str())]
+    Scope(Scope),
     #[error(transparent)]
     Store(#[from] StoreError),
 }

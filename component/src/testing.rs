@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::auth::Authority;
 use crate::config::Config;
 use crate::ports::{Clock, Random};
 use crate::service::{Issued, Service, ServiceError};
@@ -183,6 +184,7 @@ impl Fixture {
         self.service
             .issue(
                 &user,
+                &Authority::default(),
                 description,
                 life.parse().unwrap(),
                 Limits::default(),
@@ -200,7 +202,14 @@ impl Fixture {
     ) -> Issued {
         let (user, description) = (user.parse().unwrap(), description.parse().unwrap());
         self.service
-            .issue(&user, description, "1h".parse().unwrap(), limits, None)
+            .issue(
+                &user,
+                &Authority::default(),
+                description,
+                "1h".parse().unwrap(),
+                limits,
+                None,
+            )
             .await
             .unwrap()
     }

@@ -146,7 +146,9 @@ impl ApiError {
             Self::CrossSite
             | Self::InsufficientScope(_)
             | Self::WrongAudience
-            | Self::Service(Ledger(LimitReached(_))) => StatusCode::FORBIDDEN,
+            | Self::Service(ServiceError::Scope(_) | Ledger(LimitReached(_))) => {
+                StatusCode::FORBIDDEN
+            }
             Self::NotFound | Self::Service(NoTokens | Ledger(NoSuchToken)) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -188,6 +190,7 @@ impl ApiError {
             Self::Service(Ledger(NoSuchToken)) => "no_such_token",
             Self::Service(Ledger(AlreadyRotated)) => "already_rotated",
             Self::Service(Ledger(TooManyIdempotencyKeys)) => "too_many_idempotency_keys",
+            Self::Service(ServiceError::Scope(_)) => "scope_not_granted",
             Self::Service(IdempotencyKeyReused) => "idempotency_key_reused",
             Self::Service(NoTokens) => "no_tokens",
             Self::Service(Store(_)) => "storage_unavailable",
@@ -246,6 +249,10 @@ impl ApiError {
             }
             Self::InvalidLifetime(field, error) => format!("{field}: {error}"),
             Self::Service(Lifetime(error)) => format!("{LIFE}: {error}"),
+            Self::Service(ServiceError::Scope(granted)) => format!(
+                "The token must have a scope, of no other words than these, which your sign-in grants: {}",
+                granted.as_str()
+            ),
             Self::Service(Ledger(LimitReached(limit))) => {
                 format!("You have {limit} tokens, as many as a user may have: delete one first")
             }
@@ -356,6 +363,7 @@ pub(super) mod tests {
     pub(in super::super) fn statuses_and_codes() -> Vec<(u16, &'static str)> {
         use ApiError::*;
         let text = String::new;
+        let scope = || "a".parse().expect("a scope");
         let errors = [
             NotFound,
             MethodNotAllowed(text()),
@@ -387,6 +395,7 @@ pub(super) mod tests {
             Service(IdempotencyKeyReused),
             Service(NoTokens),
             Service(Lifetime(LifetimeError::Zero)),
+            Service(ServiceError::Scope(scope())),
             Service(Ledger(NoSuchToken)),
             Service(Ledger(DescriptionTaken)),
             Service(Ledger(LimitReached(1))),
@@ -423,6 +432,7 @@ pub(super) mod tests {
                 IdempotencyKeyReused
                 | NoTokens
                 | Lifetime(_)
+                | ServiceError::Scope(_)
                 | Ledger(
                     NoSuchToken
                     | DescriptionTaken

@@ -209,7 +209,7 @@ fn what_fails_keeps_the_name_of_its_user() {
 }
 
 fn valid(name: &str) -> Authentication {
-    Authentication::Valid(name.parse().unwrap())
+    Authentication::Valid(name.parse::<Username>().unwrap().into())
 }
 
 const FAILED: Authentication = Authentication::Failed(None);

@@ -1,12 +1,13 @@
 //! New tokens.
 
 use super::{Issued, Service, ServiceError};
+use crate::auth::{Authority, Bounds};
 use crate::idempotency::{Digest, IdempotencyKey};
 use crate::jwt::Claims;
 use crate::ledger::{Ledger, Repeatable};
 use crate::lifetime::Lifetime;
 use crate::store::Store;
-use crate::token::{Description, Limits, Timestamp, Token, Username};
+use crate::token::{Description, Limits, Scope, Timestamp, Token, Username};
 
 /// Why no token was added to a ledger.
 enum NotCreated {
@@ -16,21 +17,22 @@ enum NotCreated {
 }
 
 impl<S: Store> Service<S> {
-    /// Issues a token to `user`. With `key`, repetitions within a day return the same token.
+    /// Issues a token to `user`, on this authority. With `key`, repetitions within a day return the same token.
     ///
     /// # Errors
     ///
-    /// [`ServiceError::Lifetime`], [`ServiceError::Ledger`], [`ServiceError::IdempotencyKeyReused`]; after
+    /// [`ServiceError::Lifetime`], [`ServiceError::Scope`], [`ServiceError::Ledger`], [`ServiceError::IdempotencyKeyReused`]; after
     /// [`ServiceError::Store`] there may be a record of a token that nobody has.
     pub async fn issue(
         &self,
         user: &Username,
+        authority: &Authority,
         description: Description,
         lifetime: Lifetime,
         limits: Limits,
         key: Option<IdempotencyKey>,
     ) -> Result<Issued, ServiceError> {
-        let lifetime = lifetime.at_most(self.config.max_token_life)?;
+        let lifetime = self.bound(authority, lifetime, limits.scope.as_ref())?;
         // Before the ledger changes: a token that we cannot sign must not be listed.
         let keys = self.keys().await?;
         let _permit = self.admit(Some(user)).await;
@@ -43,6 +45,7 @@ impl<S: Store> Service<S> {
             issuer: self.config.issuer.clone(),
             limits,
             retires_at: None,
+            provenance: authority.provenance.clone(),
         };
         let created = self
             .store
@@ -61,6 +64,27 @@ impl<S: Store> Service<S> {
         })
     }
 
+    /// The lifetime, if a token of it and of this scope may be made on this authority.
+    pub(super) fn bound(
+        &self,
+        authority: &Authority,
+        lifetime: Lifetime,
+        scope: Option<&Scope>,
+    ) -> Result<Lifetime, ServiceError> {
+        let Bounds {
+            max_token_life,
+            scope: granted,
+        } = &authority.bounds;
+        let most = self.config.max_token_life;
+        let lifetime = lifetime.at_most(max_token_life.map_or(most, |bound| bound.min(most)))?;
+        match granted {
+            Some(granted) if !authority.bounds.allow(scope) => {
+                Err(ServiceError::Scope(granted.clone()))
+            }
+            _ => Ok(lifetime),
+        }
+    }
+
     fn create(
         &self,
         ledger: &mut Ledger,
@@ -76,7 +100,12 @@ impl<S: Store> Service<S> {
             Some(key) => {
                 let creation = Repeatable {
                     key: key.digest(),
-                    content: Digest::of_creation(&token.description, token.lifetime, &token.limits),
+                    content: Digest::of_creation(
+                        &token.description,
+                        token.lifetime,
+                        &token.limits,
+                        &token.provenance,
+                    ),
                     id: token.id,
                     issued_at: token.issued_at,
                 };

@@ -4,7 +4,7 @@ use super::*;
 use crate::jwt::{Claims, KeySet};
 use crate::testing::Fixture;
 use crate::token::Issuer;
-use crate::token::{Audience, Limits};
+use crate::token::{Audience, Limits, Provenance};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -170,6 +170,7 @@ async fn asking_writes_nothing() {
             issuer: None,
             limits: Limits::default(),
             retires_at: None,
+            provenance: Provenance::default(),
         },
         |_| {},
     );
