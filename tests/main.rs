@@ -22,6 +22,7 @@ mod response;
 mod server;
 mod webdriver;
 
+mod admins;
 mod authentication;
 mod authorization;
 mod bodies;

@@ -3,6 +3,7 @@
 //! The order of checks: route, method, configuration, authentication, origin, media type, size, JSON, fields, state of the
 //! ledger. Only the user or the bearer of a token learns anything about it.
 
+mod admin;
 mod body;
 mod cacheable;
 mod carrier;
@@ -29,11 +30,11 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use crate::audit::{self, Event, Origin};
-use crate::auth::{Authentication, SignIn, SignedIn};
+use crate::auth::{Authentication, Authority, SignIn, SignedIn};
 use crate::config::ConfigError;
 use crate::service::{Listing, Permit, Service, Uses};
 use crate::store::Store;
-use crate::token::{TokenId, Username};
+use crate::token::{Means, TokenId, Username};
 
 pub use body::{BodyError, RequestBody};
 pub use content::MAX_BYTES;
@@ -78,7 +79,10 @@ pub async fn handle<S: Store>(
     };
     let log_line = log_line.or(answer.log_line);
     let line = |event| {
-        let origin = origin(client, request_id);
+        let origin = Origin {
+            by: answer.by,
+            ..origin(client, request_id)
+        };
         Some(audit::line(&event, service.ok()?.now(), &origin))
     };
     Handled {
@@ -94,6 +98,8 @@ pub async fn handle<S: Store>(
 struct Answer {
     response: Response<Bytes>,
     event: Option<Event>,
+    /// The administrator who asked for somebody else.
+    by: Option<Username>,
     permit: Option<Permit>,
     notes_use: bool,
     log_line: Option<String>,
@@ -113,6 +119,7 @@ impl From<Response<Bytes>> for Answer {
         Self {
             response,
             event: None,
+            by: None,
             permit: None,
             notes_use: false,
             log_line: None,
@@ -146,7 +153,15 @@ async fn answer<S: Store>(
         Authentication::Valid(signed_in) => {
             // Not before: a host takes this refusal as proof of the credentials.
             cross_site::check(Action::Managed(action), request.headers())?;
-            perform(service, action, route, signed_in, request).await
+            let Authority { provenance, .. } = &signed_in.authority;
+            if provenance.means != Means::Password {
+                service
+                    .note_user(&signed_in.user, &provenance.means)
+                    .await?;
+            }
+            let (subject, by) = admin::subject(service, signed_in, route).await?;
+            let answer = perform(service, action, route, subject, request).await?;
+            Ok(Answer { by, ..answer })
         }
         Authentication::Absent => Err(ApiError::Unauthorized),
         Authentication::Failed(user) => Err(ApiError::SignInFailed(user)),
@@ -190,7 +205,8 @@ async fn perform<S: Store>(
                 false => Event::TokenIssued,
                 true => Event::TokenIssueRepeated,
             };
-            Answer::new(response::created(&issued), event(user, issued.token))
+            let response = response::created(&issued, route);
+            Answer::new(response, event(user, issued.token))
         }
         ManagedAction::Show => {
             let status = service.show(&user, token_id(route)?).await?;
@@ -220,9 +236,10 @@ async fn perform<S: Store>(
             let rotation = rotation::read(headers, body).await?;
             let id = token_id(route)?;
             let issued = service.rotate(&user, &authority, id, rotation).await?;
-            let response = response::created(&issued);
+            let response = response::created(&issued, route);
             Answer::new(response, Event::TokenRotated(user, issued.token, id))
         }
+        ManagedAction::ListUsers => admin::users(service, parts.uri.query()).await?.into(),
         ManagedAction::Introspect => {
             let token = form::read_token(headers, body).await?;
             let live = service.verify(&token).await?;
@@ -252,6 +269,7 @@ fn origin(client: Option<String>, request_id: Option<HeaderValue>) -> Origin {
     let id_lengths = 1..=headers::MAX_REQUEST_ID;
     Origin {
         client,
+        by: None,
         request_id: request_id
             .and_then(text)
             .filter(|id| id_lengths.contains(&id.len())),

@@ -64,6 +64,8 @@ pub struct Origin {
     pub client: Option<String>,
     /// The id of the request.
     pub request_id: Option<String>,
+    /// The administrator who asked for the user.
+    pub by: Option<Username>,
 }
 
 /// The members of a line, in order.
@@ -87,6 +89,9 @@ struct Line<'a> {
     replaces: Option<TokenId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jwt_tokens_deleted: Option<usize>,
+    /// The administrator who did it; if there is none, the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,6 +104,7 @@ pub fn line(event: &Event, at: Timestamp, origin: &Origin) -> String {
     let mut line = Line {
         audit: event.name(),
         time: rfc3339(at.as_secs()),
+        by: origin.by.as_ref().map(Username::as_str),
         client: origin.client.as_deref(),
         request_id: origin.request_id.as_deref(),
         ..Line::default()
@@ -157,6 +163,7 @@ mod tests {
         let origin = Origin {
             client: Some("192.0.2.1:4711".to_owned()),
             request_id: Some("7f".to_owned()),
+            by: None,
         };
         let at = Timestamp::new(Duration::from_millis(1_662_720_135_250));
         let nowhere = Origin::default();
@@ -172,9 +179,12 @@ mod tests {
                 r#"{"audit":"token_revoked","time":"2022-09-09T10:42:15Z","user":"ada","jwt_token_id":"2bc0160d-edf4-4ab6-9801-52d185f65b59"}"#,
             ),
             (
-                Event::AllTokensRevoked(ada, 3),
-                &nowhere,
-                r#"{"audit":"all_tokens_revoked","time":"2022-09-09T10:42:15Z","user":"ada","jwt_tokens_deleted":3}"#,
+                Event::AllTokensRevoked(ada.clone(), 3),
+                &Origin {
+                    by: Some("root".parse().unwrap()),
+                    ..Origin::default()
+                },
+                r#"{"audit":"all_tokens_revoked","time":"2022-09-09T10:42:15Z","user":"ada","jwt_tokens_deleted":3,"by":"root"}"#,
             ),
             (
                 Event::SignInFailed(None),

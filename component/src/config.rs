@@ -2,7 +2,7 @@
 
 mod values;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use http::HeaderName;
@@ -25,6 +25,7 @@ pub const VARIABLES: &[&str] = &[
     ISSUER,
     AUDIENCE,
     CLIENT_ADDRESS_HEADER,
+    ADMINS,
 ];
 
 const USERS: &str = "users";
@@ -35,6 +36,7 @@ const EXPIRED_RETENTION: &str = "expired_retention";
 const ISSUER: &str = "issuer";
 const AUDIENCE: &str = "audience";
 const CLIENT_ADDRESS_HEADER: &str = "client_address_header";
+const ADMINS: &str = "admins";
 
 /// The highest `max_tokens_per_user`. With the longest descriptions, a ledger of so many is 1.2 MB, which Azure Cosmos DB
 /// takes (2 MB); DynamoDB (400 KB) takes one of 300. With the longest limits it is three times as large: a store that does
@@ -58,6 +60,8 @@ pub struct Config {
     pub issuer: Option<Issuer>,
     /// The header in which a proxy gives the client's address, if there is a proxy.
     pub client_address_header: Option<HeaderName>,
+    /// Who may see and end the tokens of all users, and make tokens for them. They need not be in [`Self::users`].
+    pub admins: BTreeSet<Username>,
 }
 
 /// Why there is no [`Config`]. The messages name the variable and the entry, never its value.
@@ -118,6 +122,8 @@ impl Config {
                 .map(|name| name.trim().parse())
                 .transpose()
                 .map_err(|_| invalid(CLIENT_ADDRESS_HEADER, "it is not the name of a header"))?,
+            admins: parse_admins(&get(ADMINS).unwrap_or_default())
+                .map_err(|problem| invalid(ADMINS, problem))?,
         })
     }
 }
@@ -209,6 +215,21 @@ fn file_hint(value: &str) -> &'static str {
         true => "; it looks like the name of a file, which only --variable NAME=@FILE reads",
         false => "",
     }
+}
+
+/// Names, separated by white space or commas.
+fn parse_admins(text: &str) -> Result<BTreeSet<Username>, String> {
+    let is_separator = |c: char| c == ',' || c.is_whitespace();
+    let names = text.split(is_separator).filter(|name| !name.is_empty());
+    let parse = |(index, name): (usize, &str)| {
+        let number = index + 1;
+        match name.parse() {
+            _ if name.starts_with('@') => Err(format!("entry {number}{}", file_hint(name))),
+            Err(error) => Err(format!("entry {number}: {error}")),
+            Ok(name) => Ok(name),
+        }
+    };
+    names.enumerate().map(parse).collect()
 }
 
 fn parse_count(text: &str) -> Result<usize, String> {

@@ -2,6 +2,7 @@
 
 mod admission;
 mod configured;
+mod directory;
 mod issue;
 mod rotate;
 mod signatures;
@@ -26,6 +27,8 @@ use crate::token::{Scope, Timestamp, Token, TokenId, Username};
 use admission::Admission;
 pub use admission::Permit;
 pub use configured::Configured;
+use directory::Noted;
+pub use directory::{Directory, UserSummary};
 pub use rotate::Rotation;
 use signatures::Signatures;
 use usage::Usage;
@@ -43,6 +46,7 @@ pub struct Service<S> {
     admission: Admission,
     signatures: Signatures,
     usage: Rc<Usage>,
+    noted: Noted,
     store: Rc<S>,
     /// The key in the store, if none is configured; read when first needed.
     stored_keys: OnceCell<KeySet>,
@@ -101,6 +105,8 @@ pub struct Issued {
 pub enum ServiceError {
     #[error("the user has no tokens")]
     NoTokens,
+    #[error("there is no such user")]
+    NoSuchUser,
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error("the idempotency key was used for another request")]
@@ -120,6 +126,7 @@ impl<S: Store> Service<S> {
             admission: Admission::new(config.max_tokens_per_user),
             signatures: Signatures::default(),
             usage: Rc::default(),
+            noted: Noted::default(),
             authenticator: Authenticator::new(config.users.clone(), store.ports().random()),
             store: Rc::new(store),
             stored_keys: OnceCell::new(),
@@ -136,6 +143,7 @@ impl<S: Store> Service<S> {
             admission: self.admission.with_limit_for(config.max_tokens_per_user),
             signatures: Signatures::default(),
             usage: self.usage.clone(),
+            noted: Noted::default(),
             authenticator: self.authenticator.with_users(config.users.clone()),
             store: self.store.clone(),
             stored_keys: OnceCell::new(),

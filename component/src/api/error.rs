@@ -37,6 +37,7 @@ pub(super) enum ApiError {
     MalformedBearer,
     InvalidToken,
     CrossSite,
+    NotAdmin,
     UnsupportedMediaType(MediaType),
     BodyTooLarge,
     IncompleteBody,
@@ -144,12 +145,16 @@ impl ApiError {
             | Self::MalformedBearer
             | Self::InvalidToken => StatusCode::UNAUTHORIZED,
             Self::CrossSite
+            | Self::NotAdmin
             | Self::InsufficientScope(_)
             | Self::WrongAudience
             | Self::Service(ServiceError::Scope(_) | Ledger(LimitReached(_))) => {
                 StatusCode::FORBIDDEN
             }
-            Self::NotFound | Self::Service(NoTokens | Ledger(NoSuchToken)) => StatusCode::NOT_FOUND,
+            Self::NotFound
+            | Self::Service(NoTokens | ServiceError::NoSuchUser | Ledger(NoSuchToken)) => {
+                StatusCode::NOT_FOUND
+            }
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -175,6 +180,7 @@ impl ApiError {
             Self::WrongAudience => "wrong_audience",
             Self::InvalidToken => "invalid_token",
             Self::CrossSite => "cross_site",
+            Self::NotAdmin => "not_an_admin",
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::BodyTooLarge => "body_too_large",
@@ -193,6 +199,7 @@ impl ApiError {
             Self::Service(ServiceError::Scope(_)) => "scope_not_granted",
             Self::Service(IdempotencyKeyReused) => "idempotency_key_reused",
             Self::Service(NoTokens) => "no_tokens",
+            Self::Service(ServiceError::NoSuchUser) => "no_such_user",
             Self::Service(Store(_)) => "storage_unavailable",
         }
     }
@@ -224,6 +231,7 @@ impl ApiError {
                 "The page of another site cannot change tokens (Sec-Fetch-Site: cross-site)"
                     .to_owned()
             }
+            Self::NotAdmin => "Only an administrator may ask for this".to_owned(),
             Self::UnsupportedMediaType(media_type) => {
                 let kind = match media_type {
                     MediaType::Json => "JSON",
@@ -267,6 +275,9 @@ impl ApiError {
                 "Too many Idempotency-Keys were used within the last 24 hours".to_owned()
             }
             Self::Service(NoTokens) => "Tokens does not exist".to_owned(),
+            Self::Service(ServiceError::NoSuchUser) => {
+                "There is no user of this name: neither configured, nor has one signed in".to_owned()
+            }
             Self::Service(Ledger(NoSuchToken)) => {
                 "Token does not exist, make sure to enter correct token id".to_owned()
             }
@@ -379,6 +390,7 @@ pub(super) mod tests {
             MalformedBearer,
             InvalidToken,
             CrossSite,
+            NotAdmin,
             UnsupportedMediaType(MediaType::Json),
             BodyTooLarge,
             IncompleteBody,
@@ -394,6 +406,7 @@ pub(super) mod tests {
             InvalidIdempotencyKey,
             Service(IdempotencyKeyReused),
             Service(NoTokens),
+            Service(ServiceError::NoSuchUser),
             Service(Lifetime(LifetimeError::Zero)),
             Service(ServiceError::Scope(scope())),
             Service(Ledger(NoSuchToken)),
@@ -415,6 +428,7 @@ pub(super) mod tests {
             | MalformedBearer
             | InvalidToken
             | CrossSite
+            | NotAdmin
             | UnsupportedMediaType(_)
             | BodyTooLarge
             | IncompleteBody
@@ -431,6 +445,7 @@ pub(super) mod tests {
             | Service(
                 IdempotencyKeyReused
                 | NoTokens
+                | ServiceError::NoSuchUser
                 | Lifetime(_)
                 | ServiceError::Scope(_)
                 | Ledger(

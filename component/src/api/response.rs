@@ -5,10 +5,10 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::ser::Serializer;
 use serde::{Serialize, ser::SerializeMap};
 
-use super::route;
+use super::route::{self, Route};
 use crate::service::{Issued, TokenStatus, Uses};
 use crate::text::rfc3339;
-use crate::token::{Audience, Description, Scope, Token, TokenId};
+use crate::token::{Audience, Description, Scope, Token, TokenId, Username};
 
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
     let body = serde_json::to_vec(body).expect("strings and finite numbers are always JSON");
@@ -105,6 +105,9 @@ struct Details<'a> {
     jwt_token_scope: Option<&'a Scope>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jwt_token_audience: Option<&'a Audience>,
+    /// The administrator who made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwt_token_by: Option<&'a str>,
     jwt_token_issued_at: String,
     jwt_token_expires_at: String,
     jwt_token_last_used: Option<String>,
@@ -115,6 +118,7 @@ impl<'a> Details<'a> {
         Self {
             jwt_token_scope: token.limits.scope.as_ref(),
             jwt_token_audience: token.limits.audience.as_ref(),
+            jwt_token_by: token.provenance.by.as_ref().map(Username::as_str),
             jwt_token_issued_at: rfc3339(token.issued_at),
             jwt_token_expires_at: rfc3339(token.ends_at()),
             jwt_token_last_used: uses.of(token.id).map(rfc3339),
@@ -149,9 +153,11 @@ fn by_id<S: Serializer>(
 }
 
 /// The answer to `POST /token`, and to a rotation.
-pub(super) fn created(issued: &Issued) -> Response<Bytes> {
+pub(super) fn created(issued: &Issued, route: Route<'_>) -> Response<Bytes> {
     let mut response = json(StatusCode::CREATED, &Created::new(issued));
-    let location = format!("{}/token/{}", route::BASE, issued.token.id);
+    let user = route.user().map(|user| format!("/users/{user}"));
+    let user = user.unwrap_or_default();
+    let location = format!("{}{user}/token/{}", route::BASE, issued.token.id);
     let location = HeaderValue::try_from(location).expect("a path of ASCII letters");
     response.headers_mut().insert(header::LOCATION, location);
     response

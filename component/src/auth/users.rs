@@ -24,6 +24,11 @@ impl Users {
         Self(users)
     }
 
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &Username> {
+        self.0.iter().map(|user| &user.name)
+    }
+
     pub(super) fn count(&self) -> usize {
         self.0.len()
     }

@@ -35,6 +35,7 @@ impl<S: Store> Service<S> {
         let lifetime = self.bound(authority, lifetime, limits.scope.as_ref())?;
         // Before the ledger changes: a token that we cannot sign must not be listed.
         let keys = self.keys().await?;
+        self.note_user(user, &authority.provenance.means).await?;
         let _permit = self.admit(Some(user)).await;
         let now = self.now();
         let token = Token {

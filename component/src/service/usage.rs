@@ -52,6 +52,13 @@ impl Uses {
     }
 }
 
+impl Uses {
+    /// When any of them was last used, in seconds since the Unix epoch.
+    pub fn latest(&self) -> Option<u64> {
+        self.0.iter().map(|noted| noted.at).max()
+    }
+}
+
 impl Usage {
     /// Whether there is something to write, and nobody does it.
     fn note(&self, live: &LiveToken, now: u64) -> bool {
