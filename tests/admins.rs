@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::browser::signed_in;
 use crate::response::Response;
-use crate::server::{HASH, Launch, PASSWORD, Server, User, host_only};
+use crate::server::{HASH, Launch, PASSWORD, Server, TOKENS, User, host_only};
 use crate::verify::verify;
 
 /// The name of a user, in a path.
@@ -127,4 +128,49 @@ fn all_users_are_found_also_those_who_left() {
     let after = ask(&root, "GET", "/users?after=bob").expect(200).json();
     assert_eq!(after["users"].as_object().map(|users| users.len()), Some(1));
     ask(&root, "GET", "/users?before=bob").refused(400, "invalid_request");
+}
+
+#[test]
+fn the_page_shows_administrators_the_tokens_of_others() {
+    if !host_only("an administrator") {
+        return;
+    }
+    let server = Server::start(launch(&["root", "zo\u{eb}@example.org"]));
+    let zoe = server.named("zo\u{eb}@example.org", PASSWORD);
+    zoe.issue("own", 3_600);
+    let Some(browser) = signed_in(&server.named("root", PASSWORD), &server.url) else {
+        return;
+    };
+    browser.says("#people", "zo\u{eb}@example.org");
+    browser.says("#people", "1 token");
+    browser.click("#people li:last-child button");
+    browser.says("#list-title", "zo\u{eb}@example.org");
+    browser.says("#rows", "own");
+    browser.fill("#name", "by root");
+    browser.click("#create .main");
+    browser.says(".fresh", "by root");
+    let token = browser.text(".fresh .token");
+    assert_eq!(
+        verify(&server, &token).header("x-latchkey-user"),
+        "zo%C3%AB@example.org"
+    );
+    browser.click(".fresh .dismiss");
+    browser.says("#rows", "by root");
+    assert!(!browser.shows("#rows .rotate"));
+    browser.click("#rows li:first-child .revoke");
+    browser.click("#revoke-yes");
+    browser.says("#said", "is revoked");
+    verify(&server, &token).expect(401);
+    assert_eq!(zoe.ids().len(), 1);
+    browser.click("#own");
+    browser.says("#list", "No tokens yet");
+    assert_eq!(browser.complaints(TOKENS), [] as [Value; 0]);
+
+    // Others do not see that there is anything.
+    let Some(browser) = signed_in(&zoe, &server.url) else {
+        return;
+    };
+    browser.says("#rows", "own");
+    assert!(!browser.shows("#users"));
+    assert_eq!(browser.complaints(TOKENS), [] as [Value; 0]);
 }

@@ -67,17 +67,10 @@ pub async fn handle<S: Store>(
     let trusted = service.ok().and_then(Service::client_address_header);
     let client = headers::client_address(request.headers(), trusted).map(str::to_owned);
     let request_id = request.headers().get(headers::REQUEST_ID).cloned();
-    let (answer, log_line) = match answer(service, client.as_deref(), request).await {
-        Ok(answer) => (answer, None),
-        Err(error) => {
-            let answer = Answer {
-                event: error.event(),
-                ..error.response().into()
-            };
-            (answer, error.log_line())
-        }
+    let answer = match answer(service, client.as_deref(), request).await {
+        Ok(answer) => answer,
+        Err(error) => error.into(),
     };
-    let log_line = log_line.or(answer.log_line);
     let line = |event| {
         let origin = Origin {
             by: answer.by,
@@ -88,7 +81,7 @@ pub async fn handle<S: Store>(
     Handled {
         response: answer.response,
         audit_line: answer.event.and_then(line),
-        log_line,
+        log_line: answer.log_line,
         permit: answer.permit,
         notes_use: answer.notes_use,
     }
@@ -127,6 +120,16 @@ impl From<Response<Bytes>> for Answer {
     }
 }
 
+impl From<ApiError> for Answer {
+    fn from(error: ApiError) -> Self {
+        Self {
+            event: error.event(),
+            log_line: error.log_line(),
+            ..error.response().into()
+        }
+    }
+}
+
 async fn answer<S: Store>(
     service: Result<&Service<S>, &ConfigError>,
     client: Option<&str>,
@@ -159,9 +162,19 @@ async fn answer<S: Store>(
                     .note_user(&signed_in.user, &provenance.means)
                     .await?;
             }
+            let tells_admin = service.is_admin(&signed_in) && action == ManagedAction::List;
             let (subject, by) = admin::subject(service, signed_in, route).await?;
-            let answer = perform(service, action, route, subject, request).await?;
-            Ok(Answer { by, ..answer })
+            let answer = match perform(service, action, route, subject, request).await {
+                // There may be no tokens.
+                Err(error) if tells_admin => error.into(),
+                answer => answer?,
+            };
+            let mut answer = Answer { by, ..answer };
+            if tells_admin {
+                let headers = answer.response.headers_mut();
+                headers.insert(headers::ADMIN, HeaderValue::from_static("true"));
+            }
+            Ok(answer)
         }
         Authentication::Absent => Err(ApiError::Unauthorized),
         Authentication::Failed(user) => Err(ApiError::SignInFailed(user)),

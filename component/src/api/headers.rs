@@ -26,6 +26,9 @@ pub const SCOPE: &str = "x-latchkey-scope";
 /// When the token that was verified ends, in seconds since the Unix epoch.
 pub const EXPIRES: &str = "x-latchkey-expires";
 
+/// Tells administrators, with the answer to a list, that they are: for the page.
+pub const ADMIN: &str = "x-latchkey-admin";
+
 /// A header that carries a token.
 pub const API_KEY: &str = "x-api-key";
 

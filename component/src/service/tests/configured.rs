@@ -6,8 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::*;
-use crate::auth::{Authentication, SignIn, VERIFICATIONS};
+use crate::auth::{Authentication, Authority, SignIn, VERIFICATIONS};
 use crate::config::VARIABLES;
+use crate::service::Rotation;
 use crate::store::Documents;
 use crate::testing::{FakeClock, FakeRandom, Fixture, HASH, Memory, fixture};
 use crate::token::Limits;
@@ -75,7 +76,15 @@ impl Instance {
         let service = self.service().await.unwrap();
         let (name, life) = (name.parse().unwrap(), "1h".parse().unwrap());
         let description = "Token".parse().unwrap();
-        let issued = service.issue(&name, description, life, Limits::default(), None);
+        let authority = Authority::default();
+        let issued = service.issue(
+            &name,
+            &authority,
+            description,
+            life,
+            Limits::default(),
+            None,
+        );
         issued.await.unwrap().signed.expose().to_owned()
     }
 
@@ -157,7 +166,9 @@ async fn a_name_that_is_given_again_has_no_tokens_of_before() {
         "the user has no tokens"
     );
     assert!(service.show(&bob, id).await.is_err());
-    assert!(service.rotate(&bob, id, Default::default()).await.is_err());
+    let authority = Authority::default();
+    let rotated = service.rotate(&bob, &authority, id, Rotation::default());
+    assert!(rotated.await.is_err());
     assert!(service.revoke(&bob, id).await.is_err());
     // In the same second, and by the same description.
     let new = instance.issue("bob").await;
