@@ -23,17 +23,18 @@ mod query;
 mod response;
 mod rotation;
 pub mod route;
+mod sign_in;
 mod verification;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 use crate::audit::{self, Event, Origin};
-use crate::auth::{Authentication, SignIn, SignedIn};
+use crate::auth::{Authentication, SignedIn};
 use crate::config::ConfigError;
 use crate::service::{Listing, Permit, Service, Uses};
 use crate::store::Store;
-use crate::token::{TokenId, Username};
+use crate::token::{Means, TokenId, Username};
 
 pub use body::{BodyError, RequestBody};
 pub use content::MAX_BYTES;
@@ -78,7 +79,7 @@ pub async fn handle<S: Store>(
     };
     let log_line = log_line.or(answer.log_line);
     let line = |event| {
-        let origin = origin(client, request_id);
+        let origin = origin(client, request_id, answer.means);
         Some(audit::line(&event, service.ok()?.now(), &origin))
     };
     Handled {
@@ -94,6 +95,8 @@ pub async fn handle<S: Store>(
 struct Answer {
     response: Response<Bytes>,
     event: Option<Event>,
+    /// How the user signed in.
+    means: Option<Means>,
     permit: Option<Permit>,
     notes_use: bool,
     log_line: Option<String>,
@@ -113,6 +116,7 @@ impl From<Response<Bytes>> for Answer {
         Self {
             response,
             event: None,
+            means: None,
             permit: None,
             notes_use: false,
             log_line: None,
@@ -139,17 +143,22 @@ async fn answer<S: Store>(
         Action::Managed(action) => action,
     };
     let service = service.map_err(|error| ApiError::Configuration(error.clone()))?;
-    let authorization = request.headers().get_all(header::AUTHORIZATION);
-    let sign_in = SignIn::parse(authorization.iter().map(HeaderValue::as_bytes));
+    let sign_in = sign_in::read(request.headers(), service.login_proxy());
     let network = client.and_then(|client| client.parse().ok());
     match service.authenticate(sign_in, network).await? {
         Authentication::Valid(signed_in) => {
             // Not before: a host takes this refusal as proof of the credentials.
-            cross_site::check(Action::Managed(action), request.headers())?;
-            perform(service, action, route, signed_in, request).await
+            let means = signed_in.authority.provenance.means.clone();
+            cross_site::check_user(Action::Managed(action), request.headers(), &means)?;
+            let answer = perform(service, action, route, signed_in, request).await?;
+            Ok(Answer {
+                means: Some(means),
+                ..answer
+            })
         }
         Authentication::Absent => Err(ApiError::Unauthorized),
         Authentication::Failed(user) => Err(ApiError::SignInFailed(user)),
+        Authentication::IdTokenRefused(error) => Err(ApiError::IdTokenRefused(error)),
         Authentication::Throttled { user, retry_after } => {
             Err(ApiError::TooManyAttempts { user, retry_after })
         }
@@ -247,11 +256,12 @@ fn token_id(route: Route<'_>) -> Result<TokenId, ApiError> {
         .ok_or(ApiError::NO_SUCH_TOKEN)
 }
 
-fn origin(client: Option<String>, request_id: Option<HeaderValue>) -> Origin {
+fn origin(client: Option<String>, request_id: Option<HeaderValue>, means: Option<Means>) -> Origin {
     let text = |value: HeaderValue| value.to_str().ok().map(str::to_owned);
     let id_lengths = 1..=headers::MAX_REQUEST_ID;
     Origin {
         client,
+        means: means.unwrap_or_default(),
         request_id: request_id
             .and_then(text)
             .filter(|id| id_lengths.contains(&id.len())),

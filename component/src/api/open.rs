@@ -9,7 +9,7 @@ use super::route::{Action, OpenAction};
 use super::{cacheable, cross_site, discovery, document, form, response, verification};
 use crate::audit::Event;
 use crate::config::ConfigError;
-use crate::service::{LiveToken, Service};
+use crate::service::Service;
 use crate::store::Store;
 
 pub(super) async fn perform<S: Store>(
@@ -27,10 +27,8 @@ pub(super) async fn perform<S: Store>(
             cross_site::check(Action::Open(action), headers)?;
             let token = form::read_token(headers, body).await?;
             let ended = service.revoke_held(&token).await?;
-            let event =
-                |live: LiveToken| Event::TokenRevokedByBearer(live.user, live.status.token.id);
             Answer {
-                event: ended.map(event),
+                event: ended.map(|(user, id)| Event::TokenRevokedByBearer(user, id)),
                 // The same for a token that is not live (RFC 7009, section 2.2).
                 ..response::message("Token revoked").into()
             }

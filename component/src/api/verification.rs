@@ -77,7 +77,8 @@ async fn verify<S: Store>(
     }
 }
 
-fn response(LiveToken { user, status }: &LiveToken) -> Response<Bytes> {
+fn response(live: &LiveToken) -> Response<Bytes> {
+    let LiveToken { user, status, .. } = live;
     let body = Verified {
         message: "Token is valid",
         username: user.as_str(),
@@ -90,7 +91,7 @@ fn response(LiveToken { user, status }: &LiveToken) -> Response<Bytes> {
     headers.insert(USER, header_text(user));
     let id = HeaderValue::try_from(status.token.id.to_string());
     headers.insert(TOKEN_ID, id.expect("a UUID is ASCII"));
-    headers.insert(EXPIRES, HeaderValue::from(status.token.ends_at()));
+    headers.insert(EXPIRES, HeaderValue::from(live.ends_at));
     if let Some(scope) = &status.token.limits.scope {
         let scope = HeaderValue::try_from(scope.as_str());
         headers.insert(SCOPE, scope.expect("printable ASCII"));

@@ -3,14 +3,13 @@
 use super::PasswordHash;
 use crate::token::Username;
 
-/// The users and the hashes of their passwords, by name. There is at least one.
+/// The users and the hashes of their passwords, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Users(Vec<(Username, PasswordHash)>);
 
 impl Users {
-    /// These users; the configuration sees to it that there are any, and none twice.
+    /// These users; the configuration sees to it that none is there twice.
     pub(crate) fn new(mut users: Vec<(Username, PasswordHash)>) -> Self {
-        debug_assert!(!users.is_empty());
         users.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         Self(users)
     }
