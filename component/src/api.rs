@@ -41,6 +41,7 @@ pub use content::MAX_BYTES;
 pub use incoming::{MalformedRequest, request};
 
 use error::ApiError;
+use headers::header_text;
 use response::{AllDeleted, Listed, Shown};
 use route::{Action, ManagedAction, Route};
 
@@ -67,17 +68,8 @@ pub async fn handle<S: Store>(
     let trusted = service.ok().and_then(Service::client_address_header);
     let client = headers::client_address(request.headers(), trusted).map(str::to_owned);
     let request_id = request.headers().get(headers::REQUEST_ID).cloned();
-    let (answer, log_line) = match answer(service, client.as_deref(), request).await {
-        Ok(answer) => (answer, None),
-        Err(error) => {
-            let answer = Answer {
-                event: error.event(),
-                ..error.response().into()
-            };
-            (answer, error.log_line())
-        }
-    };
-    let log_line = log_line.or(answer.log_line);
+    let answer = answer(service, client.as_deref(), request).await;
+    let answer = answer.unwrap_or_else(Answer::from);
     let line = |event| {
         let origin = origin(client, request_id, answer.means);
         Some(audit::line(&event, service.ok()?.now(), &origin))
@@ -85,7 +77,7 @@ pub async fn handle<S: Store>(
     Handled {
         response: answer.response,
         audit_line: answer.event.and_then(line),
-        log_line,
+        log_line: answer.log_line,
         permit: answer.permit,
         notes_use: answer.notes_use,
     }
@@ -124,6 +116,16 @@ impl From<Response<Bytes>> for Answer {
     }
 }
 
+impl From<ApiError> for Answer {
+    fn from(error: ApiError) -> Self {
+        Self {
+            event: error.event(),
+            log_line: error.log_line(),
+            ..error.response().into()
+        }
+    }
+}
+
 async fn answer<S: Store>(
     service: Result<&Service<S>, &ConfigError>,
     client: Option<&str>,
@@ -150,11 +152,17 @@ async fn answer<S: Store>(
             // Not before: a host takes this refusal as proof of the credentials.
             let means = signed_in.authority.provenance.means.clone();
             cross_site::check_user(Action::Managed(action), request.headers(), &means)?;
-            let answer = perform(service, action, route, signed_in, request).await?;
-            Ok(Answer {
-                means: Some(means),
-                ..answer
-            })
+            // Who did not send a name is told it; the host logs it.
+            let name = means
+                .unless_password()
+                .map(|_| header_text(&signed_in.user));
+            let performed = perform(service, action, route, signed_in, request).await;
+            let mut answer = performed.unwrap_or_else(Answer::from);
+            answer.means = Some(means);
+            if let Some(name) = name {
+                answer.response.headers_mut().insert(headers::USER, name);
+            }
+            Ok(answer)
         }
         Authentication::Absent => Err(ApiError::Unauthorized),
         Authentication::Failed(user) => Err(ApiError::SignInFailed(user)),

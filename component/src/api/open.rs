@@ -1,13 +1,17 @@
 //! Actions that need no credentials.
 
-use http::Request;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, header};
 
 use super::Answer;
 use super::body::RequestBody;
 use super::error::ApiError;
+use super::headers::{USER, header_text};
 use super::route::{Action, OpenAction};
-use super::{cacheable, cross_site, discovery, document, form, response, verification};
+use super::{cacheable, cross_site, discovery, document, form, response, sign_in, verification};
 use crate::audit::Event;
+use crate::auth::SignIn;
 use crate::config::ConfigError;
 use crate::service::Service;
 use crate::store::Store;
@@ -33,7 +37,7 @@ pub(super) async fn perform<S: Store>(
                 ..response::message("Token revoked").into()
             }
         }
-        OpenAction::ShowPage => document::PAGE.response(headers).into(),
+        OpenAction::ShowPage => page(service, &parts).into(),
         OpenAction::Describe => document::OPENAPI.response(headers).into(),
         OpenAction::ShowKeys => cacheable::response(&service?.public_keys(), headers).into(),
         OpenAction::Discover => discovery::response(service?, headers)?.into(),
@@ -44,4 +48,19 @@ pub(super) async fn perform<S: Store>(
             response::message("i am ready").into()
         }
     })
+}
+
+/// The page, to everybody. The answer to `HEAD` tells the page whom a login proxy has signed in: it need not ask for a
+/// password then. No request of another kind would do: the browser would open a dialog where nobody is signed in.
+fn page<S: Store>(service: Result<&Service<S>, ApiError>, request: &Parts) -> Response<Bytes> {
+    let mut response = document::PAGE.response(&request.headers);
+    let proxy = service.ok().and_then(Service::login_proxy);
+    if request.method == Method::HEAD
+        && let SignIn::Proxy(user) = sign_in::read(&request.headers, proxy)
+    {
+        let headers = response.headers_mut();
+        headers.insert(USER, header_text(&user));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
 }

@@ -55,9 +55,7 @@ impl Observation {
             .then(|| SignIn::parse(authorization.map(HeaderValue::as_bytes)));
         let credentials = match sign_in {
             Some(SignIn::Credentials(credentials)) => Some(credentials),
-            Some(
-                SignIn::Absent | SignIn::Malformed | SignIn::Bearer(_) | SignIn::Proxy(_),
-            )
+            Some(SignIn::Absent | SignIn::Malformed | SignIn::Bearer(_) | SignIn::Proxy(_))
             | None => None,
         };
         if let Some(metrics) = &metrics {

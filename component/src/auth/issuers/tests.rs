@@ -232,3 +232,39 @@ fn what_is_misconfigured_is_refused_and_named() {
     }
     assert!(TrustedIssuers::parse("[]").unwrap().is_empty());
 }
+
+/// The first and the last block of JSON in a page: the variable, and the claims of a token.
+#[cfg(feature = "rs256")]
+#[test]
+fn the_examples_work_with_the_claims_that_are_documented() {
+    for (page, user) in [
+        (
+            include_str!("../../../../deploy/github-action.md"),
+            "github-octo-org/octo-repo",
+        ),
+        (
+            include_str!("../../../../deploy/kubernetes-service-account.md"),
+            "k8s-ci-deployer",
+        ),
+    ] {
+        let blocks: Vec<_> = page.split("```json\n").skip(1).collect();
+        let blocks: Vec<_> = (blocks.iter())
+            .map(|block| block.split("```").next().unwrap())
+            .collect();
+        let [variable, claims] = blocks[..] else {
+            panic!("two blocks")
+        };
+        let trusted = TrustedIssuers::parse(variable).unwrap();
+        let mut claims: Value = serde_json::from_str(claims).unwrap();
+        let now = Timestamp::new(Duration::from_secs(claims["iat"].as_u64().unwrap()));
+        let read = |claims: &Value| {
+            let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
+            let read = trusted.read(&format!("e30.{claims}.x"), now);
+            read.map(|(signed_in, _)| signed_in.user)
+        };
+        assert_eq!(read(&claims).unwrap().as_str(), user);
+        claims["repository_id"] = "75".into();
+        claims["kubernetes.io"]["namespace"] = "default".into();
+        assert_eq!(read(&claims), Err(IdTokenError::Required));
+    }
+}
