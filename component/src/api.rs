@@ -24,13 +24,14 @@ mod query;
 mod response;
 mod rotation;
 pub mod route;
+mod sign_in;
 mod verification;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 use crate::audit::{self, Event, Origin};
-use crate::auth::{Authentication, Authority, SignIn, SignedIn};
+use crate::auth::{Authentication, SignedIn};
 use crate::config::ConfigError;
 use crate::service::{Listing, Permit, Service, Uses};
 use crate::store::Store;
@@ -41,6 +42,7 @@ pub use content::MAX_BYTES;
 pub use incoming::{MalformedRequest, request};
 
 use error::ApiError;
+use headers::header_text;
 use response::{AllDeleted, Listed, Shown};
 use route::{Action, ManagedAction, Route};
 
@@ -67,14 +69,12 @@ pub async fn handle<S: Store>(
     let trusted = service.ok().and_then(Service::client_address_header);
     let client = headers::client_address(request.headers(), trusted).map(str::to_owned);
     let request_id = request.headers().get(headers::REQUEST_ID).cloned();
-    let answer = match answer(service, client.as_deref(), request).await {
-        Ok(answer) => answer,
-        Err(error) => error.into(),
-    };
+    let answer = answer(service, client.as_deref(), request).await;
+    let answer = answer.unwrap_or_else(Answer::from);
     let line = |event| {
         let origin = Origin {
             by: answer.by,
-            ..origin(client, request_id)
+            ..origin(client, request_id, answer.means)
         };
         Some(audit::line(&event, service.ok()?.now(), &origin))
     };
@@ -93,6 +93,8 @@ struct Answer {
     event: Option<Event>,
     /// The administrator who asked for somebody else.
     by: Option<Username>,
+    /// How the user signed in.
+    means: Option<Means>,
     permit: Option<Permit>,
     notes_use: bool,
     log_line: Option<String>,
@@ -113,6 +115,7 @@ impl From<Response<Bytes>> for Answer {
             response,
             event: None,
             by: None,
+            means: None,
             permit: None,
             notes_use: false,
             log_line: None,
@@ -149,35 +152,47 @@ async fn answer<S: Store>(
         Action::Managed(action) => action,
     };
     let service = service.map_err(|error| ApiError::Configuration(error.clone()))?;
-    let authorization = request.headers().get_all(header::AUTHORIZATION);
-    let sign_in = SignIn::parse(authorization.iter().map(HeaderValue::as_bytes));
+    let sign_in = sign_in::read(request.headers(), service.login_proxy());
     let network = client.and_then(|client| client.parse().ok());
     match service.authenticate(sign_in, network).await? {
         Authentication::Valid(signed_in) => {
             // Not before: a host takes this refusal as proof of the credentials.
-            cross_site::check(Action::Managed(action), request.headers())?;
-            let Authority { provenance, .. } = &signed_in.authority;
-            if provenance.means != Means::Password {
-                service
-                    .note_user(&signed_in.user, &provenance.means)
-                    .await?;
+            let means = signed_in.authority.provenance.means.clone();
+            cross_site::check_user(Action::Managed(action), request.headers(), &means)?;
+            if means != Means::Password {
+                service.note_user(&signed_in.user, &means).await?;
             }
+            // Who did not send a name is told it; the host logs it.
+            let name = means
+                .unless_password()
+                .map(|_| header_text(&signed_in.user));
             let tells_admin = service.is_admin(&signed_in) && action == ManagedAction::List;
-            let (subject, by) = admin::subject(service, signed_in, route).await?;
-            let answer = match perform(service, action, route, subject, request).await {
-                // There may be no tokens.
-                Err(error) if tells_admin => error.into(),
-                answer => answer?,
+            let performed = match admin::subject(service, signed_in, route).await {
+                Ok((subject, by)) => {
+                    let performed = perform(service, action, route, subject, request).await;
+                    Answer {
+                        by,
+                        ..performed.unwrap_or_else(Answer::from)
+                    }
+                }
+                Err(error) => error.into(),
             };
-            let mut answer = Answer { by, ..answer };
+            let mut answer = Answer {
+                means: Some(means),
+                ..performed
+            };
+            let headers = answer.response.headers_mut();
+            if let Some(name) = name {
+                headers.insert(headers::USER, name);
+            }
             if tells_admin {
-                let headers = answer.response.headers_mut();
                 headers.insert(headers::ADMIN, HeaderValue::from_static("true"));
             }
             Ok(answer)
         }
         Authentication::Absent => Err(ApiError::Unauthorized),
         Authentication::Failed(user) => Err(ApiError::SignInFailed(user)),
+        Authentication::IdTokenRefused(error) => Err(ApiError::IdTokenRefused(error)),
         Authentication::Throttled { user, retry_after } => {
             Err(ApiError::TooManyAttempts { user, retry_after })
         }
@@ -277,12 +292,13 @@ fn token_id(route: Route<'_>) -> Result<TokenId, ApiError> {
         .ok_or(ApiError::NO_SUCH_TOKEN)
 }
 
-fn origin(client: Option<String>, request_id: Option<HeaderValue>) -> Origin {
+fn origin(client: Option<String>, request_id: Option<HeaderValue>, means: Option<Means>) -> Origin {
     let text = |value: HeaderValue| value.to_str().ok().map(str::to_owned);
     let id_lengths = 1..=headers::MAX_REQUEST_ID;
     Origin {
         client,
         by: None,
+        means: means.unwrap_or_default(),
         request_id: request_id
             .and_then(text)
             .filter(|id| id_lengths.contains(&id.len())),

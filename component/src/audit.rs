@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use crate::text::{rfc3339, visible_json};
-use crate::token::{Audience, Description, Scope, Timestamp, Token, TokenId, Username};
+use crate::token::{Audience, Description, Means, Scope, Timestamp, Token, TokenId, Username};
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +66,8 @@ pub struct Origin {
     pub request_id: Option<String>,
     /// The administrator who asked for the user.
     pub by: Option<Username>,
+    /// How the user who asks has signed in.
+    pub means: Means,
 }
 
 /// The members of a line, in order.
@@ -92,6 +94,12 @@ struct Line<'a> {
     /// The administrator who did it; if there is none, the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<&'a str>,
+    /// Without a password: how the user has signed in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    means: Option<&'static str>,
+    /// The trusted issuer by whose ID token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,6 +115,8 @@ pub fn line(event: &Event, at: Timestamp, origin: &Origin) -> String {
         by: origin.by.as_ref().map(Username::as_str),
         client: origin.client.as_deref(),
         request_id: origin.request_id.as_deref(),
+        means: origin.means.unless_password(),
+        issuer: origin.means.issuer(),
         ..Line::default()
     };
     match event {
@@ -164,6 +174,15 @@ mod tests {
             client: Some("192.0.2.1:4711".to_owned()),
             request_id: Some("7f".to_owned()),
             by: None,
+            means: Means::Password,
+        };
+        let by_issuer = Origin {
+            means: Means::Issuer("https://id.example".to_owned()),
+            ..Origin::default()
+        };
+        let by_proxy = Origin {
+            means: Means::Proxy,
+            ..Origin::default()
         };
         let at = Timestamp::new(Duration::from_millis(1_662_720_135_250));
         let nowhere = Origin::default();
@@ -179,12 +198,16 @@ mod tests {
                 r#"{"audit":"token_revoked","time":"2022-09-09T10:42:15Z","user":"ada","jwt_token_id":"2bc0160d-edf4-4ab6-9801-52d185f65b59"}"#,
             ),
             (
-                Event::AllTokensRevoked(ada.clone(), 3),
-                &Origin {
-                    by: Some("root".parse().unwrap()),
-                    ..Origin::default()
-                },
-                r#"{"audit":"all_tokens_revoked","time":"2022-09-09T10:42:15Z","user":"ada","jwt_tokens_deleted":3,"by":"root"}"#,
+            by: None,
+            means: Means::Password,
+        };
+        let by_issuer = Origin {
+            means: Means::Issuer("https://id.example".to_owned()),
+            ..Origin::default()
+        };
+        let by_proxy = Origin {
+            means: Means::Proxy,
+            ..Origin::default()
             ),
             (
                 Event::SignInFailed(None),

@@ -1,4 +1,5 @@
-//! Who is asking: HTTP Basic authentication (RFC 7617) against the configured users.
+//! Who is asking: HTTP Basic authentication (RFC 7617) against the configured users; or else on the word of a login
+//! proxy, or by an ID token of a trusted issuer.
 //!
 //! There are two kinds of passwords. [Generated](generated) ones are 256 random bits: they need nothing slow, and nobody
 //! can guess at them. For what people choose, guessing is slow, and harmless to others: [failures] are counted in the
@@ -10,8 +11,10 @@ mod credentials;
 mod digest;
 mod failures;
 mod generated;
+mod issuers;
 mod network;
 mod password;
+mod proxy;
 mod queue;
 mod remembered;
 mod spelling;
@@ -31,10 +34,13 @@ pub use authority::{Authority, Bounds, SignedIn};
 pub use credentials::{Credentials, PresentedToken};
 use digest::{DigestKey, PasswordDigest};
 pub use generated::GeneratedPassword;
+pub use issuers::{IdTokenError, TrustedIssuers};
 pub use network::ClientNetwork;
 #[cfg(test)]
 pub(crate) use password::VERIFICATIONS;
 pub use password::{PasswordHash, PasswordHashError};
+pub(crate) use proxy::vouched;
+pub use proxy::{LoginProxy, MIN_PROXY_SECRET_BYTES, PROXY_SECRET_HEADER};
 use queue::{Candidate, Outcome, Progress, Queue};
 use remembered::Remembered;
 pub use spelling::prepare;
@@ -50,6 +56,10 @@ pub enum SignIn {
     Malformed,
     /// A name and a password.
     Credentials(Credentials),
+    /// What may be an ID token.
+    Bearer(Secret),
+    /// The word of the login proxy that this user is asking.
+    Proxy(Username),
 }
 
 impl SignIn {
@@ -57,13 +67,21 @@ impl SignIn {
     pub fn parse<'a>(mut headers: impl Iterator<Item = &'a [u8]>) -> Self {
         match (headers.next(), headers.next()) {
             (None, _) => Self::Absent,
-            (Some(header), None) => {
-                Credentials::parse(header).map_or(Self::Malformed, Self::Credentials)
-            }
+            (Some(header), None) => match bearer(header) {
+                Some(token) => Self::Bearer(token.into()),
+                None => Credentials::parse(header).map_or(Self::Malformed, Self::Credentials),
+            },
             // Which of two would count?
             (Some(_), Some(_)) => Self::Malformed,
         }
     }
+}
+
+/// The token of an `Authorization` header of the scheme `Bearer` (RFC 6750, section 2.1).
+fn bearer(header: &[u8]) -> Option<&str> {
+    let (scheme, token) = std::str::from_utf8(header).ok()?.split_once(' ')?;
+    let is_bearer = scheme.eq_ignore_ascii_case("bearer");
+    is_bearer.then_some(token.trim_matches(' '))
 }
 
 /// What a request proves.
@@ -75,6 +93,8 @@ pub enum Authentication {
     Valid(SignedIn),
     /// Nothing: malformed, an unknown user, or a wrong password of this user.
     Failed(Option<Username>),
+    /// Nothing: the ID token is not good.
+    IdTokenRefused(IdTokenError),
     /// The password was not verified: too many failed for this user, known or not, or too many wait to be verified.
     Throttled {
         /// The user, if there is such a user.
@@ -145,7 +165,9 @@ impl Authenticator {
     pub fn recognize(&self, sign_in: SignIn, now: Timestamp) -> Recognition {
         let credentials = match sign_in {
             SignIn::Absent => return Recognition::Known(Authentication::Absent),
-            SignIn::Malformed => return Recognition::Known(Authentication::Failed(None)),
+            SignIn::Malformed | SignIn::Bearer(_) | SignIn::Proxy(_) => {
+                return Recognition::Known(Authentication::Failed(None));
+            }
             SignIn::Credentials(credentials) => credentials,
         };
         let attempt = self.attempt(credentials);

@@ -4,6 +4,7 @@ mod admission;
 mod configured;
 mod directory;
 mod issue;
+mod presence;
 mod rotate;
 mod signatures;
 mod usage;
@@ -15,7 +16,10 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::auth::{Authentication, Authenticator, ClientNetwork, Recognition, SignIn};
+use crate::auth::{
+    self, Authentication, Authenticator, ClientNetwork, IdTokenError, LoginProxy, Recognition,
+    SignIn, SignedIn,
+};
 use crate::config::Config;
 use crate::jwt::{KeyAlgorithm, KeySet, PublicKeySet, SignedToken};
 use crate::ledger::{Ledger, LedgerError};
@@ -29,6 +33,7 @@ pub use admission::Permit;
 pub use configured::Configured;
 use directory::Noted;
 pub use directory::{Directory, UserSummary};
+use presence::Presence;
 pub use rotate::Rotation;
 use signatures::Signatures;
 use usage::Usage;
@@ -45,6 +50,9 @@ pub struct Service<S> {
     authenticator: Authenticator,
     admission: Admission,
     signatures: Signatures,
+    /// Those of ID tokens: none of them is one of ours, and forged ones do not slow ours.
+    id_signatures: Signatures,
+    presence: Presence,
     usage: Rc<Usage>,
     noted: Noted,
     store: Rc<S>,
@@ -125,6 +133,8 @@ impl<S: Store> Service<S> {
         Self {
             admission: Admission::new(config.max_tokens_per_user),
             signatures: Signatures::default(),
+            id_signatures: Signatures::default(),
+            presence: Presence::default(),
             usage: Rc::default(),
             noted: Noted::default(),
             authenticator: Authenticator::new(config.users.clone(), store.ports().random()),
@@ -142,6 +152,8 @@ impl<S: Store> Service<S> {
         Self {
             admission: self.admission.with_limit_for(config.max_tokens_per_user),
             signatures: Signatures::default(),
+            id_signatures: Signatures::default(),
+            presence: Presence::default(),
             usage: self.usage.clone(),
             noted: Noted::default(),
             authenticator: self.authenticator.with_users(config.users.clone()),
@@ -162,12 +174,30 @@ impl<S: Store> Service<S> {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if a password cannot be verified, since failures could not be counted.
+    /// [`StoreError`] if a password cannot be verified, since failures could not be counted; or if the sign-in of a user
+    /// without a password cannot be noted.
     pub async fn authenticate(
         &self,
         sign_in: SignIn,
         network: Option<ClientNetwork>,
     ) -> Result<Authentication, StoreError> {
+        let sign_in = match sign_in {
+            SignIn::Proxy(user) => {
+                let signed_in = auth::vouched(user);
+                self.note_sign_in(&signed_in.user).await?;
+                return Ok(Authentication::Valid(signed_in));
+            }
+            SignIn::Bearer(token) if !self.config.trusted_issuers.is_empty() => {
+                return match self.read_id_token(token.expose()).await {
+                    Ok(signed_in) => {
+                        self.note_sign_in(&signed_in.user).await?;
+                        Ok(Authentication::Valid(signed_in))
+                    }
+                    Err(error) => Ok(Authentication::IdTokenRefused(error)),
+                };
+            }
+            sign_in => sign_in,
+        };
         let attempt = match self.authenticator.recognize(sign_in, self.now()) {
             Recognition::Known(authentication) => return Ok(authentication),
             Recognition::Unknown(attempt) => attempt,
@@ -177,6 +207,22 @@ impl<S: Store> Service<S> {
         self.authenticator
             .verify(&attempt, network, &secret, store)
             .await
+    }
+
+    /// Who signs in with this ID token.
+    async fn read_id_token(&self, token: &str) -> Result<SignedIn, IdTokenError> {
+        let (signed_in, keys) = self.config.trusted_issuers.read(token, self.now())?;
+        let clock = self.store.ports().clock();
+        let verify = || keys.have_signed(token);
+        match self.id_signatures.is_right(token, clock, verify).await {
+            true => Ok(signed_in),
+            false => Err(IdTokenError::Signature),
+        }
+    }
+
+    /// The login proxy, if one is configured.
+    pub fn login_proxy(&self) -> Option<&LoginProxy> {
+        self.config.proxy.as_ref()
     }
 
     async fn admit(&self, changes: Option<&Username>) -> Permit {
@@ -266,22 +312,25 @@ impl<S: Store> Service<S> {
         Ok(change.await?.unwrap_or(0))
     }
 
-    /// Revokes the token that `signed` is, if it is live, and returns it. Holding the token is authority enough.
+    /// Revokes the token that `signed` is, and returns its user and id. Holding the token is authority enough. It need not be
+    /// good now: its user may be away, and come back.
     ///
     /// # Errors
     ///
     /// [`StoreError`], after which the token may be revoked.
-    pub async fn revoke_held(&self, signed: &str) -> Result<Option<LiveToken>, StoreError> {
-        let Some(live) = self.verify(signed).await? else {
+    pub async fn revoke_held(
+        &self,
+        signed: &str,
+    ) -> Result<Option<(Username, TokenId)>, StoreError> {
+        let Some((user, Token { id, .. })) = self.read(signed).await? else {
             return Ok(None);
         };
-        let _permit = self.admit(Some(&live.user)).await;
-        let id = live.status.token.id;
+        let _permit = self.admit(Some(&user)).await;
         let change = self
             .store
-            .change(&live.user, |ledger| ledger.delete(id).ok_or(()));
+            .change(&user, |ledger| ledger.delete(id).ok_or(()));
         // Another request has revoked it meanwhile: no error.
-        Ok(change.await?.ok().map(|_| live))
+        Ok(change.await?.ok().map(|_| (user, id)))
     }
 
     /// Tests whether the store can be read and written. Anybody may ask, so the outcome of a write is remembered for

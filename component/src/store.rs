@@ -238,6 +238,11 @@ pub(crate) fn uses_key(user: &Username) -> String {
     format!("latchkey-used-{}", encode(user))
 }
 
+/// The key under which is noted when a user last signed in without a password.
+pub(crate) fn signed_in_key(user: &Username) -> String {
+    format!("latchkey-signed-in-{}", encode(user))
+}
+
 /// A user's name as a part of a key.
 ///
 /// Unambiguous, and safe wherever a backend splices keys into a query, folds their case or forbids some characters: lower

@@ -81,6 +81,7 @@ fn by_name<S: Serializer>(users: &[UserSummary], serializer: S) -> Result<S::Ok,
         admin: bool,
         jwt_tokens: usize,
         jwt_token_last_used: Option<String>,
+        last_sign_in: Option<String>,
     }
     let mut map = serializer.serialize_map(Some(users.len()))?;
     for user in users {
@@ -89,6 +90,7 @@ fn by_name<S: Serializer>(users: &[UserSummary], serializer: S) -> Result<S::Ok,
             admin: user.is_admin,
             jwt_tokens: user.tokens,
             jwt_token_last_used: user.last_used.map(rfc3339),
+            last_sign_in: user.last_sign_in.map(rfc3339),
         };
         map.serialize_entry(user.user.as_str(), &entry)?;
     }

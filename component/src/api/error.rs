@@ -9,6 +9,7 @@ use super::content::{MAX_BYTES, MediaType};
 use super::headers::IDEMPOTENCY_RETRY_AFTER;
 use super::response;
 use crate::audit::Event;
+use crate::auth::IdTokenError;
 use crate::config::ConfigError;
 use crate::idempotency::InvalidIdempotencyKey;
 use crate::ledger::LedgerError::{
@@ -29,6 +30,8 @@ pub(super) enum ApiError {
     Unauthorized,
     /// They are wrong or malformed; they name this user, if there is such a user.
     SignInFailed(Option<Username>),
+    /// The ID token is not good. The client is not told why.
+    IdTokenRefused(IdTokenError),
     TooManyAttempts {
         user: Option<Username>,
         retry_after: Duration,
@@ -38,6 +41,8 @@ pub(super) enum ApiError {
     InvalidToken,
     CrossSite,
     NotAdmin,
+    /// The user is signed in by a proxy, and the request does not say that it is of the same origin.
+    OtherOrigin,
     UnsupportedMediaType(MediaType),
     BodyTooLarge,
     IncompleteBody,
@@ -141,11 +146,13 @@ impl ApiError {
             // RFC 6750 has 400 for what is malformed; nginx makes 500 of that, for a mistake that its client made.
             Self::Unauthorized
             | Self::SignInFailed(_)
+            | Self::IdTokenRefused(_)
             | Self::NoBearer
             | Self::MalformedBearer
             | Self::InvalidToken => StatusCode::UNAUTHORIZED,
             Self::CrossSite
             | Self::NotAdmin
+            | Self::OtherOrigin
             | Self::InsufficientScope(_)
             | Self::WrongAudience
             | Self::Service(ServiceError::Scope(_) | Ledger(LimitReached(_))) => {
@@ -172,14 +179,17 @@ impl ApiError {
             Self::Configuration(ConfigError::Invalid { .. } | ConfigError::Unreadable { .. }) => {
                 "misconfigured"
             }
-            Self::Unauthorized | Self::SignInFailed(_) | Self::NoBearer => "unauthorized",
+            Self::Unauthorized
+            | Self::SignInFailed(_)
+            | Self::IdTokenRefused(_)
+            | Self::NoBearer => "unauthorized",
             Self::MalformedBearer | Self::InvalidParameter(_) | Self::InvalidForm(_) => {
                 "invalid_request"
             }
             Self::InsufficientScope(_) => "insufficient_scope",
             Self::WrongAudience => "wrong_audience",
             Self::InvalidToken => "invalid_token",
-            Self::CrossSite => "cross_site",
+            Self::CrossSite | Self::OtherOrigin => "cross_site",
             Self::NotAdmin => "not_an_admin",
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
             Self::TooManyAttempts { .. } => "too_many_attempts",
@@ -211,7 +221,7 @@ impl ApiError {
                 format!("The method is not allowed here; allowed are {allow}")
             }
             Self::Configuration(error) => format!("Latchkey cannot work: {error}"),
-            Self::Unauthorized | Self::SignInFailed(_) => {
+            Self::Unauthorized | Self::SignInFailed(_) | Self::IdTokenRefused(_) => {
                 "The server could not verify that you are authorized to access \
                                    the URL requested. Sign in with HTTP Basic authentication: the \
                                    credentials are missing or wrong."
@@ -232,6 +242,11 @@ impl ApiError {
                     .to_owned()
             }
             Self::NotAdmin => "Only an administrator may ask for this".to_owned(),
+            Self::OtherOrigin => {
+                "Behind a login proxy, what changes tokens must come from the same origin: send \
+                 Sec-Fetch-Site: same-origin, or Origin, as browsers do"
+                    .to_owned()
+            }
             Self::UnsupportedMediaType(media_type) => {
                 let kind = match media_type {
                     MediaType::Json => "JSON",
@@ -293,6 +308,7 @@ impl ApiError {
     pub(super) fn event(&self) -> Option<Event> {
         match self {
             Self::SignInFailed(user) => Some(Event::SignInFailed(user.clone())),
+            Self::IdTokenRefused(_) => Some(Event::SignInFailed(None)),
             Self::TooManyAttempts { user, .. } => Some(Event::SignInThrottled(user.clone())),
             _ => None,
         }
@@ -302,6 +318,7 @@ impl ApiError {
     pub(super) fn log_line(&self) -> Option<String> {
         match self {
             Self::Service(Store(error)) => Some(format!("storage unavailable: {error}")),
+            Self::IdTokenRefused(error) => Some(format!("an ID token was refused: {error}")),
             _ => None,
         }
     }
@@ -318,7 +335,9 @@ impl ApiError {
             Self::MethodNotAllowed(allow) => {
                 headers.insert(header::ALLOW, response::allow(allow));
             }
-            Self::Unauthorized | Self::SignInFailed(_) => challenge(headers, BASIC.to_owned()),
+            Self::Unauthorized | Self::SignInFailed(_) | Self::IdTokenRefused(_) => {
+                challenge(headers, BASIC.to_owned());
+            }
             Self::TooManyAttempts { retry_after, .. } => {
                 headers.insert(header::RETRY_AFTER, whole_seconds(*retry_after));
             }
@@ -382,6 +401,7 @@ pub(super) mod tests {
             Configuration(ConfigError::Unreadable { variable: "users" }),
             Unauthorized,
             SignInFailed(None),
+            IdTokenRefused(IdTokenError::Malformed),
             TooManyAttempts {
                 user: None,
                 retry_after: Duration::ZERO,
@@ -391,6 +411,7 @@ pub(super) mod tests {
             InvalidToken,
             CrossSite,
             NotAdmin,
+            OtherOrigin,
             UnsupportedMediaType(MediaType::Json),
             BodyTooLarge,
             IncompleteBody,
@@ -423,12 +444,14 @@ pub(super) mod tests {
             | Configuration(_)
             | Unauthorized
             | SignInFailed(_)
+            | IdTokenRefused(_)
             | TooManyAttempts { .. }
             | NoBearer
             | MalformedBearer
             | InvalidToken
             | CrossSite
             | NotAdmin
+            | OtherOrigin
             | UnsupportedMediaType(_)
             | BodyTooLarge
             | IncompleteBody

@@ -111,6 +111,14 @@ struct Details<'a> {
     jwt_token_issued_at: String,
     jwt_token_expires_at: String,
     jwt_token_last_used: Option<String>,
+    /// How its user had signed in when it was made, if without a password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwt_token_means: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwt_token_issuer: Option<&'a str>,
+    /// When its user last signed in so: the token is not good without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwt_user_last_sign_in: Option<String>,
 }
 
 impl<'a> Details<'a> {
@@ -122,6 +130,11 @@ impl<'a> Details<'a> {
             jwt_token_issued_at: rfc3339(token.issued_at),
             jwt_token_expires_at: rfc3339(token.ends_at()),
             jwt_token_last_used: uses.of(token.id).map(rfc3339),
+            jwt_token_means: token.provenance.means.unless_password(),
+            jwt_token_issuer: token.provenance.means.issuer(),
+            jwt_user_last_sign_in: (token.provenance.means.unless_password())
+                .and_then(|_| uses.last_sign_in())
+                .map(|at| rfc3339(at.as_secs())),
         }
     }
 }

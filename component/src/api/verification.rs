@@ -7,12 +7,12 @@ use serde::Serialize;
 use super::Answer;
 use super::carrier::Carried;
 use super::error::{self, ApiError};
-use super::headers::{EXPIRES, SCOPE, TOKEN_ID, USER};
+use super::headers::{EXPIRES, SCOPE, TOKEN_ID, USER, header_text};
 use super::query::{self, Question};
 use super::response;
 use crate::service::{LiveToken, Service};
 use crate::store::Store;
-use crate::token::{Demand, Description, Lack, TokenId, Username};
+use crate::token::{Demand, Description, Lack, TokenId};
 
 /// What clients that want a user's name may send with a token, whoever's it is.
 const ANY_NAME: &str = "token";
@@ -77,7 +77,8 @@ async fn verify<S: Store>(
     }
 }
 
-fn response(LiveToken { user, status }: &LiveToken) -> Response<Bytes> {
+fn response(live: &LiveToken) -> Response<Bytes> {
+    let LiveToken { user, status, .. } = live;
     let body = Verified {
         message: "Token is valid",
         username: user.as_str(),
@@ -90,42 +91,10 @@ fn response(LiveToken { user, status }: &LiveToken) -> Response<Bytes> {
     headers.insert(USER, header_text(user));
     let id = HeaderValue::try_from(status.token.id.to_string());
     headers.insert(TOKEN_ID, id.expect("a UUID is ASCII"));
-    headers.insert(EXPIRES, HeaderValue::from(status.token.ends_at()));
+    headers.insert(EXPIRES, HeaderValue::from(live.ends_at));
     if let Some(scope) = &status.token.limits.scope {
         let scope = HeaderValue::try_from(scope.as_str());
         headers.insert(SCOPE, scope.expect("printable ASCII"));
     }
     response
-}
-
-/// A user name as the value of a header: all bytes but letters, digits and `-._~@` are percent-encoded (RFC 3986,
-/// section 2.1). So it is the same to every proxy, and one value.
-fn header_text(user: &Username) -> HeaderValue {
-    let mut text = String::with_capacity(user.as_str().len());
-    for byte in user.as_str().bytes() {
-        match byte {
-            b'-' | b'.' | b'_' | b'~' | b'@' => text.push(char::from(byte)),
-            _ if byte.is_ascii_alphanumeric() => text.push(char::from(byte)),
-            _ => text.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    HeaderValue::try_from(text).expect("visible ASCII")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn user_names_in_headers() {
-        for (user, text) in [
-            ("admin", "admin"),
-            ("ada.L-1_x~@example.org", "ada.L-1_x~@example.org"),
-            ("Ada Lovelace", "Ada%20Lovelace"),
-            ("a,b;c=\"d\"%+", "a%2Cb%3Bc%3D%22d%22%25%2B"),
-            ("\u{e9}\u{65e5}", "%C3%A9%E6%97%A5"),
-        ] {
-            assert_eq!(header_text(&user.parse().unwrap()), text);
-        }
-    }
 }

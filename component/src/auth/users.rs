@@ -3,7 +3,7 @@
 use super::PasswordHash;
 use crate::token::Username;
 
-/// The users, by name. There is at least one.
+/// The users, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Users(Vec<User>);
 
@@ -17,9 +17,8 @@ pub(crate) struct User {
 }
 
 impl Users {
-    /// These users; the configuration sees to it that there are any, and none twice.
+    /// These users; the configuration sees to it that none is there twice.
     pub(crate) fn new(mut users: Vec<User>) -> Self {
-        debug_assert!(!users.is_empty());
         users.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         Self(users)
     }

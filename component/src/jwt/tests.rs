@@ -1,5 +1,6 @@
 mod attacks;
 mod keys;
+mod trusted;
 
 use std::time::Duration;
 

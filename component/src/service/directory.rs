@@ -7,12 +7,12 @@ use std::fmt;
 use super::{Service, ServiceError};
 use crate::auth::{Authority, Bounds, SignedIn};
 use crate::store::{Store, StoreError};
-use crate::token::{Means, Provenance, Username};
+use crate::token::{Means, Provenance, Timestamp, Username};
 
 /// The most users that an instance remembers to have noted.
 const MOST: usize = 4_096;
 
-/// How many users are told of at a time: for each of them the store is read twice.
+/// How many users are told of at a time: for each of them the store is read three times.
 const PAGE: usize = 50;
 
 /// The users that are known to be noted in the store.
@@ -38,6 +38,8 @@ pub struct UserSummary {
     pub tokens: usize,
     /// When one of them was last used, in seconds since the Unix epoch, as far as was noted.
     pub last_used: Option<u64>,
+    /// When the user last signed in without a password, in seconds since the Unix epoch, if ever.
+    pub last_sign_in: Option<u64>,
 }
 
 /// Some users, by name.
@@ -129,6 +131,7 @@ impl<S: Store> Service<S> {
                 is_admin: self.config.admins.contains(&user),
                 tokens: ledger.tokens().len(),
                 last_used: self.uses(&user).await.latest(),
+                last_sign_in: self.last_sign_in(&user).await?.map(Timestamp::as_secs),
                 user,
             });
         }

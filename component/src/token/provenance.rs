@@ -26,6 +26,19 @@ impl Means {
             Self::Issuer(_) => "issuer",
         }
     }
+
+    /// The same, for those who signed in without a password.
+    pub fn unless_password(&self) -> Option<&'static str> {
+        (*self != Self::Password).then(|| self.name())
+    }
+
+    /// The name of the trusted issuer.
+    pub fn issuer(&self) -> Option<&str> {
+        match self {
+            Self::Issuer(name) => Some(name),
+            Self::Password | Self::Proxy => None,
+        }
+    }
 }
 
 /// Who made a token, and what vouches for its user.

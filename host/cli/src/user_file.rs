@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use latchkey_component::auth::Credentials;
-use latchkey_component::config::{SINCE, parse_users, user_entries};
+use latchkey_component::config::{SINCE, check_users, user_entries};
 use latchkey_component::text::{rfc3339, without_byte_order_mark};
 use latchkey_component::token::Username;
 
@@ -167,9 +167,8 @@ fn replace_text(path: &Path, file: &LockedFile, text: &str) -> Result<(), UserFi
 }
 
 fn check(path: &Path, text: &str) -> Result<(), UserFileError> {
-    let checked = parse_users(text);
-    checked.map_err(|problem| UserFileError::Invalid(path.to_owned(), problem))?;
-    Ok(())
+    let checked = check_users(text);
+    checked.map_err(|problem| UserFileError::Invalid(path.to_owned(), problem))
 }
 
 fn now() -> u64 {

@@ -31,6 +31,8 @@ async fn a_token_is_live_until_it_is_revoked() {
         live,
         Some(LiveToken {
             user: "ada".parse().unwrap(),
+            ends_at: token.ends_at(),
+            last_sign_in: None,
             status: TokenStatus {
                 remaining: Duration::from_millis(3_599_750),
                 token: token.clone(),
