@@ -198,16 +198,22 @@ mod tests {
                 r#"{"audit":"token_revoked","time":"2022-09-09T10:42:15Z","user":"ada","jwt_token_id":"2bc0160d-edf4-4ab6-9801-52d185f65b59"}"#,
             ),
             (
-            by: None,
-            means: Means::Password,
-        };
-        let by_issuer = Origin {
-            means: Means::Issuer("https://id.example".to_owned()),
-            ..Origin::default()
-        };
-        let by_proxy = Origin {
-            means: Means::Proxy,
-            ..Origin::default()
+                Event::TokenRevoked(ada.clone(), old),
+                &by_proxy,
+                r#"{"audit":"token_revoked","time":"2022-09-09T10:42:15Z","user":"ada","jwt_token_id":"2bc0160d-edf4-4ab6-9801-52d185f65b59","means":"proxy"}"#,
+            ),
+            (
+                Event::AllTokensRevoked(ada.clone(), 1),
+                &by_issuer,
+                r#"{"audit":"all_tokens_revoked","time":"2022-09-09T10:42:15Z","user":"ada","jwt_tokens_deleted":1,"means":"issuer","issuer":"https://id.example"}"#,
+            ),
+            (
+                Event::AllTokensRevoked(ada.clone(), 3),
+                &Origin {
+                    by: Some("root".parse().unwrap()),
+                    ..Origin::default()
+                },
+                r#"{"audit":"all_tokens_revoked","time":"2022-09-09T10:42:15Z","user":"ada","jwt_tokens_deleted":3,"by":"root"}"#,
             ),
             (
                 Event::SignInFailed(None),

@@ -126,12 +126,13 @@ impl<S: Store> Service<S> {
             let _permit = self.admit(None).await;
             let mut ledger = self.store.load(&user).await?;
             self.tidy(&mut ledger, &user, self.now());
+            let uses = self.uses(&user).await;
             users.push(UserSummary {
                 is_configured: self.config.users.named(user.as_str()).is_some(),
                 is_admin: self.config.admins.contains(&user),
                 tokens: ledger.tokens().len(),
-                last_used: self.uses(&user).await.latest(),
-                last_sign_in: self.last_sign_in(&user).await?.map(Timestamp::as_secs),
+                last_used: uses.latest(),
+                last_sign_in: uses.last_sign_in().map(Timestamp::as_secs),
                 user,
             });
         }

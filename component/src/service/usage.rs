@@ -54,16 +54,14 @@ impl Uses {
         Some(self.uses.iter().find(|noted| noted.id == id)?.at)
     }
 
+    /// When any of them was last used, in seconds since the Unix epoch.
+    pub fn latest(&self) -> Option<u64> {
+        self.uses.iter().map(|noted| noted.at).max()
+    }
+
     /// When the user last signed in without a password.
     pub fn last_sign_in(&self) -> Option<Timestamp> {
         self.last_sign_in
-    }
-}
-
-impl Uses {
-    /// When any of them was last used, in seconds since the Unix epoch.
-    pub fn latest(&self) -> Option<u64> {
-        self.0.iter().map(|noted| noted.at).max()
     }
 }
 
