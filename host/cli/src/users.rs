@@ -126,7 +126,11 @@ pub fn entry(user: &Credentials) -> Result<String, UserError> {
     Ok(format!("{name}:{hash}"))
 }
 
-/// Adds the `given` users to the variable `users`. If nobody has named any, adds [`DEFAULT_USER`]. Returns those whose
+/// The variables by which users sign in without a password.
+const OTHER_MEANS: &[&str] = &["proxy_user_header", "trusted_issuers"];
+
+/// Adds the `given` users to the variable `users`. If nobody has named any, nor another way to sign in, adds
+/// [`DEFAULT_USER`]. Returns those whose
 /// password was generated, to be shown once.
 ///
 /// Who gives the variable wants no such user, even if it is empty: the file may have been truncated, and the password would
@@ -140,7 +144,11 @@ pub fn add_to(
         None if given.is_empty() => return Ok(Vec::new()),
         None => return Err(UserError::NoVariable),
     };
-    if given.is_empty() && entries.trim().is_empty() && !variables.is_given(USERS) {
+    let is_wanted = ![USERS]
+        .iter()
+        .chain(OTHER_MEANS)
+        .any(|name| variables.is_given(name));
+    if given.is_empty() && entries.trim().is_empty() && is_wanted {
         given.push(GivenUser::generate(DEFAULT_USER.parse()?));
     }
     for GivenUser { credentials, .. } in &given {
