@@ -214,7 +214,10 @@ impl<S: Store> Service<S> {
         let (signed_in, keys) = self.config.trusted_issuers.read(token, self.now())?;
         let clock = self.store.ports().clock();
         let verify = || keys.have_signed(token);
-        match self.id_signatures.is_right(token, clock, verify).await {
+        let known = self
+            .id_signatures
+            .is_right(keys.digest(), token, clock, verify);
+        match known.await {
             true => Ok(signed_in),
             false => Err(IdTokenError::Signature),
         }

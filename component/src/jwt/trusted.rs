@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use super::key::{self, KeyError};
 use super::keys::KeySetError;
@@ -17,7 +18,11 @@ const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// The public keys of a trusted issuer. There is at least one.
 #[derive(Clone)]
-pub struct TrustedKeys(Vec<key::PublicKey>);
+pub struct TrustedKeys {
+    keys: Vec<key::PublicKey>,
+    /// Of the set: another set has another.
+    digest: [u8; 32],
+}
 
 /// The header of a token of somebody else. Members that mean nothing to us are ignored (RFC 7515, section 4).
 #[derive(Deserialize)]
@@ -50,6 +55,7 @@ impl TrustedKeys {
     ///
     /// [`KeySetError`].
     pub fn parse(set: &Value) -> Result<Self, KeySetError> {
+        let digest = Sha256::digest(set.to_string()).into();
         let set = set.get("keys").and_then(Value::as_array);
         let set = set.ok_or(KeySetError::Malformed)?;
         let mut keys: Vec<key::PublicKey> = Vec::new();
@@ -69,8 +75,13 @@ impl TrustedKeys {
         }
         match keys.is_empty() {
             true => Err(KeySetError::Empty),
-            false => Ok(Self(keys)),
+            false => Ok(Self { keys, digest }),
         }
+    }
+
+    /// Tells this set from every other.
+    pub const fn digest(&self) -> &[u8; 32] {
+        &self.digest
     }
 
     /// Whether one of the keys signed `token`: the one of its `kid`, with the key's own algorithm. Without `kid` there must be
@@ -90,7 +101,7 @@ impl TrustedKeys {
         if header.crit.is_some() || !header.typ.iter().all(is_jwt) {
             return Err(InvalidToken);
         }
-        let key = match (&self.0[..], header.kid) {
+        let key = match (&self.keys[..], header.kid) {
             (keys, Some(id)) => keys.iter().find(|key| key.id == id),
             ([only], None) => Some(only),
             (_, None) => None,
@@ -102,6 +113,6 @@ impl TrustedKeys {
 
 impl fmt::Debug for TrustedKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TrustedKeys({} keys)", self.0.len())
+        write!(f, "TrustedKeys({} keys)", self.keys.len())
     }
 }

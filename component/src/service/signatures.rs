@@ -48,20 +48,22 @@ impl Signatures {
             return keys.verify(token, clock.now());
         }
         let verify = || keys.verify(token, clock.now()).is_ok();
-        match self.is_right(token, clock, verify).await {
+        match self.is_right(b"", token, clock, verify).await {
             true => keys.read(token, clock.now()),
             false => Err(InvalidToken),
         }
     }
 
-    /// Whether `token` was found to be right before, or else `verify` says so: when it is its turn.
+    /// Whether `token` was found to be right by these `keys` before, or else `verify` says so: when it is its turn.
     pub(super) async fn is_right(
         &self,
+        keys: &[u8],
         token: &str,
         clock: &impl Clock,
         verify: impl FnOnce() -> bool,
     ) -> bool {
-        let digest = Sha256::digest(token).into();
+        let digest = Sha256::new().chain_update(keys).chain_update(token);
+        let digest = digest.finalize().into();
         if self.0.borrow().verified.contains(&digest) {
             return true;
         }

@@ -145,7 +145,11 @@ impl Added {
     }
 }
 
-/// Adds the `given` users to the variable `users`. If nobody has named any, adds [`DEFAULT_USER`].
+/// The variables by which users sign in without a password.
+const OTHER_MEANS: &[&str] = &["proxy_user_header", "trusted_issuers"];
+
+/// Adds the `given` users to the variable `users`. If nobody has named any, nor another way to sign in, adds
+/// [`DEFAULT_USER`].
 ///
 /// Who gives the variable wants no such user, even if it is empty: the file may have been truncated, and the password would
 /// be in the log.
@@ -156,7 +160,8 @@ pub fn add_to(variables: &mut Variables, mut given: Vec<GivenUser>) -> Result<Ad
         None => return Err(UserError::NoVariable),
     };
     let configured = entries.len();
-    let is_open = variables.get(USERS).is_some() && !variables.is_given(USERS);
+    let mut means = [USERS].iter().chain(OTHER_MEANS);
+    let is_open = variables.get(USERS).is_some() && !means.any(|name| variables.is_given(name));
     if given.is_empty() && entries.trim().is_empty() && is_open {
         given.push(GivenUser::generate(DEFAULT_USER.parse()?));
     }
