@@ -179,12 +179,17 @@ pub trait Store {
         apply: impl FnMut(&mut T) -> Option<R>,
     ) -> Result<Option<R>, StoreError>;
 
-    /// Notes that there is this user, and by which means the user signs in.
+    /// Notes that there is this user, who signs in by these means; unless others are noted that `keeps` wants to keep.
     ///
     /// # Errors
     ///
     /// [`StoreError`], after which the user may be noted.
-    async fn note_user(&self, user: &Username, means: &Means) -> Result<(), StoreError>;
+    async fn note_user(
+        &self,
+        user: &Username,
+        means: &Means,
+        keeps: impl Fn(&Means) -> bool,
+    ) -> Result<(), StoreError>;
 
     /// All users that were ever noted.
     ///

@@ -67,16 +67,27 @@ impl<S: Store> Service<S> {
     /// [`StoreError`].
     pub async fn note_user(&self, user: &Username, means: &Means) -> Result<(), StoreError> {
         let is_needed = *means != Means::Password || !self.config.admins.is_empty();
-        if !is_needed || self.noted.0.borrow().get(user) == Some(means) {
+        let keeps = |former: &Means| self.keeps(former, means);
+        if !is_needed || self.noted.0.borrow().get(user).is_some_and(keeps) {
             return Ok(());
         }
-        self.store.note_user(user, means).await?;
+        self.store.note_user(user, means, keeps).await?;
         let mut noted = self.noted.0.borrow_mut();
         if noted.len() >= MOST {
             noted.clear();
         }
         noted.insert(user.clone(), means.clone());
         Ok(())
+    }
+
+    /// Whether `former` means need no replacement: who signs in by two in turn is not written each time.
+    fn keeps(&self, former: &Means, means: &Means) -> bool {
+        former == means
+            || match former {
+                Means::Password => false,
+                Means::Proxy => self.config.proxy.is_some(),
+                Means::Issuer(name) => self.config.trusted_issuers.include(name),
+            }
     }
 
     /// The user of this name, with the authority that `admin` has over the user's tokens.

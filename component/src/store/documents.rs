@@ -106,10 +106,18 @@ impl<P: Ports<KeyValue: AtomicKeyValue>> Store for Documents<P> {
         Ok(result)
     }
 
-    async fn note_user(&self, user: &Username, means: &Means) -> Result<(), StoreError> {
-        let note = |users: &mut BTreeMap<String, Means>| {
-            let former = users.insert(user.as_str().to_owned(), means.clone());
-            (former.as_ref() != Some(means)).then_some(())
+    async fn note_user(
+        &self,
+        user: &Username,
+        means: &Means,
+        keeps: impl Fn(&Means) -> bool,
+    ) -> Result<(), StoreError> {
+        let note = |users: &mut BTreeMap<String, Means>| match users.get(user.as_str()) {
+            Some(former) if keeps(former) => None,
+            _ => {
+                users.insert(user.as_str().to_owned(), means.clone());
+                Some(())
+            }
         };
         self.change_value(USERS, note).await?;
         Ok(())

@@ -190,11 +190,18 @@ impl<P: Ports<KeyValue: ListableKeyValue>> Store for Records<P> {
         Ok(result)
     }
 
-    async fn note_user(&self, user: &Username, means: &Means) -> Result<(), StoreError> {
-        let note = |former: &mut Option<Means>| {
-            let is_new = former.as_ref() != Some(means);
-            *former = Some(means.clone());
-            is_new.then_some(())
+    async fn note_user(
+        &self,
+        user: &Username,
+        means: &Means,
+        keeps: impl Fn(&Means) -> bool,
+    ) -> Result<(), StoreError> {
+        let note = |noted: &mut Option<Means>| match noted {
+            Some(former) if keeps(former) => None,
+            _ => {
+                *noted = Some(means.clone());
+                Some(())
+            }
         };
         let key = format!("{USER}{}", encode(user));
         self.change_value(&key, note).await?;

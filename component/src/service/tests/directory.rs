@@ -150,3 +150,26 @@ async fn what_an_administrator_makes_says_so_and_is_as_good_as_the_users_own() {
     let signed_in = behalf("zo\u{eb}").await.unwrap();
     assert_eq!(signed_in.authority.provenance.means, Means::Proxy);
 }
+
+#[tokio::test(flavor = "current_thread")]
+async fn means_are_replaced_when_they_vouch_for_nobody_any_more() {
+    let proxy = [
+        ("proxy_user_header", "x-user"),
+        ("proxy_secret", "0123456789abcdef0123456789abcdef"),
+    ];
+    let fixture = fixture(&proxy);
+    let zoe: Username = "zoe".parse().unwrap();
+    let issuer = Means::Issuer("https://id.example".to_owned());
+    let note = async |fixture: &Fixture, means: &Means| {
+        fixture.service.note_user(&zoe, means).await.unwrap();
+        fixture.service.store.noted_users().await.unwrap()[&zoe].clone()
+    };
+    assert_eq!(note(&fixture, &Means::Proxy).await, Means::Proxy);
+    assert_eq!(note(&fixture, &issuer).await, Means::Proxy);
+    let without = fixture.restarted(&[]);
+    assert_eq!(note(&without, &issuer).await, issuer);
+    assert_eq!(
+        note(&fixture.restarted(&proxy), &Means::Proxy).await,
+        Means::Proxy
+    );
+}
