@@ -196,7 +196,7 @@ impl<P: Ports<KeyValue: ListableKeyValue>> Store for Records<P> {
         means: &Means,
         keeps: impl Fn(&Means) -> bool,
     ) -> Result<(), StoreError> {
-        let note = |noted: &mut Option<Means>| match noted {
+        let note = |noted: &mut Option<Means>| match noted.as_ref() {
             Some(former) if keeps(former) => None,
             _ => {
                 *noted = Some(means.clone());
