@@ -7,7 +7,7 @@ use crate::cases::Cases;
 use crate::client::basic;
 use crate::raw::{Raw, head};
 use crate::response::Response;
-use crate::server::{Server, User};
+use crate::server::{Launch, PASSWORD, Server, User, host_only};
 use crate::show::UNKNOWN;
 
 /// Every route, and the body that would make a request to it succeed.
@@ -29,6 +29,24 @@ const LINES: &[(&str, &str, &str)] = &[
     ("DELETE", "/api/v1alpha/token?all=true", ""),
 ];
 
+/// The routes for administrators.
+const ADMIN: &[(&str, &str, &str)] = &[
+    ("GET", "/api/v1alpha/users", ""),
+    ("GET", "/api/v1alpha/users/{user}/token", ""),
+    (
+        "POST",
+        "/api/v1alpha/users/{user}/token",
+        r#"{"jwt_token_description":"made for somebody","jwt_token_life":360}"#,
+    ),
+    ("GET", "/api/v1alpha/users/{user}/token/{jwt_token_id}", ""),
+    (
+        "DELETE",
+        "/api/v1alpha/users/{user}/token/{jwt_token_id}",
+        "",
+    ),
+    ("DELETE", "/api/v1alpha/users/{user}/token?all=true", ""),
+];
+
 /// The routes without credentials. What they tell or change of a token takes the token itself.
 const OPEN: &[(&str, &str)] = &[
     ("GET", "/"),
@@ -48,6 +66,7 @@ fn every_route_has_a_line() {
     let mut routes: Vec<_> = routes().collect();
     let mut lines: Vec<_> = LINES
         .iter()
+        .chain(ADMIN)
         .map(|(method, path, _)| (*method, (*path).to_owned()))
         .chain(
             OPEN.iter()
@@ -105,6 +124,93 @@ fn every_route_refuses_whoever_is_not_the_user() {
             let response = request(&user, &line, &[user.authorization()], body);
             assert!(matches!(response.status, 200 | 201), "{response:?}");
         }
+    }
+}
+
+/// What another user, who has no tokens, gets at the routes of [`LINES`] for somebody's token. An administrator gets no more
+/// there.
+fn of_another(method: &str, path: &str) -> (u16, &'static str) {
+    match (method, path) {
+        ("GET", "/api/v1alpha/token") => (404, "no_tokens"),
+        ("POST", "/api/v1alpha/token") => (201, ""),
+        // Services ask about the tokens of others.
+        ("POST", "/api/v1alpha/introspect") | ("DELETE", "/api/v1alpha/token?all=true") => {
+            (200, "")
+        }
+        _ => (404, "no_such_token"),
+    }
+}
+
+/// Every route, for the owner of a token, another user, an administrator and nobody.
+#[test]
+fn owner_other_administrator_nobody() {
+    if !host_only("an administrator") {
+        return;
+    }
+    let server = Server::start(Launch::new().variable("admins", "user-90 root"));
+    let mut cases = Cases::default();
+    let refused = |status: u16, code: &str| (status, code.to_owned());
+    for (method, path, body) in LINES.iter().chain(ADMIN) {
+        let is_for_admins = path.contains("/users");
+        let owner = server.user();
+        let issued = owner.issue("Token", 360);
+        let ask = |user: Option<&User<'_>>, name: &str, id: &str| {
+            let path = path.replace("{jwt_token_id}", id).replace("{user}", name);
+            let headers: Vec<_> = user.iter().map(|user| user.authorization()).collect();
+            request(&owner, &format!("{method} {path}"), &headers, body).outcome()
+        };
+        let case = |who| (*method, *path, who);
+        cases.check(
+            case("nobody"),
+            ask(None, &owner.name, &issued.id),
+            refused(401, "unauthorized"),
+        );
+        let other = server.user();
+        let admin = server.named("user-90", PASSWORD);
+        // Whether there is such a user, or such a token, is nobody's business.
+        for (name, id) in [
+            (&*owner.name, &*issued.id),
+            ("nobody-9", UNKNOWN),
+            ("%", "x"),
+        ] {
+            for (who, user) in [("other", &other), ("owner", &owner)] {
+                if is_for_admins {
+                    let seen = ask(Some(user), name, id);
+                    cases.check(case(who), seen, refused(403, "not_an_admin"));
+                }
+            }
+        }
+        if !is_for_admins {
+            let (status, code) = of_another(method, path);
+            for (who, user) in [("other", &other), ("administrator", &admin)] {
+                let seen = ask(Some(user), "", &issued.id);
+                cases.check(case(who), seen, refused(status, code));
+                user.delete_all();
+            }
+        } else if path.contains("{user}") {
+            for name in ["nobody-9", "%", "%FF"] {
+                let seen = ask(Some(&admin), name, &issued.id);
+                cases.check(case(name), seen, refused(404, "no_such_user"));
+            }
+            // Their own tokens are no more than those of others.
+            let own = admin.issue("of the administrator", 360);
+            if path.contains("{jwt_token_id}") {
+                let seen = ask(Some(&admin), &owner.name, &own.id);
+                cases.check(case("another's token"), seen, refused(404, "no_such_token"));
+            }
+            admin.delete(&own.id).expect(200);
+        }
+        assert_eq!(
+            owner.ids(),
+            [issued.id.as_str()],
+            "{method} {path} changed something"
+        );
+        let (who, user) = match is_for_admins {
+            true => ("administrator", &admin),
+            false => ("owner", &owner),
+        };
+        let (status, _) = ask(Some(user), &owner.name, &issued.id);
+        cases.check(case(who), matches!(status, 200 | 201), true);
     }
 }
 

@@ -15,7 +15,7 @@ fn opened(url: &str) -> Option<Browser> {
 }
 
 /// A browser in which `user` has signed in at `url`.
-fn signed_in(user: &User, url: &str) -> Option<Browser> {
+pub fn signed_in(user: &User, url: &str) -> Option<Browser> {
     let browser = opened(url)?;
     sign_in(&browser, user);
     Some(browser)

@@ -69,7 +69,7 @@ fn unknown_paths() {
         "/api/api/v1alpha/token".to_owned(),
         "/x/api/v1alpha/token".to_owned(),
         "/v1alpha/api/token".to_owned(),
-        "/api/v1alpha/users".to_owned(),
+        "/api/v1alpha/user".to_owned(),
         format!("{TOKENS}/{id}/x"),
         format!("{TOKENS}/{id}/{id}"),
         format!("{TOKENS}/x/{id}"),

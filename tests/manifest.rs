@@ -114,6 +114,10 @@ fn defaults_and_secrets() {
         ("expired_retention", "30 days", false),
         ("issuer", "", false),
         ("audience", "", false),
+        ("proxy_user_header", "", false),
+        ("proxy_secret", "", true),
+        ("trusted_issuers", "", false),
+        ("max_absence", "30 days", false),
     ] {
         let variable = manifest["variables"][name].as_table().expect("a table");
         cases.check(

@@ -3,6 +3,7 @@
 //! The order of checks: route, method, configuration, authentication, origin, media type, size, JSON, fields, state of the
 //! ledger. Only the user or the bearer of a token learns anything about it.
 
+mod admin;
 mod body;
 mod cacheable;
 mod carrier;
@@ -23,17 +24,18 @@ mod query;
 mod response;
 mod rotation;
 pub mod route;
+mod sign_in;
 mod verification;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 use crate::audit::{self, Event, Origin};
-use crate::auth::{Authentication, SignIn};
+use crate::auth::{Authentication, SignedIn};
 use crate::config::ConfigError;
 use crate::service::{Listing, Permit, Service, Uses};
 use crate::store::Store;
-use crate::token::{TokenId, Username};
+use crate::token::{Means, TokenId, Username};
 
 pub use body::{BodyError, RequestBody};
 pub use content::MAX_BYTES;
@@ -43,6 +45,7 @@ pub use response::error as error_response;
 pub use verification::verify_offline;
 
 use error::ApiError;
+use headers::header_text;
 use response::{AllDeleted, Listed, Shown};
 use route::{Action, ManagedAction, Route};
 
@@ -69,25 +72,19 @@ pub async fn handle<S: Store>(
     let trusted = service.ok().and_then(Service::client_address_header);
     let client = headers::client_address(request.headers(), trusted).map(str::to_owned);
     let request_id = request.headers().get(headers::REQUEST_ID).cloned();
-    let (answer, log_line) = match answer(service, client.as_deref(), request).await {
-        Ok(answer) => (answer, None),
-        Err(error) => {
-            let answer = Answer {
-                event: error.event(),
-                ..error.response().into()
-            };
-            (answer, error.log_line())
-        }
-    };
-    let log_line = log_line.or(answer.log_line);
+    let answer = answer(service, client.as_deref(), request).await;
+    let answer = answer.unwrap_or_else(Answer::from);
     let line = |event| {
-        let origin = origin(client, request_id);
+        let origin = Origin {
+            by: answer.by,
+            ..origin(client, request_id, answer.means)
+        };
         Some(audit::line(&event, service.ok()?.now(), &origin))
     };
     Handled {
         response: answer.response,
         audit_line: answer.event.and_then(line),
-        log_line,
+        log_line: answer.log_line,
         permit: answer.permit,
         notes_use: answer.notes_use,
     }
@@ -97,6 +94,10 @@ pub async fn handle<S: Store>(
 struct Answer {
     response: Response<Bytes>,
     event: Option<Event>,
+    /// The administrator who asked for somebody else.
+    by: Option<Username>,
+    /// How the user signed in.
+    means: Option<Means>,
     permit: Option<Permit>,
     notes_use: bool,
     log_line: Option<String>,
@@ -116,9 +117,21 @@ impl From<Response<Bytes>> for Answer {
         Self {
             response,
             event: None,
+            by: None,
+            means: None,
             permit: None,
             notes_use: false,
             log_line: None,
+        }
+    }
+}
+
+impl From<ApiError> for Answer {
+    fn from(error: ApiError) -> Self {
+        Self {
+            event: error.event(),
+            log_line: error.log_line(),
+            ..error.response().into()
         }
     }
 }
@@ -142,17 +155,47 @@ async fn answer<S: Store>(
         Action::Managed(action) => action,
     };
     let service = service.map_err(|error| ApiError::Configuration(error.clone()))?;
-    let authorization = request.headers().get_all(header::AUTHORIZATION);
-    let sign_in = SignIn::parse(authorization.iter().map(HeaderValue::as_bytes));
+    let sign_in = sign_in::read(request.headers(), service.login_proxy());
     let network = client.and_then(|client| client.parse().ok());
     match service.authenticate(sign_in, network).await? {
-        Authentication::Valid(user) => {
+        Authentication::Valid(signed_in) => {
             // Not before: a host takes this refusal as proof of the credentials.
-            cross_site::check(Action::Managed(action), request.headers())?;
-            perform(service, action, route, user, request).await
+            let means = signed_in.authority.provenance.means.clone();
+            cross_site::check_user(Action::Managed(action), request.headers(), &means)?;
+            if means != Means::Password {
+                service.note_user(&signed_in.user, &means).await?;
+            }
+            // Who did not send a name is told it; the host logs it.
+            let name = means
+                .unless_password()
+                .map(|_| header_text(&signed_in.user));
+            let tells_admin = service.is_admin(&signed_in) && action == ManagedAction::List;
+            let performed = match admin::subject(service, signed_in, route).await {
+                Ok((subject, by)) => {
+                    let performed = perform(service, action, route, subject, request).await;
+                    Answer {
+                        by,
+                        ..performed.unwrap_or_else(Answer::from)
+                    }
+                }
+                Err(error) => error.into(),
+            };
+            let mut answer = Answer {
+                means: Some(means),
+                ..performed
+            };
+            let headers = answer.response.headers_mut();
+            if let Some(name) = name {
+                headers.insert(headers::USER, name);
+            }
+            if tells_admin {
+                headers.insert(headers::ADMIN, HeaderValue::from_static("true"));
+            }
+            Ok(answer)
         }
         Authentication::Absent => Err(ApiError::Unauthorized),
         Authentication::Failed(user) => Err(ApiError::SignInFailed(user)),
+        Authentication::IdTokenRefused(error) => Err(ApiError::IdTokenRefused(error)),
         Authentication::Throttled { user, retry_after } => {
             Err(ApiError::TooManyAttempts { user, retry_after })
         }
@@ -163,7 +206,7 @@ async fn perform<S: Store>(
     service: &Service<S>,
     action: ManagedAction,
     route: Route<'_>,
-    user: Username,
+    SignedIn { user, authority }: SignedIn,
     request: Request<impl RequestBody>,
 ) -> Result<Answer, ApiError> {
     let (parts, body) = request.into_parts();
@@ -182,6 +225,7 @@ async fn perform<S: Store>(
             let issued = service
                 .issue(
                     &user,
+                    &authority,
                     wanted.description,
                     wanted.lifetime,
                     wanted.limits,
@@ -192,7 +236,8 @@ async fn perform<S: Store>(
                 false => Event::TokenIssued,
                 true => Event::TokenIssueRepeated,
             };
-            Answer::new(response::created(&issued), event(user, issued.token))
+            let response = response::created(&issued, route);
+            Answer::new(response, event(user, issued.token))
         }
         ManagedAction::Show => {
             let status = service.show(&user, token_id(route)?).await?;
@@ -221,10 +266,11 @@ async fn perform<S: Store>(
         ManagedAction::Rotate => {
             let rotation = rotation::read(headers, body).await?;
             let id = token_id(route)?;
-            let issued = service.rotate(&user, id, rotation).await?;
-            let response = response::created(&issued);
+            let issued = service.rotate(&user, &authority, id, rotation).await?;
+            let response = response::created(&issued, route);
             Answer::new(response, Event::TokenRotated(user, issued.token, id))
         }
+        ManagedAction::ListUsers => admin::users(service, parts.uri.query()).await?.into(),
         ManagedAction::Introspect => {
             let token = form::read_token(headers, body).await?;
             let live = service.verify(&token).await?;
@@ -249,11 +295,13 @@ fn token_id(route: Route<'_>) -> Result<TokenId, ApiError> {
         .ok_or(ApiError::NO_SUCH_TOKEN)
 }
 
-fn origin(client: Option<String>, request_id: Option<HeaderValue>) -> Origin {
+fn origin(client: Option<String>, request_id: Option<HeaderValue>, means: Option<Means>) -> Origin {
     let text = |value: HeaderValue| value.to_str().ok().map(str::to_owned);
     let id_lengths = 1..=headers::MAX_REQUEST_ID;
     Origin {
         client,
+        by: None,
+        means: means.unwrap_or_default(),
         request_id: request_id
             .and_then(text)
             .filter(|id| id_lengths.contains(&id.len())),

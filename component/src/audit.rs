@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use crate::text::{rfc3339, visible_json};
-use crate::token::{Audience, Description, Scope, Timestamp, Token, TokenId, Username};
+use crate::token::{Audience, Description, Means, Scope, Timestamp, Token, TokenId, Username};
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +64,10 @@ pub struct Origin {
     pub client: Option<String>,
     /// The id of the request.
     pub request_id: Option<String>,
+    /// The administrator who asked for the user.
+    pub by: Option<Username>,
+    /// How the user who asks has signed in.
+    pub means: Means,
 }
 
 /// The members of a line, in order.
@@ -87,6 +91,15 @@ struct Line<'a> {
     replaces: Option<TokenId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jwt_tokens_deleted: Option<usize>,
+    /// The administrator who did it; if there is none, the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'a str>,
+    /// Without a password: how the user has signed in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    means: Option<&'static str>,
+    /// The trusted issuer by whose ID token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,8 +112,11 @@ pub fn line(event: &Event, at: Timestamp, origin: &Origin) -> String {
     let mut line = Line {
         audit: event.name(),
         time: rfc3339(at.as_secs()),
+        by: origin.by.as_ref().map(Username::as_str),
         client: origin.client.as_deref(),
         request_id: origin.request_id.as_deref(),
+        means: origin.means.unless_password(),
+        issuer: origin.means.issuer(),
         ..Line::default()
     };
     match event {
@@ -138,7 +154,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::token::Limits;
+    use crate::token::{Limits, Provenance};
 
     #[test]
     fn lines() {
@@ -150,12 +166,23 @@ mod tests {
             issuer: None,
             limits: Limits::default(),
             retires_at: None,
+            provenance: Provenance::default(),
         };
         let old = "2bc0160d-edf4-4ab6-9801-52d185f65b59".parse().unwrap();
         let ada: Username = "ada".parse().unwrap();
         let origin = Origin {
             client: Some("192.0.2.1:4711".to_owned()),
             request_id: Some("7f".to_owned()),
+            by: None,
+            means: Means::Password,
+        };
+        let by_issuer = Origin {
+            means: Means::Issuer("https://id.example".to_owned()),
+            ..Origin::default()
+        };
+        let by_proxy = Origin {
+            means: Means::Proxy,
+            ..Origin::default()
         };
         let at = Timestamp::new(Duration::from_millis(1_662_720_135_250));
         let nowhere = Origin::default();
@@ -171,9 +198,22 @@ mod tests {
                 r#"{"audit":"token_revoked","time":"2022-09-09T10:42:15Z","user":"ada","jwt_token_id":"2bc0160d-edf4-4ab6-9801-52d185f65b59"}"#,
             ),
             (
-                Event::AllTokensRevoked(ada, 3),
-                &nowhere,
-                r#"{"audit":"all_tokens_revoked","time":"2022-09-09T10:42:15Z","user":"ada","jwt_tokens_deleted":3}"#,
+                Event::TokenRevoked(ada.clone(), old),
+                &by_proxy,
+                r#"{"audit":"token_revoked","time":"2022-09-09T10:42:15Z","user":"ada","jwt_token_id":"2bc0160d-edf4-4ab6-9801-52d185f65b59","means":"proxy"}"#,
+            ),
+            (
+                Event::AllTokensRevoked(ada.clone(), 1),
+                &by_issuer,
+                r#"{"audit":"all_tokens_revoked","time":"2022-09-09T10:42:15Z","user":"ada","jwt_tokens_deleted":1,"means":"issuer","issuer":"https://id.example"}"#,
+            ),
+            (
+                Event::AllTokensRevoked(ada.clone(), 3),
+                &Origin {
+                    by: Some("root".parse().unwrap()),
+                    ..Origin::default()
+                },
+                r#"{"audit":"all_tokens_revoked","time":"2022-09-09T10:42:15Z","user":"ada","jwt_tokens_deleted":3,"by":"root"}"#,
             ),
             (
                 Event::SignInFailed(None),

@@ -1,16 +1,20 @@
-//! Who is asking: HTTP Basic authentication (RFC 7617) against the configured users.
+//! Who is asking: HTTP Basic authentication (RFC 7617) against the configured users; or else on the word of a login
+//! proxy, or by an ID token of a trusted issuer.
 //!
 //! There are two kinds of passwords. [Generated](generated) ones are 256 random bits: they need nothing slow, and nobody
 //! can guess at them. For what people choose, guessing is slow, and harmless to others: [failures] are counted in the
 //! store, verifications are [queued](queue), and clients that have signed in [stay signed in](remembered). None of it tells
 //! whether a user exists.
 
+mod authority;
 mod credentials;
 mod digest;
 mod failures;
 mod generated;
+mod issuers;
 mod network;
 mod password;
+mod proxy;
 mod queue;
 mod remembered;
 mod spelling;
@@ -18,6 +22,7 @@ mod users;
 
 use std::cell::RefCell;
 use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::ports::{Clock, Random};
@@ -25,17 +30,22 @@ use crate::secret::Secret;
 use crate::store::{Ports as _, Store, StoreError};
 use crate::token::{Timestamp, Username};
 
+pub use authority::{Authority, Bounds, SignedIn};
 pub use credentials::{Credentials, PresentedToken};
 pub use digest::DigestKey;
 use digest::PasswordDigest;
 pub use generated::GeneratedPassword;
+pub use issuers::{IdTokenError, TrustedIssuers};
 pub use network::ClientNetwork;
 #[cfg(test)]
 pub(crate) use password::VERIFICATIONS;
 pub use password::{PasswordHash, PasswordHashError};
+pub(crate) use proxy::vouched;
+pub use proxy::{LoginProxy, MIN_PROXY_SECRET_BYTES, PROXY_SECRET_HEADER};
 use queue::{Candidate, Outcome, Progress, Queue};
 use remembered::Remembered;
 pub use spelling::prepare;
+pub(crate) use users::User;
 pub use users::Users;
 
 /// What a request brings to sign in with.
@@ -47,6 +57,10 @@ pub enum SignIn {
     Malformed,
     /// A name and a password.
     Credentials(Credentials),
+    /// What may be an ID token.
+    Bearer(Secret),
+    /// The word of the login proxy that this user is asking.
+    Proxy(Username),
 }
 
 impl SignIn {
@@ -54,13 +68,21 @@ impl SignIn {
     pub fn parse<'a>(mut headers: impl Iterator<Item = &'a [u8]>) -> Self {
         match (headers.next(), headers.next()) {
             (None, _) => Self::Absent,
-            (Some(header), None) => {
-                Credentials::parse(header).map_or(Self::Malformed, Self::Credentials)
-            }
+            (Some(header), None) => match bearer(header) {
+                Some(token) => Self::Bearer(token.into()),
+                None => Credentials::parse(header).map_or(Self::Malformed, Self::Credentials),
+            },
             // Which of two would count?
             (Some(_), Some(_)) => Self::Malformed,
         }
     }
+}
+
+/// The token of an `Authorization` header of the scheme `Bearer` (RFC 6750, section 2.1).
+fn bearer(header: &[u8]) -> Option<&str> {
+    let (scheme, token) = std::str::from_utf8(header).ok()?.split_once(' ')?;
+    let is_bearer = scheme.eq_ignore_ascii_case("bearer");
+    is_bearer.then_some(token.trim_matches(' '))
 }
 
 /// What a request proves.
@@ -69,9 +91,11 @@ pub enum Authentication {
     /// It brought nothing to sign in with.
     Absent,
     /// This user is asking.
-    Valid(Username),
+    Valid(SignedIn),
     /// Nothing: malformed, an unknown user, or a wrong password of this user.
     Failed(Option<Username>),
+    /// Nothing: the ID token is not good.
+    IdTokenRefused(IdTokenError),
     /// The password was not verified: too many failed for this user, known or not, or too many wait to be verified.
     Throttled {
         /// The user, if there is such a user.
@@ -87,7 +111,7 @@ pub struct Authenticator {
     /// Of digests that stay in this instance.
     key: DigestKey,
     remembered: RefCell<Remembered>,
-    queue: Queue,
+    queue: Rc<Queue>,
 }
 
 /// What can be told of a request at once.
@@ -114,7 +138,23 @@ impl Authenticator {
         Self {
             key: DigestKey::random(random),
             remembered: RefCell::new(Remembered::new(users.count())),
-            queue: Queue::new(),
+            queue: Rc::new(Queue::new()),
+            users,
+        }
+    }
+
+    /// The authenticator of other users, in its place: passwords of users whose entry is the same stay remembered, and one
+    /// queue is for both.
+    pub fn with_users(&self, users: Users) -> Self {
+        let same = |index| {
+            let former = self.users.find(users.name(index))?;
+            (self.users.hash(former) == users.hash(index)).then_some(former)
+        };
+        let remembered = self.remembered.borrow().rearranged(users.count(), same);
+        Self {
+            key: self.key.clone(),
+            remembered: RefCell::new(remembered),
+            queue: self.queue.clone(),
             users,
         }
     }
@@ -126,7 +166,9 @@ impl Authenticator {
     pub fn recognize(&self, sign_in: SignIn, now: Timestamp) -> Recognition {
         let credentials = match sign_in {
             SignIn::Absent => return Recognition::Known(Authentication::Absent),
-            SignIn::Malformed => return Recognition::Known(Authentication::Failed(None)),
+            SignIn::Malformed | SignIn::Bearer(_) | SignIn::Proxy(_) => {
+                return Recognition::Known(Authentication::Failed(None));
+            }
             SignIn::Credentials(credentials) => credentials,
         };
         let attempt = self.attempt(credentials);
@@ -171,7 +213,7 @@ impl Authenticator {
 
     fn proof(&self, attempt: &Attempt, right: bool) -> Authentication {
         match self.user(attempt) {
-            Some(user) if right => Authentication::Valid(user),
+            Some(user) if right => Authentication::Valid(user.into()),
             user => Authentication::Failed(user),
         }
     }

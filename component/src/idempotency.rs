@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::lifetime::Lifetime;
-use crate::token::{Audience, Description, Limits};
+use crate::token::{Audience, Description, Limits, Means, Provenance};
 
 /// A client's name for a request that it may repeat: 1 to 128 printable ASCII characters.
 ///
@@ -53,7 +53,12 @@ pub struct Digest(u128);
 
 impl Digest {
     /// The digest of what a creation asks for.
-    pub fn of_creation(description: &Description, lifetime: Lifetime, limits: &Limits) -> Self {
+    pub fn of_creation(
+        description: &Description,
+        lifetime: Lifetime,
+        limits: &Limits,
+        provenance: &Provenance,
+    ) -> Self {
         let life = lifetime.as_secs().to_le_bytes();
         let mut parts = vec![&life[..], description.as_str().as_bytes()];
         // None of the texts has a control character. Without limits it is what it was before there were any.
@@ -62,6 +67,16 @@ impl Digest {
         }
         for name in limits.audience.iter().flat_map(Audience::names) {
             parts.extend([&b"\x01"[..], name.as_bytes()]);
+        }
+        // Neither may who signed in otherwise, or made it for somebody else, be given the token of another.
+        let Provenance { means, by } = provenance;
+        match means {
+            Means::Password => {}
+            Means::Proxy => parts.push(b"\x02"),
+            Means::Issuer(name) => parts.extend([&b"\x03"[..], name.as_bytes()]),
+        }
+        if let Some(by) = by {
+            parts.extend([&b"\x04"[..], by.as_str().as_bytes()]);
         }
         Self::of(&parts)
     }

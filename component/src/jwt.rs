@@ -10,6 +10,7 @@ mod key;
 mod keys;
 mod lookalike;
 mod segment;
+mod trusted;
 
 use std::fmt;
 
@@ -21,6 +22,7 @@ pub use algorithm::KeyAlgorithm;
 pub use jwk::{PrivateJwk, PublicJwk};
 pub use key::KeyError;
 pub use keys::{KeySet, KeySetError, PublicKeySet, VerifyingKeys};
+pub use trusted::{ForeignClaims, TrustedKeys, claims as foreign_claims};
 
 /// Whether `text` has the form of a token: three segments of base64url (RFC 7515, section 3.1).
 pub fn has_form(text: &str) -> bool {

@@ -211,6 +211,13 @@ impl Ledger {
             .retain(|creation| since(creation.issued_at) <= REPEATABLE_FOR);
     }
 
+    /// Forgets what was issued before the second `since`.
+    pub fn forget_before(&mut self, since: u64) {
+        self.tokens.retain(|token| token.issued_at >= since);
+        self.repeatable
+            .retain(|creation| creation.issued_at >= since);
+    }
+
     /// Notes that `write` is in this ledger.
     pub fn record(&mut self, write: WriteId) {
         self.writes.insert(0, write);

@@ -11,6 +11,9 @@
 //! | `/api/v1alpha/token/{jwt_token_id}` | `DELETE` | revoke one token |
 //! | `/api/v1alpha/token/{jwt_token_id}/rotate` | `POST` | replace a token by a new one |
 //! | `/api/v1alpha/token?all=true` | `DELETE` | revoke all tokens |
+//! | `/api/v1alpha/users` | `GET` | list the users, for an administrator |
+//! | `/api/v1alpha/users/{user}/token` | `GET`, `POST`, `DELETE` with `?all=true` | the same as `/token`, for another user |
+//! | `/api/v1alpha/users/{user}/token/{jwt_token_id}` | `GET`, `DELETE` | the same as `/token/{jwt_token_id}`, for another user |
 //! | `/api/v1alpha/introspect` | `POST` | tell a service what a token is |
 //! | `/api/v1alpha/revoke` | `POST` | revoke the token that is sent, without signing in |
 //! | `/api/v1alpha/verify`, and all below it | any | tell a proxy whose token it is, and whether it is good for what is demanded |

@@ -1,28 +1,39 @@
 //! The use cases: issue, list, show, verify, rotate and revoke tokens.
 
 mod admission;
+mod configured;
+mod directory;
 mod issue;
+mod presence;
 mod rotate;
 mod signatures;
 mod usage;
 mod verify;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
 use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::auth::{Authentication, Authenticator, ClientNetwork, Recognition, SignIn};
+use crate::auth::{
+    self, Authentication, Authenticator, ClientNetwork, IdTokenError, LoginProxy, Recognition,
+    SignIn, SignedIn,
+};
 use crate::config::Config;
 use crate::jwt::{KeyAlgorithm, KeySet, PublicKeySet, SignedToken};
-use crate::ledger::LedgerError;
+use crate::ledger::{Ledger, LedgerError};
 use crate::lifetime::LifetimeError;
 use crate::ports::{Clock, Random};
 use crate::store::{KeyValueError, Ports, Store, StoreError};
-use crate::token::{Timestamp, Token, TokenId, Username};
+use crate::token::{Scope, Timestamp, Token, TokenId, Username};
 
 use admission::Admission;
 pub use admission::Permit;
+pub use configured::Configured;
+use directory::Noted;
+pub use directory::{Directory, UserSummary};
+use presence::Presence;
 pub use rotate::Rotation;
 use signatures::Signatures;
 use usage::Usage;
@@ -32,19 +43,25 @@ pub use verify::LiveToken;
 /// How often a store is written to at most, to see whether it takes writes.
 const WRITE_CHECK_PERIOD: Duration = Duration::from_secs(2);
 
-/// The token service: one for each instance, for all its requests.
+/// The token service: one for each configuration of an instance, for all requests.
 #[derive(Debug)]
 pub struct Service<S> {
     config: Config,
     authenticator: Authenticator,
     admission: Admission,
     signatures: Signatures,
-    usage: Usage,
-    store: S,
+    /// Those of ID tokens: none of them is one of ours, and forged ones do not slow ours.
+    id_signatures: Signatures,
+    presence: Presence,
+    usage: Rc<Usage>,
+    noted: Noted,
+    store: Rc<S>,
     /// The key in the store, if none is configured; read when first needed.
     stored_keys: OnceCell<KeySet>,
     /// When the store was last written to for [`Self::check_store`], and how that went.
     write_check: RefCell<Option<(Timestamp, Result<(), KeyValueError>)>>,
+    /// Whether there is a newer configuration that cannot be used.
+    refuses: Cell<bool>,
 }
 
 /// The record of a token, and its remaining life.
@@ -96,12 +113,16 @@ pub struct Issued {
 pub enum ServiceError {
     #[error("the user has no tokens")]
     NoTokens,
+    #[error("there is no such user")]
+    NoSuchUser,
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error("the idempotency key was used for another request")]
     IdempotencyKeyReused,
     #[error(transparent)]
     Lifetime(#[from] LifetimeError),
+    #[error("the scope must be some of: {}", .0.as_str())]
+    Scope(Scope),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -112,34 +133,99 @@ impl<S: Store> Service<S> {
         Self {
             admission: Admission::new(config.max_tokens_per_user),
             signatures: Signatures::default(),
-            usage: Usage::default(),
+            id_signatures: Signatures::default(),
+            presence: Presence::default(),
+            usage: Rc::default(),
+            noted: Noted::default(),
             authenticator: Authenticator::new(config.users.clone(), store.ports().random()),
-            store,
+            store: Rc::new(store),
             stored_keys: OnceCell::new(),
             write_check: RefCell::default(),
+            refuses: Cell::default(),
             config,
         }
+    }
+
+    /// The service of another configuration over the same store. Requests may go on with this one. Verified passwords of
+    /// users that are the same stay remembered; verified signatures do not, since their key may be gone.
+    fn reconfigured(&self, config: Config) -> Self {
+        Self {
+            admission: self.admission.with_limit_for(config.max_tokens_per_user),
+            signatures: Signatures::default(),
+            id_signatures: Signatures::default(),
+            presence: Presence::default(),
+            usage: self.usage.clone(),
+            noted: Noted::default(),
+            authenticator: self.authenticator.with_users(config.users.clone()),
+            store: self.store.clone(),
+            stored_keys: OnceCell::new(),
+            write_check: RefCell::default(),
+            refuses: Cell::default(),
+            config,
+        }
+    }
+
+    /// Whether there is a newer configuration, which cannot be used.
+    pub fn refuses_configuration(&self) -> bool {
+        self.refuses.get()
     }
 
     /// Tells what `sign_in`, from `network`, proves.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if a password cannot be verified, since failures could not be counted.
+    /// [`StoreError`] if a password cannot be verified, since failures could not be counted; or if the sign-in of a user
+    /// without a password cannot be noted.
     pub async fn authenticate(
         &self,
         sign_in: SignIn,
         network: Option<ClientNetwork>,
     ) -> Result<Authentication, StoreError> {
+        let sign_in = match sign_in {
+            SignIn::Proxy(user) => {
+                let signed_in = auth::vouched(user);
+                self.note_sign_in(&signed_in.user).await?;
+                return Ok(Authentication::Valid(signed_in));
+            }
+            SignIn::Bearer(token) if !self.config.trusted_issuers.is_empty() => {
+                return match self.read_id_token(token.expose()).await {
+                    Ok(signed_in) => {
+                        self.note_sign_in(&signed_in.user).await?;
+                        Ok(Authentication::Valid(signed_in))
+                    }
+                    Err(error) => Ok(Authentication::IdTokenRefused(error)),
+                };
+            }
+            sign_in => sign_in,
+        };
         let attempt = match self.authenticator.recognize(sign_in, self.now()) {
             Recognition::Known(authentication) => return Ok(authentication),
             Recognition::Unknown(attempt) => attempt,
         };
         let secret = self.keys().await?.derive("sign-ins");
-        let store = &self.store;
+        let store = &*self.store;
         self.authenticator
             .verify(&attempt, network, &secret, store)
             .await
+    }
+
+    /// Who signs in with this ID token.
+    async fn read_id_token(&self, token: &str) -> Result<SignedIn, IdTokenError> {
+        let (signed_in, keys) = self.config.trusted_issuers.read(token, self.now())?;
+        let clock = self.store.ports().clock();
+        let verify = || keys.have_signed(token);
+        let known = self
+            .id_signatures
+            .is_right(keys.digest(), token, clock, verify);
+        match known.await {
+            true => Ok(signed_in),
+            false => Err(IdTokenError::Signature),
+        }
+    }
+
+    /// The login proxy, if one is configured.
+    pub fn login_proxy(&self) -> Option<&LoginProxy> {
+        self.config.proxy.as_ref()
     }
 
     async fn admit(&self, changes: Option<&Username>) -> Permit {
@@ -166,7 +252,7 @@ impl<S: Store> Service<S> {
         let permit = self.admit(None).await;
         let mut ledger = self.store.load(user).await?;
         let now = self.now();
-        ledger.expire(now, self.config.expired_retention);
+        self.tidy(&mut ledger, user, now);
         if ledger.tokens().is_empty() {
             return Err(ServiceError::NoTokens);
         }
@@ -188,6 +274,7 @@ impl<S: Store> Service<S> {
         let now = self.now();
         let token = token
             .filter(|token| token.is_listed(now, self.config.expired_retention))
+            .filter(|token| self.is_of(user, token))
             .ok_or(LedgerError::NoSuchToken)?;
         Ok(TokenStatus::at(now, token))
     }
@@ -202,7 +289,7 @@ impl<S: Store> Service<S> {
         let now = self.now();
         self.store
             .change(user, |ledger| {
-                ledger.expire(now, self.config.expired_retention);
+                self.tidy(ledger, user, now);
                 ledger.delete(id).map(drop).ok_or(LedgerError::NoSuchToken)
             })
             .await??;
@@ -218,7 +305,7 @@ impl<S: Store> Service<S> {
         let _permit = self.admit(Some(user)).await;
         let now = self.now();
         let change = self.store.change(user, |ledger| {
-            ledger.expire(now, self.config.expired_retention);
+            self.tidy(ledger, user, now);
             match ledger.delete_all() {
                 0 => Err(()),
                 deleted => Ok(deleted),
@@ -228,22 +315,25 @@ impl<S: Store> Service<S> {
         Ok(change.await?.unwrap_or(0))
     }
 
-    /// Revokes the token that `signed` is, if it is live, and returns it. Holding the token is authority enough.
+    /// Revokes the token that `signed` is, and returns its user and id. Holding the token is authority enough. It need not be
+    /// good now: its user may be away, and come back.
     ///
     /// # Errors
     ///
     /// [`StoreError`], after which the token may be revoked.
-    pub async fn revoke_held(&self, signed: &str) -> Result<Option<LiveToken>, StoreError> {
-        let Some(live) = self.verify(signed).await? else {
+    pub async fn revoke_held(
+        &self,
+        signed: &str,
+    ) -> Result<Option<(Username, TokenId)>, StoreError> {
+        let Some((user, Token { id, .. })) = self.read(signed).await? else {
             return Ok(None);
         };
-        let _permit = self.admit(Some(&live.user)).await;
-        let id = live.status.token.id;
+        let _permit = self.admit(Some(&user)).await;
         let change = self
             .store
-            .change(&live.user, |ledger| ledger.delete(id).ok_or(()));
+            .change(&user, |ledger| ledger.delete(id).ok_or(()));
         // Another request has revoked it meanwhile: no error.
-        Ok(change.await?.ok().map(|_| live))
+        Ok(change.await?.ok().map(|_| (user, id)))
     }
 
     /// Tests whether the store can be read and written. Anybody may ask, so the outcome of a write is remembered for
@@ -283,6 +373,17 @@ impl<S: Store> Service<S> {
     pub fn algorithms(&self) -> Vec<&'static str> {
         let keys = self.config.signing_keys.as_ref();
         keys.map_or_else(|| vec![KeyAlgorithm::Hs256.name()], KeySet::algorithms)
+    }
+
+    /// Forgets tokens that are no longer listed, or were those of another user of the name.
+    fn tidy(&self, ledger: &mut Ledger, user: &Username, now: Timestamp) {
+        ledger.expire(now, self.config.expired_retention);
+        ledger.forget_before(self.config.users.since(user));
+    }
+
+    /// Whether `token`, of the ledger of this name, was issued to its present user.
+    fn is_of(&self, user: &Username, token: &Token) -> bool {
+        token.issued_at >= self.config.users.since(user)
     }
 
     fn new_id(&self) -> TokenId {

@@ -9,6 +9,7 @@ mod documents;
 mod gate;
 mod records;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -16,7 +17,7 @@ use serde::de::DeserializeOwned;
 
 use crate::ledger::{DocumentError, Ledger};
 use crate::ports::{Clock, Random};
-use crate::token::{Token, TokenId, Username};
+use crate::token::{Means, Token, TokenId, Username};
 
 pub use documents::Documents;
 pub use records::Records;
@@ -178,6 +179,25 @@ pub trait Store {
         apply: impl FnMut(&mut T) -> Option<R>,
     ) -> Result<Option<R>, StoreError>;
 
+    /// Notes that there is this user, who signs in by these means; unless others are noted that `keeps` wants to keep.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`], after which the user may be noted.
+    async fn note_user(
+        &self,
+        user: &Username,
+        means: &Means,
+        keeps: impl Fn(&Means) -> bool,
+    ) -> Result<(), StoreError>;
+
+    /// All users that were ever noted.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    async fn noted_users(&self) -> Result<BTreeMap<Username, Means>, StoreError>;
+
     /// The signing key of this store, if it has been made.
     async fn present_signing_key(&self) -> Result<Option<Vec<u8>>, StoreError>;
 
@@ -223,6 +243,11 @@ pub(crate) fn uses_key(user: &Username) -> String {
     format!("latchkey-used-{}", encode(user))
 }
 
+/// The key under which is noted when a user last signed in without a password.
+pub(crate) fn signed_in_key(user: &Username) -> String {
+    format!("latchkey-signed-in-{}", encode(user))
+}
+
 /// A user's name as a part of a key.
 ///
 /// Unambiguous, and safe wherever a backend splices keys into a query, folds their case or forbids some characters: lower
@@ -239,4 +264,40 @@ fn encode(user: &Username) -> String {
         }
     }
     encoded
+}
+
+/// The user whose name [`encode`] made this of.
+fn decode(encoded: &str) -> Option<Username> {
+    let mut bytes = Vec::new();
+    let mut rest = encoded.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first != b'_' {
+            bytes.push(*first);
+            continue;
+        }
+        let (digits, after) = rest.split_at_checked(2)?;
+        let digits = std::str::from_utf8(digits).ok()?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        rest = after;
+    }
+    let user: Username = String::from_utf8(bytes).ok()?.parse().ok()?;
+    // Somebody else's key is none.
+    (encode(&user) == encoded).then_some(user)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_keys_are_read_back() {
+        for name in ["ada", "user-0", "Zo\u{eb} @ x_y", "_", "a/b"] {
+            let user: Username = name.parse().unwrap();
+            assert_eq!(decode(&encode(&user)), Some(user));
+        }
+        for key in ["", "A", "_", "_4", "_zz", "_+1", "_61", "_3a", "_ff"] {
+            assert_eq!(decode(key), None, "{key}");
+        }
+    }
 }

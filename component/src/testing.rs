@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::auth::Authority;
 use crate::config::Config;
 use crate::ports::{Clock, Random};
 use crate::service::{Issued, Service, ServiceError};
@@ -116,7 +117,7 @@ pub(crate) struct Fixture {
 pub(crate) const ADA: &str = "Basic YWRhOmh1bnRlcjI=";
 
 /// The hash of `hunter2`, at the lowest cost.
-const HASH: &str = "$2b$04$abcdefghijklmnopqrstuuV3duMsC0HpUex6N9qapiuOHHWkwRXVm";
+pub(crate) const HASH: &str = "$2b$04$abcdefghijklmnopqrstuuV3duMsC0HpUex6N9qapiuOHHWkwRXVm";
 
 /// A service with these variables. `users` are names here, by default `ada` and `bob`; their password is `hunter2`.
 pub(crate) fn fixture(variables: &[(&str, &str)]) -> Fixture {
@@ -157,6 +158,12 @@ fn assemble(
 }
 
 impl Fixture {
+    /// Of its service.
+    pub(crate) fn ports(&self) -> (Memory, FakeClock, FakeRandom) {
+        let (memory, clock) = (self.memory.clone(), self.clock.clone());
+        (memory, clock, self.random.clone())
+    }
+
     /// Another service over the same store.
     pub(crate) fn restarted(&self, variables: &[(&str, &str)]) -> Self {
         assemble(
@@ -177,6 +184,7 @@ impl Fixture {
         self.service
             .issue(
                 &user,
+                &Authority::default(),
                 description,
                 life.parse().unwrap(),
                 Limits::default(),
@@ -194,7 +202,14 @@ impl Fixture {
     ) -> Issued {
         let (user, description) = (user.parse().unwrap(), description.parse().unwrap());
         self.service
-            .issue(&user, description, "1h".parse().unwrap(), limits, None)
+            .issue(
+                &user,
+                &Authority::default(),
+                description,
+                "1h".parse().unwrap(),
+                limits,
+                None,
+            )
             .await
             .unwrap()
     }

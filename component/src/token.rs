@@ -3,6 +3,7 @@
 //! A value of one of these types is valid: they are made by parsing only.
 
 mod limits;
+mod provenance;
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 use crate::lifetime::Lifetime;
 
 pub use limits::{Audience, AudienceError, Demand, Lack, Limits, Scope, ScopeError};
+pub use provenance::{Means, Provenance};
 
 /// A point in time, since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,7 +56,8 @@ impl Timestamp {
 /// The name that a user signs in with.
 ///
 /// 1 to 255 bytes of UTF-8 without colons (RFC 7617, section 2) and control characters.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Username(String);
 
 impl Username {
@@ -83,6 +86,20 @@ impl FromStr for Username {
         } else {
             Ok(Self(name.to_owned()))
         }
+    }
+}
+
+impl TryFrom<String> for Username {
+    type Error = UsernameError;
+
+    fn try_from(name: String) -> Result<Self, UsernameError> {
+        name.parse()
+    }
+}
+
+impl From<Username> for String {
+    fn from(name: Username) -> Self {
+        name.0
     }
 }
 
@@ -244,6 +261,8 @@ pub struct Token {
     pub limits: Limits,
     /// When it ends because it was rotated with an overlap, in seconds since the Unix epoch.
     pub retires_at: Option<u64>,
+    /// Who made it, and what vouches for its user.
+    pub provenance: Provenance,
 }
 
 impl Token {
@@ -377,6 +396,7 @@ mod tests {
             issuer: None,
             limits: Limits::default(),
             retires_at: None,
+            provenance: Provenance::default(),
         };
         let at = |millis| Timestamp::new(Duration::from_millis(millis));
         assert_eq!(token.expires_at(), 1_360);

@@ -31,6 +31,7 @@ pub struct Metrics {
     swap_retries: Counter,
     events: Family<Labels<1>, Counter>,
     audit_lines_lost: Counter,
+    configuration_refused: Gauge,
     registry: Registry,
 }
 
@@ -117,6 +118,11 @@ impl Default for Metrics {
                 "audit_lines_lost",
                 "Audit lines that were not written, since nobody read them",
             ),
+            configuration_refused: register(
+                r,
+                "configuration_refused",
+                "1 while the newest configuration cannot be used, and the one before it is",
+            ),
             registry,
         };
         // From the start, so that a rate has a beginning.
@@ -194,6 +200,11 @@ impl Metrics {
         self.audit_lines_lost.inc_by(lines as u64);
     }
 
+    /// Whether the newest configuration is refused.
+    pub fn configuration_refused(&self, refused: bool) {
+        self.configuration_refused.set(refused.into());
+    }
+
     /// All of it, in the text format of OpenMetrics.
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -237,6 +248,7 @@ mod tests {
             r#"latchkey_request_duration_seconds_bucket{le="0.0025",route="unmatched"} 1"#,
             "latchkey_requests_in_flight 0",
             "latchkey_instances 1",
+            "latchkey_configuration_refused 0",
             r#"latchkey_store_operations_total{operation="compare_and_swap",outcome="lost"} 1"#,
             "latchkey_compare_and_swap_retries_total 1",
             r#"latchkey_events_total{event="sign_in_throttled"} 1"#,

@@ -34,6 +34,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use http_body_util::{BodyExt, Empty};
+use wasmtime_wasi_http::WasiBody;
 
 use crate::keyvalue::Backend;
 use crate::keyvalue::measured::Measured;
@@ -42,7 +43,9 @@ use crate::manifest::route::{Route, Routes};
 use crate::metrics::Metrics;
 use crate::outbound::AllowedHosts;
 use crate::variables::Variables;
+use crate::variables::live::LiveVariables;
 
+use answer::{Answer, Failure};
 use connection::Shared;
 use dispatch::Dispatcher;
 use instance::ComponentInstances;
@@ -135,6 +138,8 @@ impl Service {
 /// Compiled components and their running workers.
 pub struct Server {
     shared: Arc<Shared>,
+    /// What makes the instances of each service, in the order of the application.
+    instances: Vec<ComponentInstances>,
 }
 
 impl Server {
@@ -161,7 +166,7 @@ impl Server {
 
         let is_alone = application.services.len() == 1;
         let link = Arc::new(OnceLock::new());
-        let (mut all, mut routes) = (Vec::new(), Vec::new());
+        let (mut all, mut routes, mut every) = (Vec::new(), Vec::new(), Vec::new());
         for (number, service) in application.services.into_iter().enumerate() {
             for route in service.routes {
                 // A label must outlive all metrics; there are as many as the manifest has routes.
@@ -179,7 +184,7 @@ impl Server {
                 engine: engine.clone(),
                 linked: Arc::new(component),
                 stores: Stores::new(backend.clone(), service.key_value_stores),
-                variables: Arc::new(service.variables),
+                variables: Arc::new(LiveVariables::new(service.variables)),
                 metrics: metrics.clone(),
                 audit: application.audit.clone(),
                 limits: limits.clone(),
@@ -208,6 +213,7 @@ impl Server {
                 is_latchkey: service.is_latchkey,
                 dispatcher: Dispatcher::new(sign_in, serving.collect(), limits.request_time),
             });
+            every.push(instances);
         }
         let services = Arc::new(Services {
             all,
@@ -224,6 +230,7 @@ impl Server {
                 limits,
                 metrics,
             }),
+            instances: every,
         })
     }
 
@@ -231,9 +238,71 @@ impl Server {
     pub async fn check(&self) -> Result<(), StartError> {
         let services = self.shared.services.all.iter();
         for latchkey in services.filter(|service| service.is_latchkey) {
-            check(&latchkey.dispatcher).await?;
+            let answer = latchkey.dispatcher.dispatch(0, None, question()?);
+            judge(answer.await).await?;
         }
         Ok(())
+    }
+
+    /// Gives each service other variables, in the order of the application, if Latchkey can work with its own: asks an instance
+    /// of its own first. Those that it cannot work with are refused, and the ones before stay, for all services.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Configuration`] says why they are refused; any other error may pass.
+    pub async fn reconfigure(&self, variables: Vec<Variables>) -> Result<(), StartError> {
+        for ((service, instances), variables) in self.services().zip(&variables) {
+            if service.is_latchkey
+                && let Err(error) = self.try_variables(instances, variables).await
+            {
+                self.refuse_variables();
+                return Err(error);
+            }
+        }
+        for (instances, variables) in self.instances.iter().zip(variables) {
+            instances.variables.replace(variables);
+        }
+        self.count_refused(false);
+        Ok(())
+    }
+
+    fn services(&self) -> impl Iterator<Item = (&services::Service, &ComponentInstances)> {
+        self.shared.services.all.iter().zip(&self.instances)
+    }
+
+    async fn try_variables(
+        &self,
+        instances: &ComponentInstances,
+        variables: &Variables,
+    ) -> Result<(), StartError> {
+        let trial = ComponentInstances {
+            variables: Arc::new(LiveVariables::new(variables.clone())),
+            metrics: None,
+            ..instances.clone()
+        };
+        let (queue, jobs) = worker::queue();
+        let request = question()?;
+        let time = self.shared.limits.request_time;
+        // The instance ends with its queue.
+        let ask = async move { queue.request(request, time).await };
+        let ((), answer) = tokio::join!(worker::run(Arc::new(trial), jobs), ask);
+        judge(answer).await
+    }
+
+    /// Shows, in the component's readiness and in a metric, that there are variables that it cannot be given.
+    pub fn refuse_variables(&self) {
+        for (service, instances) in self.services() {
+            if service.is_latchkey {
+                instances.variables.refuse_newer();
+            }
+        }
+        self.count_refused(true);
+    }
+
+    fn count_refused(&self, refused: bool) {
+        if let Some(metrics) = &self.shared.metrics {
+            metrics.configuration_refused(refused);
+        }
     }
 
     /// Accepts connections from `listener` until `shutdown` is ready, then answers the requests in flight and returns.
@@ -246,12 +315,16 @@ impl Server {
     }
 }
 
-async fn check(dispatcher: &Dispatcher) -> Result<(), StartError> {
-    let request = http::Request::get("http://localhost/api/v1alpha/token")
+/// A request that a component answers with 503 if its configuration cannot work.
+fn question() -> Result<http::Request<WasiBody>, StartError> {
+    http::Request::get("http://localhost/api/v1alpha/token")
         .header(http::header::HOST, "localhost")
         .body(Empty::new().map_err(|never| match never {}).boxed_unsync())
-        .map_err(|error| StartError::Failed(error.to_string()))?;
-    let answer = dispatcher.dispatch(0, None, request).await;
+        .map_err(|error| StartError::Failed(error.to_string()))
+}
+
+/// Fails if the component has not answered, or says that its configuration cannot work.
+async fn judge(answer: Result<Answer, Failure>) -> Result<(), StartError> {
     let response = answer.map_err(|failure| StartError::Failed(failure.to_string()))?;
     if response.status() != http::StatusCode::SERVICE_UNAVAILABLE {
         return Ok(());

@@ -1,18 +1,17 @@
-//! A component's variables: resolved once at the start, and then `spin:variables` to the component.
+//! A component's variables: resolved at the start, and again when a file of them has changed; `spin:variables` to the
+//! component.
 //!
 //! The sources and their order are Spin's: `--variable`, then `SPIN_VARIABLE_<NAME>` in the environment, then the default
 //! in the manifest. Any value may be secret, so every value is treated as one.
+
+pub(crate) mod live;
+pub mod watch;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::env::VarError;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
 
-use wasmtime::component::{Accessor, HasData};
-
-use crate::bindings::fermyon::spin::variables as wit_2;
-use crate::bindings::spin::variables::variables as wit;
 use latchkey_component::secret::Secret;
 use latchkey_component::text::without_byte_order_mark;
 
@@ -89,6 +88,14 @@ impl FromStr for Assignment {
 }
 
 impl Assignment {
+    /// The file that it is read from.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Value(..) => None,
+            Self::File(_, path) | Self::Map(path) => Some(path),
+        }
+    }
+
     fn read(&self) -> Result<BTreeMap<String, Secret>, VariableError> {
         match self {
             Self::Value(name, value) => Ok([(name.clone(), value.clone())].into()),
@@ -245,43 +252,6 @@ fn expand(template: &str, variables: &BTreeMap<String, Value>) -> Result<Value, 
     expanded.push_str(rest);
     let text = expanded.into();
     Ok(Value { text, given })
-}
-
-/// Tells wasmtime which part of an instance's data `spin:variables` needs.
-pub struct VariablesData;
-
-impl HasData for VariablesData {
-    type Data<'a> = &'a Arc<Variables>;
-}
-
-impl wit::Host for &Arc<Variables> {}
-
-impl<T: Send> wit::HostWithStore<T> for VariablesData {
-    async fn get(
-        accessor: &Accessor<T, Self>,
-        name: String,
-    ) -> wasmtime::Result<Result<String, wit::Error>> {
-        if let Err(why) = check_name(&name) {
-            return Ok(Err(wit::Error::InvalidName(why.into())));
-        }
-        let value = accessor.with(|mut access| access.get().get(&name).cloned());
-        Ok(value
-            .map(|value| value.expose().to_owned())
-            .ok_or_else(|| wit::Error::Undefined(format!("no variable `{name}`"))))
-    }
-}
-
-/// The same, for components of WASI 0.2.
-impl wit_2::Host for &Arc<Variables> {
-    fn get(&mut self, name: String) -> wasmtime::Result<Result<String, wit_2::Error>> {
-        if let Err(why) = check_name(&name) {
-            return Ok(Err(wit_2::Error::InvalidName(why.into())));
-        }
-        let value = Variables::get(self, &name);
-        Ok(value
-            .map(|value| value.expose().to_owned())
-            .ok_or_else(|| wit_2::Error::Undefined(format!("no variable `{name}`"))))
-    }
 }
 
 #[cfg(test)]

@@ -16,15 +16,17 @@ const CHUNK: u64 = 4 << 10;
 /// The unread body of a request.
 pub(super) struct Incoming(IncomingRequest);
 
-/// The request without scheme and authority, which Latchkey does not use.
+/// The request without its scheme, which Latchkey does not use.
 pub(super) fn request(incoming: IncomingRequest) -> Result<Request<Incoming>, ErrorCode> {
     let method = method(incoming.method())?;
     let target = incoming.path_with_query();
+    let authority = incoming.authority();
     let fields = incoming.headers().entries();
-    let request = api::request(method, target, fields).map_err(|malformed| match malformed {
-        MalformedRequest::Target => ErrorCode::HttpRequestUriInvalid,
-        MalformedRequest::Header => ErrorCode::HttpProtocolError,
-    })?;
+    let request =
+        api::request(method, target, authority, fields).map_err(|malformed| match malformed {
+            MalformedRequest::Target => ErrorCode::HttpRequestUriInvalid,
+            MalformedRequest::Header => ErrorCode::HttpProtocolError,
+        })?;
     Ok(request.map(|()| Incoming(incoming)))
 }
 

@@ -17,8 +17,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use latchkey_component::api::{self, Handled};
-use latchkey_component::config::{Config, ConfigError, VARIABLES};
-use latchkey_component::service::Service;
+use latchkey_component::config::{Config, ConfigError};
+use latchkey_component::service::{Configured, Service};
 use latchkey_component::store::Records;
 
 use bindings::exports::wasi::http0_2_0::incoming_handler::Guest;
@@ -39,12 +39,15 @@ impl Guest for Component {
             Ok(request) => request,
             Err(error) => return ResponseOutparam::set(response, Err(error)),
         };
-        let service = read_config().map(|config| {
+        let make = |config: Config| {
+            let config = config.require_signing_keys()?;
             let retention = config.expired_retention;
             let ports = (KeyValueStore::default(), SystemClock, SecureRandom);
-            Service::new(config, Records::new(ports, retention))
-        });
-        let handled = run(api::handle(service.as_ref(), request));
+            Ok(Service::new(config, Records::new(ports, retention)))
+        };
+        // Anew for each request, should a host keep the instance.
+        let service = run(Configured::default().service(read, make, |_| ()));
+        let handled = run(api::handle(service.as_deref(), request));
         log(&handled);
         http::respond(response, handled.response);
         if let (true, Ok(service)) = (handled.notes_use, &service) {
@@ -79,19 +82,11 @@ fn log(handled: &Handled) {
     }
 }
 
-fn read_config() -> Result<Config, ConfigError> {
-    let mut values = Vec::new();
-    for variable in VARIABLES {
-        match variables::get(variable) {
-            Ok(value) => values.push((*variable, value)),
-            Err(variables::Error::Undefined(_)) => {}
-            // The text is the provider's: not for clients.
-            Err(_) => return Err(ConfigError::Unreadable { variable }),
-        }
+async fn read(variable: &'static str) -> Result<Option<String>, ConfigError> {
+    match variables::get(variable) {
+        Ok(value) => Ok(Some(value)),
+        Err(variables::Error::Undefined(_)) => Ok(None),
+        // The text is the provider's: not for clients.
+        Err(_) => Err(ConfigError::Unreadable { variable }),
     }
-    let config = Config::from_variables(|variable| {
-        let value = values.iter().find(|(name, _)| *name == variable);
-        value.map(|(_, value)| value.clone())
-    })?;
-    config.require_signing_keys()
 }

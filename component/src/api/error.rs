@@ -9,6 +9,7 @@ use super::content::{MAX_BYTES, MediaType};
 use super::headers::IDEMPOTENCY_RETRY_AFTER;
 use super::response;
 use crate::audit::Event;
+use crate::auth::IdTokenError;
 use crate::config::ConfigError;
 use crate::idempotency::InvalidIdempotencyKey;
 use crate::ledger::LedgerError::{
@@ -29,6 +30,8 @@ pub(super) enum ApiError {
     Unauthorized,
     /// They are wrong or malformed; they name this user, if there is such a user.
     SignInFailed(Option<Username>),
+    /// The ID token is not good. The client is not told why.
+    IdTokenRefused(IdTokenError),
     TooManyAttempts {
         user: Option<Username>,
         retry_after: Duration,
@@ -37,6 +40,9 @@ pub(super) enum ApiError {
     MalformedBearer,
     InvalidToken,
     CrossSite,
+    NotAdmin,
+    /// The user is signed in by a proxy, and the request does not say that it is of the same origin.
+    OtherOrigin,
     UnsupportedMediaType(MediaType),
     BodyTooLarge,
     IncompleteBody,
@@ -140,14 +146,22 @@ impl ApiError {
             // RFC 6750 has 400 for what is malformed; nginx makes 500 of that, for a mistake that its client made.
             Self::Unauthorized
             | Self::SignInFailed(_)
+            | Self::IdTokenRefused(_)
             | Self::NoBearer
             | Self::MalformedBearer
             | Self::InvalidToken => StatusCode::UNAUTHORIZED,
             Self::CrossSite
+            | Self::NotAdmin
+            | Self::OtherOrigin
             | Self::InsufficientScope(_)
             | Self::WrongAudience
-            | Self::Service(Ledger(LimitReached(_))) => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::Service(NoTokens | Ledger(NoSuchToken)) => StatusCode::NOT_FOUND,
+            | Self::Service(ServiceError::Scope(_) | Ledger(LimitReached(_))) => {
+                StatusCode::FORBIDDEN
+            }
+            Self::NotFound
+            | Self::Service(NoTokens | ServiceError::NoSuchUser | Ledger(NoSuchToken)) => {
+                StatusCode::NOT_FOUND
+            }
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -165,14 +179,18 @@ impl ApiError {
             Self::Configuration(ConfigError::Invalid { .. } | ConfigError::Unreadable { .. }) => {
                 "misconfigured"
             }
-            Self::Unauthorized | Self::SignInFailed(_) | Self::NoBearer => "unauthorized",
+            Self::Unauthorized
+            | Self::SignInFailed(_)
+            | Self::IdTokenRefused(_)
+            | Self::NoBearer => "unauthorized",
             Self::MalformedBearer | Self::InvalidParameter(_) | Self::InvalidForm(_) => {
                 "invalid_request"
             }
             Self::InsufficientScope(_) => "insufficient_scope",
             Self::WrongAudience => "wrong_audience",
             Self::InvalidToken => "invalid_token",
-            Self::CrossSite => "cross_site",
+            Self::CrossSite | Self::OtherOrigin => "cross_site",
+            Self::NotAdmin => "not_an_admin",
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::BodyTooLarge => "body_too_large",
@@ -188,8 +206,10 @@ impl ApiError {
             Self::Service(Ledger(NoSuchToken)) => "no_such_token",
             Self::Service(Ledger(AlreadyRotated)) => "already_rotated",
             Self::Service(Ledger(TooManyIdempotencyKeys)) => "too_many_idempotency_keys",
+            Self::Service(ServiceError::Scope(_)) => "scope_not_granted",
             Self::Service(IdempotencyKeyReused) => "idempotency_key_reused",
             Self::Service(NoTokens) => "no_tokens",
+            Self::Service(ServiceError::NoSuchUser) => "no_such_user",
             Self::Service(Store(_)) => "storage_unavailable",
         }
     }
@@ -201,7 +221,7 @@ impl ApiError {
                 format!("The method is not allowed here; allowed are {allow}")
             }
             Self::Configuration(error) => format!("Latchkey cannot work: {error}"),
-            Self::Unauthorized | Self::SignInFailed(_) => {
+            Self::Unauthorized | Self::SignInFailed(_) | Self::IdTokenRefused(_) => {
                 "The server could not verify that you are authorized to access \
                                    the URL requested. Sign in with HTTP Basic authentication: the \
                                    credentials are missing or wrong."
@@ -219,6 +239,12 @@ impl ApiError {
             Self::InvalidToken => INVALID_TOKEN.to_owned(),
             Self::CrossSite => {
                 "The page of another site cannot change tokens (Sec-Fetch-Site: cross-site)"
+                    .to_owned()
+            }
+            Self::NotAdmin => "Only an administrator may ask for this".to_owned(),
+            Self::OtherOrigin => {
+                "Behind a login proxy, what changes tokens must come from the same origin: send \
+                 Sec-Fetch-Site: same-origin, or Origin, as browsers do"
                     .to_owned()
             }
             Self::UnsupportedMediaType(media_type) => {
@@ -246,6 +272,10 @@ impl ApiError {
             }
             Self::InvalidLifetime(field, error) => format!("{field}: {error}"),
             Self::Service(Lifetime(error)) => format!("{LIFE}: {error}"),
+            Self::Service(ServiceError::Scope(granted)) => format!(
+                "The token must have a scope, of no other words than these, which your sign-in grants: {}",
+                granted.as_str()
+            ),
             Self::Service(Ledger(LimitReached(limit))) => {
                 format!("You have {limit} tokens, as many as a user may have: delete one first")
             }
@@ -260,6 +290,9 @@ impl ApiError {
                 "Too many Idempotency-Keys were used within the last 24 hours".to_owned()
             }
             Self::Service(NoTokens) => "Tokens does not exist".to_owned(),
+            Self::Service(ServiceError::NoSuchUser) => {
+                "There is no user of this name: neither configured, nor has one signed in".to_owned()
+            }
             Self::Service(Ledger(NoSuchToken)) => {
                 "Token does not exist, make sure to enter correct token id".to_owned()
             }
@@ -275,6 +308,7 @@ impl ApiError {
     pub(super) fn event(&self) -> Option<Event> {
         match self {
             Self::SignInFailed(user) => Some(Event::SignInFailed(user.clone())),
+            Self::IdTokenRefused(_) => Some(Event::SignInFailed(None)),
             Self::TooManyAttempts { user, .. } => Some(Event::SignInThrottled(user.clone())),
             _ => None,
         }
@@ -284,6 +318,7 @@ impl ApiError {
     pub(super) fn log_line(&self) -> Option<String> {
         match self {
             Self::Service(Store(error)) => Some(format!("storage unavailable: {error}")),
+            Self::IdTokenRefused(error) => Some(format!("an ID token was refused: {error}")),
             _ => None,
         }
     }
@@ -300,7 +335,9 @@ impl ApiError {
             Self::MethodNotAllowed(allow) => {
                 headers.insert(header::ALLOW, response::allow(allow));
             }
-            Self::Unauthorized | Self::SignInFailed(_) => challenge(headers, BASIC.to_owned()),
+            Self::Unauthorized | Self::SignInFailed(_) | Self::IdTokenRefused(_) => {
+                challenge(headers, BASIC.to_owned());
+            }
             Self::TooManyAttempts { retry_after, .. } => {
                 headers.insert(header::RETRY_AFTER, whole_seconds(*retry_after));
             }
@@ -356,6 +393,7 @@ pub(super) mod tests {
     pub(in super::super) fn statuses_and_codes() -> Vec<(u16, &'static str)> {
         use ApiError::*;
         let text = String::new;
+        let scope = || "a".parse().expect("a scope");
         let errors = [
             NotFound,
             MethodNotAllowed(text()),
@@ -363,6 +401,7 @@ pub(super) mod tests {
             Configuration(ConfigError::Unreadable { variable: "users" }),
             Unauthorized,
             SignInFailed(None),
+            IdTokenRefused(IdTokenError::Malformed),
             TooManyAttempts {
                 user: None,
                 retry_after: Duration::ZERO,
@@ -371,6 +410,8 @@ pub(super) mod tests {
             MalformedBearer,
             InvalidToken,
             CrossSite,
+            NotAdmin,
+            OtherOrigin,
             UnsupportedMediaType(MediaType::Json),
             BodyTooLarge,
             IncompleteBody,
@@ -386,7 +427,9 @@ pub(super) mod tests {
             InvalidIdempotencyKey,
             Service(IdempotencyKeyReused),
             Service(NoTokens),
+            Service(ServiceError::NoSuchUser),
             Service(Lifetime(LifetimeError::Zero)),
+            Service(ServiceError::Scope(scope())),
             Service(Ledger(NoSuchToken)),
             Service(Ledger(DescriptionTaken)),
             Service(Ledger(LimitReached(1))),
@@ -401,11 +444,14 @@ pub(super) mod tests {
             | Configuration(_)
             | Unauthorized
             | SignInFailed(_)
+            | IdTokenRefused(_)
             | TooManyAttempts { .. }
             | NoBearer
             | MalformedBearer
             | InvalidToken
             | CrossSite
+            | NotAdmin
+            | OtherOrigin
             | UnsupportedMediaType(_)
             | BodyTooLarge
             | IncompleteBody
@@ -422,7 +468,9 @@ pub(super) mod tests {
             | Service(
                 IdempotencyKeyReused
                 | NoTokens
+                | ServiceError::NoSuchUser
                 | Lifetime(_)
+                | ServiceError::Scope(_)
                 | Ledger(
                     NoSuchToken
                     | DescriptionTaken

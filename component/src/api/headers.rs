@@ -4,6 +4,7 @@ use http::header::GetAll;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::auth::ClientNetwork;
+use crate::token::Username;
 
 /// The client's address, from Spin or the native host. If there are several values, the last is the host's.
 pub const CLIENT_ADDRESS: &str = "spin-client-addr";
@@ -25,6 +26,9 @@ pub const SCOPE: &str = "x-latchkey-scope";
 
 /// When the token that was verified ends, in seconds since the Unix epoch.
 pub const EXPIRES: &str = "x-latchkey-expires";
+
+/// Tells administrators, with the answer to a list, that they are: for the page.
+pub const ADMIN: &str = "x-latchkey-admin";
 
 /// A header that carries a token.
 pub const API_KEY: &str = "x-api-key";
@@ -49,3 +53,35 @@ fn last(values: GetAll<'_, HeaderValue>) -> Option<&str> {
 /// The value of `Retry-After` in the one 429 that is not about signing in, in seconds. Nobody waits as long for the next
 /// attempt to sign in, so the host tells by it that the credentials are good.
 pub const IDEMPOTENCY_RETRY_AFTER: &str = "3600";
+
+/// A user name as the value of a header: all bytes but letters, digits and `-._~@` are percent-encoded (RFC 3986,
+/// section 2.1). So it is the same to every proxy, and one value.
+pub(super) fn header_text(user: &Username) -> HeaderValue {
+    let mut text = String::with_capacity(user.as_str().len());
+    for byte in user.as_str().bytes() {
+        match byte {
+            b'-' | b'.' | b'_' | b'~' | b'@' => text.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => text.push(char::from(byte)),
+            _ => text.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    HeaderValue::try_from(text).expect("visible ASCII")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_names_in_headers() {
+        for (user, text) in [
+            ("admin", "admin"),
+            ("ada.L-1_x~@example.org", "ada.L-1_x~@example.org"),
+            ("Ada Lovelace", "Ada%20Lovelace"),
+            ("a,b;c=\"d\"%+", "a%2Cb%3Bc%3D%22d%22%25%2B"),
+            ("\u{e9}\u{65e5}", "%C3%A9%E6%97%A5"),
+        ] {
+            assert_eq!(header_text(&user.parse().unwrap()), text);
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Requests as the bindings of WASI have them, to those of the `http` crate.
 
 use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
 
 /// Why a request is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub enum MalformedRequest {
     Header,
 }
 
-/// The request without scheme and authority, which Latchkey does not use.
+/// The request without its scheme. `authority` becomes the header `Host`, if that is missing: hosts make one of the other.
 ///
 /// # Errors
 ///
@@ -20,6 +20,7 @@ pub enum MalformedRequest {
 pub fn request(
     method: Method,
     target: Option<String>,
+    authority: Option<String>,
     fields: Vec<(String, Vec<u8>)>,
 ) -> Result<Request<()>, MalformedRequest> {
     let mut request = Request::new(());
@@ -36,6 +37,12 @@ pub fn request(
             return Err(MalformedRequest::Header);
         };
         headers.append(name, value);
+    }
+    if let Some(authority) = authority
+        && !headers.contains_key(header::HOST)
+    {
+        let authority = HeaderValue::try_from(authority).map_err(|_| MalformedRequest::Header)?;
+        headers.insert(header::HOST, authority);
     }
     Ok(request)
 }

@@ -23,6 +23,15 @@ struct Active<'a> {
     aud: Option<Audience>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<&'a Scope>,
+    /// How its user had signed in when it was made, if without a password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    means: Option<&'static str>,
+    /// The trusted issuer by whose ID token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<&'a str>,
+    /// When its user last signed in so, in seconds since the Unix epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_sign_in: Option<u64>,
 }
 
 /// A token that is not live has no other member: not even the reason.
@@ -32,23 +41,28 @@ struct Inactive {
 }
 
 pub(super) fn response(live: Option<&LiveToken>) -> Response<Bytes> {
-    let Some(LiveToken { user, status }) = live else {
+    let Some(live) = live else {
         return response::json(StatusCode::OK, &Inactive { active: false });
     };
+    let LiveToken { user, status, .. } = live;
     let token = &status.token;
     let issuer = token.issuer.as_ref();
     let body = Active {
         active: true,
         username: user.as_str(),
         token_type: "Bearer",
-        // The end of the overlap, if rotated, and not the claim: a service may cache this response until then.
-        exp: token.ends_at(),
+        // Not the claim, if it ends earlier because it was rotated, or its user stays away: a service may cache this response
+        // until then.
+        exp: live.ends_at,
         iat: token.issued_at,
         sub: user.as_str(),
         jti: token.id,
         iss: issuer.map(|issuer| issuer.name.as_str()),
         aud: token.audience(),
         scope: token.limits.scope.as_ref(),
+        means: token.provenance.means.unless_password(),
+        issuer: token.provenance.means.issuer(),
+        last_sign_in: live.last_sign_in,
     };
     response::json(StatusCode::OK, &body)
 }

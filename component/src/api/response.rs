@@ -5,10 +5,10 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::ser::Serializer;
 use serde::{Serialize, ser::SerializeMap};
 
-use super::route;
+use super::route::{self, Route};
 use crate::service::{Issued, TokenStatus, Uses};
 use crate::text::rfc3339;
-use crate::token::{Audience, Description, Scope, Token, TokenId};
+use crate::token::{Audience, Description, Scope, Token, TokenId, Username};
 
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
     let body = serde_json::to_vec(body).expect("strings and finite numbers are always JSON");
@@ -105,9 +105,20 @@ struct Details<'a> {
     jwt_token_scope: Option<&'a Scope>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jwt_token_audience: Option<&'a Audience>,
+    /// The administrator who made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwt_token_by: Option<&'a str>,
     jwt_token_issued_at: String,
     jwt_token_expires_at: String,
     jwt_token_last_used: Option<String>,
+    /// How its user had signed in when it was made, if without a password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwt_token_means: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwt_token_issuer: Option<&'a str>,
+    /// When its user last signed in so: the token is not good without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwt_user_last_sign_in: Option<String>,
 }
 
 impl<'a> Details<'a> {
@@ -115,9 +126,15 @@ impl<'a> Details<'a> {
         Self {
             jwt_token_scope: token.limits.scope.as_ref(),
             jwt_token_audience: token.limits.audience.as_ref(),
+            jwt_token_by: token.provenance.by.as_ref().map(Username::as_str),
             jwt_token_issued_at: rfc3339(token.issued_at),
             jwt_token_expires_at: rfc3339(token.ends_at()),
             jwt_token_last_used: uses.of(token.id).map(rfc3339),
+            jwt_token_means: token.provenance.means.unless_password(),
+            jwt_token_issuer: token.provenance.means.issuer(),
+            jwt_user_last_sign_in: (token.provenance.means.unless_password())
+                .and_then(|_| uses.last_sign_in())
+                .map(|at| rfc3339(at.as_secs())),
         }
     }
 }
@@ -149,9 +166,11 @@ fn by_id<S: Serializer>(
 }
 
 /// The answer to `POST /token`, and to a rotation.
-pub(super) fn created(issued: &Issued) -> Response<Bytes> {
+pub(super) fn created(issued: &Issued, route: Route<'_>) -> Response<Bytes> {
     let mut response = json(StatusCode::CREATED, &Created::new(issued));
-    let location = format!("{}/token/{}", route::BASE, issued.token.id);
+    let user = route.user().map(|user| format!("/users/{user}"));
+    let user = user.unwrap_or_default();
+    let location = format!("{}{user}/token/{}", route::BASE, issued.token.id);
     let location = HeaderValue::try_from(location).expect("a path of ASCII letters");
     response.headers_mut().insert(header::LOCATION, location);
     response
@@ -213,6 +232,24 @@ impl<'a> Shown<'a> {
 pub(super) struct AllDeleted {
     pub(super) message: &'static str,
     pub(super) jwt_tokens_deleted: usize,
+}
+
+/// The answer to `GET /api/healthz/readiness`: ready also with a newer configuration that is not in use, since the one before
+/// it works. Anybody may ask, so the reason is in the log only.
+pub(super) fn ready(refuses_configuration: bool) -> Response<Bytes> {
+    #[derive(Serialize)]
+    struct Ready {
+        message: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        warning: Option<&'static str>,
+    }
+    let warning =
+        "The newest configuration cannot be used; the one before it is in use. The log says why.";
+    let body = Ready {
+        message: "i am ready",
+        warning: refuses_configuration.then_some(warning),
+    };
+    json(StatusCode::OK, &body)
 }
 
 /// 200, with a message only.

@@ -3,7 +3,7 @@
 use http::Method;
 
 use Action::{Managed, Open};
-use ManagedAction::{Create, Delete, DeleteAll, Introspect, List, Rotate, Show};
+use ManagedAction::{Create, Delete, DeleteAll, Introspect, List, ListUsers, Rotate, Show};
 use OpenAction::{Describe, Discover, Live, Ready, Revoke, ShowKeys, ShowPage, Verify};
 
 /// The path above the routes of the API. `/v1alpha` is the same.
@@ -11,6 +11,10 @@ pub const BASE: &str = "/api/v1alpha";
 
 /// Stands for any token in the paths of [`RESOURCES`].
 const TOKEN_ID: &str = "{jwt_token_id}";
+
+/// What the paths of administrators begin with, below [`BASE`]. In those of [`RESOURCES`], [`USER`] stands for any user.
+const USERS: &str = "/users";
+const USER: &str = "/{user}";
 
 /// All paths below are the same resource, and all methods the same question: some proxies append the path of the
 /// request that they ask about, and use its method.
@@ -36,6 +40,19 @@ static RESOURCES: &[Resource] = &[
     (
         &["/api/v1alpha/token/{jwt_token_id}/rotate"],
         &[("POST", Managed(Rotate))],
+    ),
+    (&["/api/v1alpha/users"], &[("GET", Managed(ListUsers))]),
+    (
+        &["/api/v1alpha/users/{user}/token"],
+        &[
+            ("GET", Managed(List)),
+            ("POST", Managed(Create)),
+            ("DELETE", Managed(DeleteAll)),
+        ],
+    ),
+    (
+        &["/api/v1alpha/users/{user}/token/{jwt_token_id}"],
+        &[("GET", Managed(Show)), ("DELETE", Managed(Delete))],
     ),
     // RFC 7662.
     (
@@ -84,7 +101,7 @@ pub fn routes() -> impl Iterator<Item = (&'static str, String)> {
 pub enum Action {
     /// Everybody.
     Open(OpenAction),
-    /// A user who has signed in, about that user's tokens.
+    /// A user who has signed in, about that user's tokens; or an administrator, where [`Route::is_for_admins`].
     Managed(ManagedAction),
 }
 
@@ -94,7 +111,7 @@ impl Action {
         match self {
             Open(Revoke) | Managed(Create | Rotate | Introspect) => true,
             Open(Verify | ShowPage | Describe | ShowKeys | Discover | Live | Ready)
-            | Managed(List | Show | Delete | DeleteAll) => false,
+            | Managed(List | Show | Delete | DeleteAll | ListUsers) => false,
         }
     }
 
@@ -150,12 +167,15 @@ pub enum ManagedAction {
     Rotate,
     /// Tell what a token of any user is.
     Introspect,
+    /// List the users, for an administrator.
+    ListUsers,
 }
 
 /// The resource that a request is for.
 #[derive(Clone, Copy, Debug)]
 pub struct Route<'a> {
     resource: &'static Resource,
+    user: Option<&'a str>,
     token_id: Option<&'a str>,
     /// Whether the query says `all=true`.
     all: bool,
@@ -171,9 +191,10 @@ impl<'a> Route<'a> {
         let [all, details] = ["all", "details"].map(|name| asks_for(name, query));
         RESOURCES.iter().find_map(|resource| {
             let matched = |template: &&str| matches(template, path);
-            resource.0.iter().find_map(matched).map(|token_id| Self {
+            resource.0.iter().find_map(matched).map(|names| Self {
                 resource,
-                token_id,
+                user: names.user,
+                token_id: names.token_id,
                 all,
                 details,
             })
@@ -202,6 +223,17 @@ impl<'a> Route<'a> {
         self.token_id
     }
 
+    /// The segment of the user whose tokens an administrator asks about; percent-encoded, and maybe no name.
+    pub fn user(self) -> Option<&'a str> {
+        self.user
+    }
+
+    /// Whether it is only for administrators.
+    pub fn is_for_admins(self) -> bool {
+        let below = self.template().strip_prefix(BASE);
+        below.is_some_and(|below| below.starts_with(USERS))
+    }
+
     /// Whether details of tokens are asked for.
     pub const fn wants_details(self) -> bool {
         self.details
@@ -223,10 +255,17 @@ impl<'a> Route<'a> {
     }
 }
 
-/// Matches `path` against `template`. Returns its segment for [`TOKEN_ID`], if the template has one.
-fn matches<'a>(template: &str, path: &'a str) -> Option<Option<&'a str>> {
+/// The segments of a path that name something, where its template says so.
+#[derive(Default)]
+struct Names<'a> {
+    user: Option<&'a str>,
+    token_id: Option<&'a str>,
+}
+
+/// Matches `path` against `template`.
+fn matches<'a>(template: &str, path: &'a str) -> Option<Names<'a>> {
     if template == "/" {
-        return (template == path).then_some(None);
+        return (template == path).then(Names::default);
     }
     let path = match template.strip_prefix(BASE) {
         None => path,
@@ -234,7 +273,10 @@ fn matches<'a>(template: &str, path: &'a str) -> Option<Option<&'a str>> {
             .strip_prefix(BASE)
             .or_else(|| path.strip_prefix("/v1alpha"))?,
     };
-    let is_below = |above| path.strip_prefix(above)?.starts_with('/').then_some(None);
+    let is_below = |above| {
+        let below = path.strip_prefix(above)?;
+        below.starts_with('/').then(Names::default)
+    };
     let template = template.strip_prefix(BASE).unwrap_or(template);
     if template == "/verify"
         && let Some(below) = is_below(template)
@@ -242,13 +284,28 @@ fn matches<'a>(template: &str, path: &'a str) -> Option<Option<&'a str>> {
         return Some(below);
     }
     let path = path.strip_suffix('/').unwrap_or(path);
-    match template.split_once(TOKEN_ID) {
-        None => (template == path).then_some(None),
-        Some((before, after)) => {
-            let id = path.strip_prefix(before)?.strip_suffix(after)?;
-            is_plain_segment(id).then_some(Some(id))
-        }
-    }
+    let below_users = template.strip_prefix(USERS);
+    let Some(template) = below_users.and_then(|below| below.strip_prefix(USER)) else {
+        return matches_token(template, path);
+    };
+    let path = path.strip_prefix(USERS)?.strip_prefix('/')?;
+    let (user, path) = path.split_at_checked(path.find('/')?)?;
+    let names = matches_token(template, path).filter(|_| is_plain_segment(user))?;
+    Some(Names {
+        user: Some(user),
+        ..names
+    })
+}
+
+fn matches_token<'a>(template: &str, path: &'a str) -> Option<Names<'a>> {
+    let Some((before, after)) = template.split_once(TOKEN_ID) else {
+        return (template == path).then(Names::default);
+    };
+    let id = path.strip_prefix(before)?.strip_suffix(after)?;
+    is_plain_segment(id).then_some(Names {
+        token_id: Some(id),
+        ..Names::default()
+    })
 }
 
 /// Whether the query has `name=true`, and no other parameter of this name.
@@ -359,6 +416,47 @@ mod tests {
     }
 
     #[test]
+    fn paths_of_users() {
+        let tokens = "/api/v1alpha/users/{user}/token";
+        let token = "/api/v1alpha/users/{user}/token/{jwt_token_id}";
+        for (path, route) in [
+            (
+                "/api/v1alpha/users",
+                Some(("/api/v1alpha/users", None, None)),
+            ),
+            ("/v1alpha/users/", Some(("/api/v1alpha/users", None, None))),
+            (
+                "/v1alpha/users/ada/token",
+                Some((tokens, Some("ada"), None)),
+            ),
+            (
+                "/v1alpha/users/a%20b/token/",
+                Some((tokens, Some("a%20b"), None)),
+            ),
+            (
+                "/v1alpha/users/token/token/token",
+                Some((token, Some("token"), Some("token"))),
+            ),
+            ("/v1alpha/users/ada", None),
+            ("/v1alpha/users//token", None),
+            ("/v1alpha/users/../token", None),
+            ("/v1alpha/users/%2e%2e/token", None),
+            ("/v1alpha/users/a%2fb/token", None),
+            ("/v1alpha/users/a/b/token", None),
+            ("/v1alpha/users/ada/token/x/rotate", None),
+            ("/v1alpha/users/ada/tokens", None),
+            ("/v1alpha/usersada/token", None),
+        ] {
+            let parsed = Route::parse(path, None);
+            let seen = parsed.map(|route| (route.template(), route.user(), route.token_id()));
+            assert_eq!(seen, route, "{path}");
+            assert!(parsed.is_none_or(Route::is_for_admins));
+        }
+        let own = Route::parse("/v1alpha/token/users", None);
+        assert!(own.is_some_and(|route| !route.is_for_admins() && route.user().is_none()));
+    }
+
+    #[test]
     fn queries() {
         for (query, all) in [
             ("all=true", true),
@@ -424,6 +522,6 @@ mod tests {
                 "{uri}"
             );
         }
-        assert_eq!(routes().count(), 17);
+        assert_eq!(routes().count(), 23);
     }
 }

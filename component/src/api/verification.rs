@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Answer;
 use super::carrier::Carried;
 use super::error::{self, ApiError};
-use super::headers::{EXPIRES, SCOPE, TOKEN_ID, USER};
+use super::headers::{EXPIRES, SCOPE, TOKEN_ID, USER, header_text};
 use super::query::{self, Question};
 use super::response;
 use crate::jwt::VerifyingKeys;
@@ -132,7 +132,8 @@ fn offline(
     Ok(identity)
 }
 
-fn response(LiveToken { user, status }: &LiveToken) -> Response<Bytes> {
+fn response(live: &LiveToken) -> Response<Bytes> {
+    let LiveToken { user, status, .. } = live;
     let body = Verified {
         message: "Token is valid",
         username: user.as_str(),
@@ -143,13 +144,7 @@ fn response(LiveToken { user, status }: &LiveToken) -> Response<Bytes> {
     let mut response = response::json(StatusCode::OK, &body);
     let token = &status.token;
     let scope = token.limits.scope.as_ref();
-    identify(
-        response.headers_mut(),
-        user,
-        token.id,
-        token.ends_at(),
-        scope,
-    );
+    identify(response.headers_mut(), user, token.id, live.ends_at, scope);
     response
 }
 
@@ -168,37 +163,5 @@ fn identify(
     if let Some(scope) = scope {
         let scope = HeaderValue::try_from(scope.as_str());
         headers.insert(SCOPE, scope.expect("printable ASCII"));
-    }
-}
-
-/// A user name as the value of a header: all bytes but letters, digits and `-._~@` are percent-encoded (RFC 3986,
-/// section 2.1). So it is the same to every proxy, and one value.
-fn header_text(user: &Username) -> HeaderValue {
-    let mut text = String::with_capacity(user.as_str().len());
-    for byte in user.as_str().bytes() {
-        match byte {
-            b'-' | b'.' | b'_' | b'~' | b'@' => text.push(char::from(byte)),
-            _ if byte.is_ascii_alphanumeric() => text.push(char::from(byte)),
-            _ => text.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    HeaderValue::try_from(text).expect("visible ASCII")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn user_names_in_headers() {
-        for (user, text) in [
-            ("admin", "admin"),
-            ("ada.L-1_x~@example.org", "ada.L-1_x~@example.org"),
-            ("Ada Lovelace", "Ada%20Lovelace"),
-            ("a,b;c=\"d\"%+", "a%2Cb%3Bc%3D%22d%22%25%2B"),
-            ("\u{e9}\u{65e5}", "%C3%A9%E6%97%A5"),
-        ] {
-            assert_eq!(header_text(&user.parse().unwrap()), text);
-        }
     }
 }

@@ -28,6 +28,7 @@ pub(super) struct Slot(pub(super) u16);
 const SLOTS: u64 = 4_096;
 
 /// A key of digests.
+#[derive(Clone)]
 pub struct DigestKey(Hmac<Sha256>);
 
 impl DigestKey {

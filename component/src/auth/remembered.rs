@@ -26,6 +26,14 @@ impl Remembered {
         }
     }
 
+    /// The same for `users` users; `from` tells which of the former ones each is.
+    pub(super) fn rearranged(&self, users: usize, from: impl Fn(usize) -> Option<usize>) -> Self {
+        let verified = (0..users).map(|user| from(user).and_then(|former| self.verified[former]));
+        Self {
+            verified: verified.collect(),
+        }
+    }
+
     /// Whether the password of this digest was verified lately. If so, remembers it for longer.
     pub(super) fn recognizes(
         &mut self,

@@ -58,7 +58,7 @@ impl Instance {
         users: impl IntoIterator<Item = (&'a str, String)>,
     ) -> Self {
         let users = users.into_iter();
-        let users = users.map(|(name, hash)| (name.parse().unwrap(), hash.parse().unwrap()));
+        let users = users.map(|(name, hash)| user(name, &hash));
         Self {
             authenticator: Authenticator::new(Users::new(users.collect()), &FixedRandom),
             store: Documents::new((memory.clone(), clock.clone(), Counting)),
@@ -209,7 +209,7 @@ fn what_fails_keeps_the_name_of_its_user() {
 }
 
 fn valid(name: &str) -> Authentication {
-    Authentication::Valid(name.parse().unwrap())
+    Authentication::Valid(name.parse::<Username>().unwrap().into())
 }
 
 const FAILED: Authentication = Authentication::Failed(None);
@@ -221,10 +221,17 @@ fn the_password_behind_a_decoy_lets_nobody_in() {
     assert_eq!(instance.sign_in("ada", "password"), valid("ada"));
 }
 
+fn user(name: &str, hash: &str) -> User {
+    User {
+        name: name.parse().unwrap(),
+        hash: hash.parse().unwrap(),
+        since: 0,
+    }
+}
+
 #[test]
 fn decoys_cannot_be_predicted_and_stay_the_same() {
-    let users = ["ada", "bob", "eve", "joe"].map(|name| (name.parse().unwrap(), argon2id(name)));
-    let users = users.map(|(name, hash)| (name, hash.parse().unwrap()));
+    let users = ["ada", "bob", "eve", "joe"].map(|name| user(name, &argon2id(name)));
     let users = Users::new(users.into());
     let decoys = |secret: u8| {
         let key = DigestKey::new(&[secret; 32]);

@@ -3,16 +3,29 @@
 use super::PasswordHash;
 use crate::token::Username;
 
-/// The users and the hashes of their passwords, by name. There is at least one.
+/// The users, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Users(Vec<(Username, PasswordHash)>);
+pub struct Users(Vec<User>);
+
+/// An entry of the variable `users`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct User {
+    pub(crate) name: Username,
+    pub(crate) hash: PasswordHash,
+    /// When the name was given to its user, in seconds since the Unix epoch; 0 if the entry does not say it.
+    pub(crate) since: u64,
+}
 
 impl Users {
-    /// These users; the configuration sees to it that there are any, and none twice.
-    pub(crate) fn new(mut users: Vec<(Username, PasswordHash)>) -> Self {
-        debug_assert!(!users.is_empty());
-        users.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    /// These users; the configuration sees to it that none is there twice.
+    pub(crate) fn new(mut users: Vec<User>) -> Self {
+        users.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         Self(users)
+    }
+
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &Username> {
+        self.0.iter().map(|user| &user.name)
     }
 
     pub(super) fn count(&self) -> usize {
@@ -21,21 +34,27 @@ impl Users {
 
     /// The user of this name.
     pub fn named(&self, name: &str) -> Option<&Username> {
-        let index = self.0.binary_search_by(|(user, _)| user.as_str().cmp(name));
+        let index = self.0.binary_search_by(|user| user.name.as_str().cmp(name));
         index.ok().map(|index| self.name(index))
+    }
+
+    /// When the name was given to its user, in seconds since the Unix epoch: a token that is older was that of another user
+    /// of the name. 0 if it is not known.
+    pub fn since(&self, name: &Username) -> u64 {
+        self.find(name).map_or(0, |index| self.0[index].since)
     }
 
     /// The index of a user.
     pub(super) fn find(&self, name: &Username) -> Option<usize> {
-        self.0.binary_search_by(|(user, _)| user.cmp(name)).ok()
+        self.0.binary_search_by(|user| user.name.cmp(name)).ok()
     }
 
     pub(super) fn name(&self, index: usize) -> &Username {
-        &self.0[index].0
+        &self.0[index].name
     }
 
     pub(super) fn hash(&self, index: usize) -> &PasswordHash {
-        &self.0[index].1
+        &self.0[index].hash
     }
 
     /// Whether any user has a password that somebody chose.
@@ -56,7 +75,7 @@ impl Users {
     fn chosen(&self) -> impl Iterator<Item = &PasswordHash> {
         self.0
             .iter()
-            .map(|(_, hash)| hash)
+            .map(|user| &user.hash)
             .filter(|hash| hash.is_chosen())
     }
 }

@@ -3,7 +3,11 @@
 mod ed25519;
 mod es256;
 mod hs256;
+#[cfg(feature = "rs256")]
+mod rs256;
 
 pub(super) use ed25519::Ed25519;
-pub(super) use es256::Es256;
+pub(super) use es256::{Es256, ForeignEs256};
 pub(super) use hs256::Hs256;
+#[cfg(feature = "rs256")]
+pub(super) use rs256::Rs256;

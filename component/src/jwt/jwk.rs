@@ -73,6 +73,14 @@ impl Jwk {
         }
     }
 
+    /// The thumbprint of an RSA key of this modulus and exponent.
+    #[cfg(feature = "rs256")]
+    pub(super) fn rsa_thumbprint(n: &[u8], e: &[u8]) -> String {
+        let [n, e] = [n, e].map(|number| URL_SAFE_NO_PAD.encode(number));
+        let json = format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#);
+        URL_SAFE_NO_PAD.encode(Sha256::digest(json))
+    }
+
     /// The digest of the required members in canonical form (RFC 7638, section 3).
     pub(super) fn thumbprint(&self) -> String {
         let members = [

@@ -8,7 +8,9 @@ use jsonwebtoken::crypto::{JwtSigner, JwtVerifier};
 use serde_json::{Map, Value};
 
 use super::algorithm::KeyAlgorithm;
-use super::crypto::{Ed25519, Es256, Hs256};
+#[cfg(feature = "rs256")]
+use super::crypto::Rs256;
+use super::crypto::{Ed25519, Es256, ForeignEs256, Hs256};
 use super::jwk::{CURVE_ED25519, CURVE_P256, Jwk, PublicJwk};
 
 /// The name of EdDSA with this curve (RFC 9864, section 2.2): read, but not written, since not all know it yet.
@@ -53,8 +55,14 @@ pub enum KeyError {
     Mismatch(&'static str),
     #[error("its `kid` is that of an earlier key")]
     DuplicateId,
-    #[error("`d` is the private half, which only who signs may have")]
+    #[error("has private members: only public keys belong here")]
     NotPublic,
+    #[error("`kty` must be RSA, OKP or EC")]
+    PublicType,
+    #[error("`kty` must be OKP or EC: this build does without RSA")]
+    Rsa,
+    #[error("`n` and `e` must be an RSA key of 2048 to 4096 bits")]
+    RsaKey,
 }
 
 /// The private half of a key, ready to sign.
@@ -87,9 +95,7 @@ impl Key {
 
     /// Whether `signature`, in base64url, is that of `message`.
     pub(super) fn verify(&self, message: &[u8], signature: &str) -> bool {
-        URL_SAFE_NO_PAD
-            .decode(signature)
-            .is_ok_and(|signature| self.verifier.verify(message, &signature).is_ok())
+        verify(&self.verifier, message, signature)
     }
 }
 
@@ -117,6 +123,49 @@ pub(super) fn parse_verifying(jwk: &Value) -> Result<Key, KeyError> {
         "OKP" => members.ed25519_public().map(|(key, _)| key),
         "EC" => members.p256_public().map(|(key, _)| key),
         _ => Err(KeyError::Type),
+    }
+}
+
+/// A public key of somebody else, ready to verify.
+#[derive(Clone)]
+pub(super) struct PublicKey {
+    /// The `kid`, or else the thumbprint.
+    pub(super) id: String,
+    /// The value of `alg`.
+    pub(super) algorithm: &'static str,
+    verifier: VerifyingKey,
+}
+
+impl PublicKey {
+    /// Whether `signature`, in base64url, is that of `message`.
+    pub(super) fn verify(&self, message: &[u8], signature: &str) -> bool {
+        verify(&self.verifier, message, signature)
+    }
+}
+
+fn verify(verifier: &VerifyingKey, message: &[u8], signature: &str) -> bool {
+    URL_SAFE_NO_PAD
+        .decode(signature)
+        .is_ok_and(|signature| verifier.verify(message, &signature).is_ok())
+}
+
+/// Reads a public key of somebody else. No symmetric one: who verifies by it could sign.
+pub(super) fn parse_public(jwk: &Value) -> Result<PublicKey, KeyError> {
+    let members = Members(jwk.as_object().ok_or(KeyError::NotAnObject)?);
+    match members.required("kty")? {
+        "OKP" | "EC" => {
+            let (key, _) = parse(jwk, false)?;
+            Ok(PublicKey {
+                id: key.id.unwrap_or_default(),
+                algorithm: key.algorithm.name(),
+                verifier: match key.algorithm {
+                    KeyAlgorithm::Es256 => members.foreign_p256()?,
+                    KeyAlgorithm::Hs256 | KeyAlgorithm::EdDsa => key.verifier,
+                },
+            })
+        }
+        "RSA" => members.rsa(),
+        _ => Err(KeyError::PublicType),
     }
 }
 
@@ -235,13 +284,24 @@ impl<'a> Members<'a> {
         Ok((key, private.map(|key| Arc::new(key) as SigningKey)))
     }
 
-    fn p256_public(&self) -> Result<(Key, [u8; 65]), KeyError> {
-        self.check_curve(CURVE_P256)?;
-        self.check_algorithm(KeyAlgorithm::Es256, None)?;
+    /// An uncompressed point (SEC 1, section 2.3.3).
+    fn point(&self) -> Result<[u8; 65], KeyError> {
         let (x, y) = (self.required_number("x")?, self.required_number("y")?);
         let mut point = [4; 65];
         point[1..33].copy_from_slice(&x);
         point[33..].copy_from_slice(&y);
+        Ok(point)
+    }
+
+    fn foreign_p256(&self) -> Result<VerifyingKey, KeyError> {
+        let key = ForeignEs256::public(&self.point()?).ok_or(KeyError::Public("x"))?;
+        Ok(Arc::new(key))
+    }
+
+    fn p256_public(&self) -> Result<(Key, [u8; 65]), KeyError> {
+        self.check_curve(CURVE_P256)?;
+        self.check_algorithm(KeyAlgorithm::Es256, None)?;
+        let point = self.point()?;
         let verifier = Es256::public(&point).ok_or(KeyError::Public("x"))?;
         let key = self.asymmetric(KeyAlgorithm::Es256, Arc::new(verifier), Jwk::p256(&point))?;
         Ok((key, point))
@@ -260,6 +320,33 @@ impl<'a> Members<'a> {
             return Err(KeyError::Mismatch("x"));
         }
         Ok((key, private.map(|key| Arc::new(key) as SigningKey)))
+    }
+
+    /// RFC 7518, section 6.3.1.
+    #[cfg(feature = "rs256")]
+    fn rsa(&self) -> Result<PublicKey, KeyError> {
+        const RS256: &str = "RS256";
+        if self.text("use")?.is_some_and(|usage| usage != "sig") {
+            return Err(KeyError::Use);
+        }
+        self.check_operations(false)?;
+        if self.text("alg")?.is_some_and(|alg| alg != RS256) {
+            return Err(KeyError::Algorithm(RS256));
+        }
+        let number = |name| self.bytes(name)?.ok_or(KeyError::Missing(name));
+        let (n, e) = (number("n")?, number("e")?);
+        let verifier = Rs256::public(&n, &e).ok_or(KeyError::RsaKey)?;
+        let id = self.text("kid")?;
+        Ok(PublicKey {
+            id: id.map_or_else(|| Jwk::rsa_thumbprint(&n, &e), str::to_owned),
+            algorithm: RS256,
+            verifier: Arc::new(verifier),
+        })
+    }
+
+    #[cfg(not(feature = "rs256"))]
+    fn rsa(&self) -> Result<PublicKey, KeyError> {
+        Err(KeyError::Rsa)
     }
 
     fn asymmetric(

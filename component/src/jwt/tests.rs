@@ -1,11 +1,12 @@
 mod attacks;
 mod keys;
+mod trusted;
 
 use std::time::Duration;
 
 use super::*;
 use crate::lifetime::Lifetime;
-use crate::token::{Issuer, Limits};
+use crate::token::{Issuer, Limits, Provenance};
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 
@@ -21,6 +22,7 @@ fn example() -> (Username, Token) {
         issuer: None,
         limits: Limits::default(),
         retires_at: None,
+        provenance: Provenance::default(),
     };
     ("admin".parse().unwrap(), token)
 }

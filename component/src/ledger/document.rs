@@ -14,6 +14,10 @@
 //! was an `audience`: the record has all claims of the token, also after a change of the configuration. One that was
 //! rotated with an overlap has `until`.
 //!
+//! A token of a user who had not signed in with a password has `via` (`"proxy"`, or `{"issuer":"https://id.example"}`), and
+//! one that an administrator made has `by`. A document that holds such a token has the format 3: an older reader would take
+//! it for the user's own, good without what vouches for the user.
+//!
 //! A token may have limits of its own: `scope`, and `audience` (a string, or an array of several). A document that holds such
 //! a token has the format 2: a reader of format 1 alone would drop them, and the token could do more.
 
@@ -21,25 +25,37 @@ use serde::{Deserialize, Serialize};
 
 use super::{Ledger, Repeatable, WriteId};
 use crate::lifetime::Lifetime;
-use crate::token::{Audience, Description, Issuer, Limits, Scope, Token, TokenId};
+use crate::token::{
+    Audience, Description, Issuer, Limits, Means, Provenance, Scope, Token, TokenId, Username,
+};
 
-/// The format of a document without limits, and of every record of a token by itself: no version reads those without limits.
+/// The format of a document without limits, and of a record of a token by itself, with limits or without: no version reads those
+/// without limits.
 pub(super) const FORMAT: u32 = 1;
 
 /// The format of a document that holds a token with limits.
 const LIMITED: u32 = 2;
 
+/// The format of a document that holds a token with a provenance.
+pub(super) const VOUCHED: u32 = 3;
+
 /// The format of a document that holds these tokens.
 fn format<'a>(tokens: impl IntoIterator<Item = &'a Token>) -> u32 {
-    match tokens.into_iter().all(|token| token.limits.are_none()) {
-        true => FORMAT,
-        false => LIMITED,
-    }
+    let format = |token: &Token| {
+        if !token.provenance.is_plain() {
+            VOUCHED
+        } else if !token.limits.are_none() {
+            LIMITED
+        } else {
+            FORMAT
+        }
+    };
+    tokens.into_iter().map(format).max().unwrap_or(FORMAT)
 }
 
 /// Whether this code reads documents of this format.
 const fn is_known(format: u32) -> bool {
-    matches!(format, FORMAT | LIMITED)
+    matches!(format, FORMAT | LIMITED | VOUCHED)
 }
 
 impl Ledger {
@@ -72,7 +88,7 @@ impl Ledger {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DocumentError {
     /// Written by a newer version of Latchkey: changing it could lose what it holds.
-    #[error("the ledger has format {0}, this version reads formats {FORMAT} and {LIMITED}")]
+    #[error("the ledger has format {0}, this version reads formats {FORMAT} to {VOUCHED}")]
     Format(u32),
     /// No document of ours. Names the position only: the text is a user's.
     #[error("the ledger is malformed at line {line}, column {column}")]
@@ -128,6 +144,14 @@ pub(super) struct Entry {
     scope: Option<Scope>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     audience: Option<Audience>,
+    #[serde(default, skip_serializing_if = "is_password")]
+    via: Means,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<Username>,
+}
+
+fn is_password(means: &Means) -> bool {
+    *means == Means::Password
 }
 
 impl From<&Token> for Entry {
@@ -145,6 +169,8 @@ impl From<&Token> for Entry {
                 .and_then(|issuer| issuer.audience.clone()),
             scope: token.limits.scope.clone(),
             audience: token.limits.audience.clone(),
+            via: token.provenance.means.clone(),
+            by: token.provenance.by.clone(),
         }
     }
 }
@@ -165,6 +191,10 @@ impl From<Entry> for Token {
                 audience: entry.audience,
             },
             retires_at: entry.until,
+            provenance: Provenance {
+                means: entry.via,
+                by: entry.by,
+            },
         }
     }
 }

@@ -9,12 +9,12 @@
 //! ```
 //!
 //! `creation` is there if the token was created under an idempotency key, `replaces` if it came from a rotation, `until`
-//! if the end is a later one. No document holds a secret.
+//! if the end is a later one. The record of a token with a provenance has the format 3. No document holds a secret.
 
 use serde::{Deserialize, Serialize};
 
 use super::Repeatable;
-use super::document::{DocumentError, Entry, FORMAT};
+use super::document::{DocumentError, Entry, FORMAT, VOUCHED};
 use crate::token::{Timestamp, Token, TokenId};
 
 /// The record of a token.
@@ -81,7 +81,10 @@ impl Record {
     /// The stored form.
     pub fn to_document(&self) -> Vec<u8> {
         write(&RecordDocument {
-            format: FORMAT,
+            format: match self.token.provenance.is_plain() {
+                true => FORMAT,
+                false => VOUCHED,
+            },
             at: self.at,
             token: Entry::from(&self.token),
             creation: self.repeatable.clone(),
@@ -92,7 +95,7 @@ impl Record {
     /// Reads the stored form.
     pub fn from_document(bytes: &[u8]) -> Result<Self, DocumentError> {
         match serde_json::from_slice::<RecordDocument>(bytes) {
-            Ok(document) if document.format == FORMAT => Ok(Self {
+            Ok(document) if matches!(document.format, FORMAT | VOUCHED) => Ok(Self {
                 token: document.token.into(),
                 at: document.at,
                 repeatable: document.creation,

@@ -1,6 +1,6 @@
 use super::*;
 use crate::lifetime::Lifetime;
-use crate::token::{Audience, Issuer, Limits};
+use crate::token::{Audience, Issuer, Limits, Means, Provenance};
 
 fn token(n: u8, description: &str) -> Token {
     Token {
@@ -11,6 +11,7 @@ fn token(n: u8, description: &str) -> Token {
         issuer: None,
         limits: Limits::default(),
         retires_at: None,
+        provenance: Provenance::default(),
     }
 }
 
@@ -161,10 +162,10 @@ fn the_document_keeps_the_issuer() {
 #[test]
 fn other_documents_are_refused() {
     for (document, error) in [
-        (r#"{"format":3,"entries":[]}"#, DocumentError::Format(3)),
+        (r#"{"format":4,"entries":[]}"#, DocumentError::Format(4)),
         (
-            r#"{"format":3,"tokens":[],"writes":[]}"#,
-            DocumentError::Format(3),
+            r#"{"format":4,"tokens":[],"writes":[]}"#,
+            DocumentError::Format(4),
         ),
         (
             r#"{"format":1,"tokens":[]}"#,
@@ -271,4 +272,37 @@ fn each_limit_alone_has_the_new_format() {
         assert!(document.starts_with(br#"{"format":2,"#));
         assert_eq!(Ledger::from_document(&document), Ok(ledger));
     }
+}
+
+#[test]
+fn what_vouches_for_a_token_is_kept_and_older_versions_refuse_it() {
+    let issuer = "https://id.example".to_owned();
+    let by = Some("root".parse().unwrap());
+    for (means, by, members) in [
+        (Means::Proxy, None, r#""via":"proxy"}"#),
+        (
+            Means::Issuer(issuer),
+            by.clone(),
+            r#""via":{"issuer":"https://id.example"},"by":"root"}"#,
+        ),
+        (Means::Password, by, r#""by":"root"}"#),
+    ] {
+        let token = Token {
+            provenance: Provenance { means, by },
+            ..limited(3, "gamma")
+        };
+        let mut ledger = ledger();
+        ledger.create(token.clone(), 10).unwrap();
+        let document = ledger.to_document();
+        let text = std::str::from_utf8(&document).unwrap();
+        assert!(text.starts_with(r#"{"format":3,"#), "{text}");
+        assert!(text.contains(members), "{text}");
+        assert_eq!(Ledger::from_document(&document), Ok(ledger));
+
+        let record = Record::new(token, Timestamp::new(Duration::from_secs(1_003)));
+        let document = record.to_document();
+        assert!(document.starts_with(br#"{"format":3,"#));
+        assert_eq!(Record::from_document(&document), Ok(record));
+    }
+    assert!(Ledger::from_document(br#"{"format":3,"tokens":[{"id":"02020202-0202-4202-8202-020202020202","description":"b","life":60,"iat":1002,"via":"magic"}],"writes":[]}"#).is_err());
 }

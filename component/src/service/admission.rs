@@ -58,6 +58,14 @@ impl Admission {
         }
     }
 
+    /// For ledgers of up to so many tokens, and for the requests of this one, too.
+    pub(super) fn with_limit_for(&self, tokens: usize) -> Self {
+        Self {
+            line: self.line.clone(),
+            ..Self::new(tokens)
+        }
+    }
+
     /// Waits until the request may hold a ledger. `changes` names the user whose ledger it changes, if it changes one: a
     /// user's changes are made one after the other, since they would only be in each other's way.
     pub(super) async fn admit(&self, changes: Option<&Username>, clock: &impl Clock) -> Permit {

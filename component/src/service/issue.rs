@@ -1,12 +1,13 @@
 //! New tokens.
 
 use super::{Issued, Service, ServiceError};
+use crate::auth::{Authority, Bounds};
 use crate::idempotency::{Digest, IdempotencyKey};
 use crate::jwt::Claims;
 use crate::ledger::{Ledger, Repeatable};
 use crate::lifetime::Lifetime;
 use crate::store::Store;
-use crate::token::{Description, Limits, Timestamp, Token, Username};
+use crate::token::{Description, Limits, Scope, Timestamp, Token, Username};
 
 /// Why no token was added to a ledger.
 enum NotCreated {
@@ -16,23 +17,25 @@ enum NotCreated {
 }
 
 impl<S: Store> Service<S> {
-    /// Issues a token to `user`. With `key`, repetitions within a day return the same token.
+    /// Issues a token to `user`, on this authority. With `key`, repetitions within a day return the same token.
     ///
     /// # Errors
     ///
-    /// [`ServiceError::Lifetime`], [`ServiceError::Ledger`], [`ServiceError::IdempotencyKeyReused`]; after
+    /// [`ServiceError::Lifetime`], [`ServiceError::Scope`], [`ServiceError::Ledger`], [`ServiceError::IdempotencyKeyReused`]; after
     /// [`ServiceError::Store`] there may be a record of a token that nobody has.
     pub async fn issue(
         &self,
         user: &Username,
+        authority: &Authority,
         description: Description,
         lifetime: Lifetime,
         limits: Limits,
         key: Option<IdempotencyKey>,
     ) -> Result<Issued, ServiceError> {
-        let lifetime = lifetime.at_most(self.config.max_token_life)?;
+        let lifetime = self.bound(authority, lifetime, limits.scope.as_ref())?;
         // Before the ledger changes: a token that we cannot sign must not be listed.
         let keys = self.keys().await?;
+        self.note_user(user, &authority.provenance.means).await?;
         let _permit = self.admit(Some(user)).await;
         let now = self.now();
         let token = Token {
@@ -43,10 +46,11 @@ impl<S: Store> Service<S> {
             issuer: self.config.issuer.clone(),
             limits,
             retires_at: None,
+            provenance: authority.provenance.clone(),
         };
         let created = self
             .store
-            .change(user, |ledger| self.create(ledger, &token, key, now))
+            .change(user, |ledger| self.create(ledger, user, &token, key, now))
             .await?;
         let (token, repeated) = match created {
             Ok(()) => (token, false),
@@ -61,21 +65,48 @@ impl<S: Store> Service<S> {
         })
     }
 
+    /// The lifetime, if a token of it and of this scope may be made on this authority.
+    pub(super) fn bound(
+        &self,
+        authority: &Authority,
+        lifetime: Lifetime,
+        scope: Option<&Scope>,
+    ) -> Result<Lifetime, ServiceError> {
+        let Bounds {
+            max_token_life,
+            scope: granted,
+        } = &authority.bounds;
+        let most = self.config.max_token_life;
+        let lifetime = lifetime.at_most(max_token_life.map_or(most, |bound| bound.min(most)))?;
+        match granted {
+            Some(granted) if !authority.bounds.allow(scope) => {
+                Err(ServiceError::Scope(granted.clone()))
+            }
+            _ => Ok(lifetime),
+        }
+    }
+
     fn create(
         &self,
         ledger: &mut Ledger,
+        user: &Username,
         token: &Token,
         key: Option<IdempotencyKey>,
         now: Timestamp,
     ) -> Result<(), NotCreated> {
         let limit = self.config.max_tokens_per_user;
-        ledger.expire(now, self.config.expired_retention);
+        self.tidy(ledger, user, now);
         let result = match key {
             None => ledger.create(token.clone(), limit),
             Some(key) => {
                 let creation = Repeatable {
                     key: key.digest(),
-                    content: Digest::of_creation(&token.description, token.lifetime, &token.limits),
+                    content: Digest::of_creation(
+                        &token.description,
+                        token.lifetime,
+                        &token.limits,
+                        &token.provenance,
+                    ),
                     id: token.id,
                     issued_at: token.issued_at,
                 };

@@ -1,6 +1,7 @@
 //! Rotation: a new token replaces an old one.
 
 use super::{Issued, Service, ServiceError};
+use crate::auth::Authority;
 use crate::jwt::Claims;
 use crate::ledger::{Ledger, LedgerError};
 use crate::lifetime::Lifetime;
@@ -18,15 +19,17 @@ pub struct Rotation {
 
 impl<S: Store> Service<S> {
     /// Issues a token with the description and the limits of the token `id`, and ends that one, in one change of the ledger.
+    /// The new one is made on this authority.
     ///
     /// # Errors
     ///
     /// [`LedgerError::NoSuchToken`], [`LedgerError::AlreadyRotated`]; [`ServiceError::Lifetime`], also if the old life is
-    /// longer than is allowed by now; [`LedgerError::LimitReached`], only with an overlap; [`ServiceError::Store`], after
+    /// longer than is allowed by now; [`ServiceError::Scope`]; [`LedgerError::LimitReached`], only with an overlap; [`ServiceError::Store`], after
     /// which the token may be rotated.
     pub async fn rotate(
         &self,
         user: &Username,
+        authority: &Authority,
         id: TokenId,
         rotation: Rotation,
     ) -> Result<Issued, ServiceError> {
@@ -38,17 +41,20 @@ impl<S: Store> Service<S> {
         let new_id = self.new_id();
         let limit = self.config.max_tokens_per_user;
         let rotate = |ledger: &mut Ledger| {
-            ledger.expire(now, self.config.expired_retention);
+            self.tidy(ledger, user, now);
             let old = ledger.find(id).ok_or(LedgerError::NoSuchToken)?;
             let lifetime = rotation.lifetime.unwrap_or(old.lifetime);
+            // Who may make only what can do less must not make of it what can do as much.
+            let lifetime = self.bound(authority, lifetime, old.limits.scope.as_ref())?;
             let token = Token {
                 id: new_id,
                 description: old.description.clone(),
-                lifetime: lifetime.at_most(self.config.max_token_life)?,
+                lifetime,
                 issued_at,
                 issuer: self.config.issuer.clone(),
                 limits: old.limits.clone(),
                 retires_at: None,
+                provenance: authority.provenance.clone(),
             };
             let overlap = rotation.overlap.map(Lifetime::as_secs);
             let retires_at = overlap.map(|secs| issued_at.saturating_add(secs));

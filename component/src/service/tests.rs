@@ -5,6 +5,7 @@ mod usage;
 mod verify;
 
 use super::*;
+use crate::auth::Authority;
 use crate::jwt::Claims;
 use crate::lifetime::Lifetime;
 use crate::store::KeyValueError;
@@ -165,7 +166,14 @@ async fn a_creation_is_repeated_for_a_day_and_not_doubled() {
         let key = Some(key.parse().unwrap());
         fixture
             .service
-            .issue(&ada, description, life, Limits::default(), key)
+            .issue(
+                &ada,
+                &Authority::default(),
+                description,
+                life,
+                Limits::default(),
+                key,
+            )
             .await
     };
     let first = create("alpha", "1h", "k").await.unwrap();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{LiveToken, Service};
 use crate::store::{KeyValue, Ports, Store, uses_key};
-use crate::token::{TokenId, Username};
+use crate::token::{Timestamp, TokenId, Username};
 
 /// How exactly the time of a use is kept, in seconds: a token is noted once in it.
 const STEP: u64 = 10 * 60;
@@ -41,14 +41,27 @@ struct Use {
     at: u64,
 }
 
-/// When the tokens of a user were last used, as far as it was noted.
+/// When the tokens of a user were last used, and the user last signed in, as far as it was noted.
 #[derive(Debug, Default)]
-pub struct Uses(Vec<Use>);
+pub struct Uses {
+    uses: Vec<Use>,
+    last_sign_in: Option<Timestamp>,
+}
 
 impl Uses {
     /// When the token `id` was last used, in seconds since the Unix epoch.
     pub fn of(&self, id: TokenId) -> Option<u64> {
-        Some(self.0.iter().find(|noted| noted.id == id)?.at)
+        Some(self.uses.iter().find(|noted| noted.id == id)?.at)
+    }
+
+    /// When any of them was last used, in seconds since the Unix epoch.
+    pub fn latest(&self) -> Option<u64> {
+        self.uses.iter().map(|noted| noted.at).max()
+    }
+
+    /// When the user last signed in without a password.
+    pub fn last_sign_in(&self) -> Option<Timestamp> {
+        self.last_sign_in
     }
 }
 
@@ -108,7 +121,14 @@ impl<S: Store> Service<S> {
 
     /// When the tokens of `user` were last used. Nothing, if the store fails: it is no reason to refuse a list.
     pub async fn uses(&self, user: &Username) -> Uses {
-        Uses(self.value(&uses_key(user)).await.unwrap_or_default())
+        let last_sign_in = match self.config.vouches() {
+            true => self.last_sign_in(user).await.unwrap_or_default(),
+            false => None,
+        };
+        Uses {
+            uses: self.value(&uses_key(user)).await.unwrap_or_default(),
+            last_sign_in,
+        }
     }
 
     /// Writes what was noted. A write that fails is not repeated: the token is noted again in the next step.

@@ -3,7 +3,7 @@
 use super::{Service, TokenStatus};
 use crate::jwt::Claims;
 use crate::store::{Ports, Store, StoreError};
-use crate::token::Username;
+use crate::token::{Token, Username};
 
 /// A token that is live.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +12,11 @@ pub struct LiveToken {
     pub user: Username,
     /// Its remaining life is not zero.
     pub status: TokenStatus,
+    /// When it ends, in seconds since the Unix epoch, unless its user signs in before.
+    pub ends_at: u64,
+    /// When its user last signed in without a password, as far as is known, in seconds since the Unix epoch; `None` if it
+    /// was made with a password.
+    pub last_sign_in: Option<u64>,
 }
 
 impl<S: Store> Service<S> {
@@ -19,9 +24,11 @@ impl<S: Store> Service<S> {
     ///
     /// - one of the keys signed it, with the key's own algorithm;
     /// - it has not expired, without leeway;
-    /// - its user is still configured;
+    /// - its user had the name when it was issued;
     /// - its id is in the user's ledger;
-    /// - what it claims is what the ledger's record says, no more and no less.
+    /// - what it claims is what the ledger's record says, no more and no less;
+    /// - its user is still configured, or else has signed in lately by the means that the record names, and those are still
+    ///   configured.
     ///
     /// Nothing is written, and the store is read only for tokens that a key signed.
     ///
@@ -29,6 +36,24 @@ impl<S: Store> Service<S> {
     ///
     /// [`StoreError`] if the ledger cannot be read.
     pub async fn verify(&self, signed: &str) -> Result<Option<LiveToken>, StoreError> {
+        let Some((user, token)) = self.read(signed).await? else {
+            return Ok(None);
+        };
+        let Some(vouched) = self.vouched(&user, &token).await? else {
+            return Ok(None);
+        };
+        // It may have expired while the store was read.
+        let status = TokenStatus::at(self.now(), token);
+        Ok((!status.is_expired()).then(|| LiveToken {
+            user,
+            ends_at: vouched.until.min(status.token.ends_at()),
+            last_sign_in: vouched.since,
+            status,
+        }))
+    }
+
+    /// The same, whatever has become of its user.
+    pub(super) async fn read(&self, signed: &str) -> Result<Option<(Username, Token)>, StoreError> {
         let Some(keys) = self.present_keys().await? else {
             return Ok(None);
         };
@@ -36,21 +61,14 @@ impl<S: Store> Service<S> {
         let Ok(claims) = self.signatures.verify(keys, signed, clock).await else {
             return Ok(None);
         };
-        let Some(user) = self.config.users.named(&claims.username) else {
+        let Ok(user) = claims.username.parse() else {
             return Ok(None);
         };
         let _permit = self.admit(None).await;
-        let Some(token) = self.store.find(user, claims.jwt_token_id).await? else {
-            return Ok(None);
-        };
-        if Claims::new(user, &token) != claims {
-            return Ok(None);
-        }
-        // It may have expired while the store was read.
-        let status = TokenStatus::at(self.now(), token);
-        Ok((!status.is_expired()).then(|| LiveToken {
-            user: user.clone(),
-            status,
-        }))
+        let token = self.store.find(&user, claims.jwt_token_id).await?;
+        let token = token
+            .filter(|token| Claims::new(&user, token) == claims && !token.is_expired(self.now()))
+            .filter(|token| self.is_of(&user, token));
+        Ok(token.map(|token| (user, token)))
     }
 }

@@ -1,7 +1,9 @@
 //! A ledger as one document, changed by compare-and-swap only.
 //!
-//! There are two kinds of documents, a ledger for each user and one signing key, beside what [`gate`](super::gate) needs to
+//! There are a ledger for each user, the names of all users, and one signing key, beside what [`gate`](super::gate) needs to
 //! create each of them once. All changes go through [`confirmed`](super::confirmed).
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,10 +15,13 @@ use super::{
 };
 use crate::ledger::{Ledger, WriteId};
 use crate::ports::Random;
-use crate::token::{Token, TokenId, Username};
+use crate::token::{Means, Token, TokenId, Username};
 
 /// The key of the document that holds the signing key made by [`Store::signing_key`].
 const SIGNING_KEY: &str = "latchkey-signing-key";
+
+/// The key of the document that names all users.
+const USERS: &str = "latchkey-users";
 
 /// The documents in a key-value store.
 #[derive(Debug)]
@@ -99,6 +104,31 @@ impl<P: Ports<KeyValue: AtomicKeyValue>> Store for Documents<P> {
         })
         .await?;
         Ok(result)
+    }
+
+    async fn note_user(
+        &self,
+        user: &Username,
+        means: &Means,
+        keeps: impl Fn(&Means) -> bool,
+    ) -> Result<(), StoreError> {
+        let note = |users: &mut BTreeMap<String, Means>| match users.get(user.as_str()) {
+            Some(former) if keeps(former) => None,
+            _ => {
+                users.insert(user.as_str().to_owned(), means.clone());
+                Some(())
+            }
+        };
+        self.change_value(USERS, note).await?;
+        Ok(())
+    }
+
+    async fn noted_users(&self) -> Result<BTreeMap<Username, Means>, StoreError> {
+        let users: BTreeMap<String, Means> = self.value(USERS).await?;
+        let users = users.into_iter();
+        Ok(users
+            .filter_map(|(name, means)| Some((name.parse().ok()?, means)))
+            .collect())
     }
 
     async fn present_signing_key(&self) -> Result<Option<Vec<u8>>, StoreError> {

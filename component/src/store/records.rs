@@ -9,6 +9,7 @@
 //! | `latchkey-token-<user>-<id>` | the token was issued: its record |
 //! | `latchkey-retired-<user>-<id>` | it has a successor, and ends then |
 //! | `latchkey-revoked-<user>-<id>` | it was revoked |
+//! | `latchkey-user-<user>` | there is this user, who signs in by these means |
 //!
 //! A token is live where its record is seen, no revocation is, and no end has come. The rules:
 //!
@@ -32,12 +33,12 @@ use serde::de::DeserializeOwned;
 
 use super::confirmed::FAIL_FOR;
 use super::{
-    KeyValue, KeyValueError, ListableKeyValue, Ports, READY, Store, StoreError, back_off, encode,
-    write_value,
+    KeyValue, KeyValueError, ListableKeyValue, Ports, READY, Store, StoreError, back_off, decode,
+    encode, write_value,
 };
 use crate::ledger::{End, Ledger, Record, Replaced};
 use crate::ports::{Clock, Random};
-use crate::token::{Timestamp, Token, TokenId, Username};
+use crate::token::{Means, Timestamp, Token, TokenId, Username};
 
 /// How long the facts of a token are kept beyond its expiry and retention: longer than replication takes, and than the
 /// clocks of regions differ.
@@ -59,6 +60,9 @@ pub struct Records<P> {
     /// How long an expired token stays listed.
     retention: Duration,
 }
+
+/// What the keys of users begin with.
+const USER: &str = "latchkey-user-";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fact {
@@ -184,6 +188,35 @@ impl<P: Ports<KeyValue: ListableKeyValue>> Store for Records<P> {
             self.ports.key_values().set(key, value).await?;
         }
         Ok(result)
+    }
+
+    async fn note_user(
+        &self,
+        user: &Username,
+        means: &Means,
+        keeps: impl Fn(&Means) -> bool,
+    ) -> Result<(), StoreError> {
+        let note = |noted: &mut Option<Means>| match noted.as_ref() {
+            Some(former) if keeps(former) => None,
+            _ => {
+                *noted = Some(means.clone());
+                Some(())
+            }
+        };
+        let key = format!("{USER}{}", encode(user));
+        self.change_value(&key, note).await?;
+        Ok(())
+    }
+
+    async fn noted_users(&self) -> Result<BTreeMap<Username, Means>, StoreError> {
+        let mut users = BTreeMap::new();
+        for key in self.ports.key_values().list_keys().await? {
+            if let Some(user) = key.strip_prefix(USER).and_then(decode) {
+                let means: Option<Means> = self.value(&key).await?;
+                users.insert(user, means.unwrap_or_default());
+            }
+        }
+        Ok(users)
     }
 
     async fn present_signing_key(&self) -> Result<Option<Vec<u8>>, StoreError> {

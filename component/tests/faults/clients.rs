@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
+use latchkey_component::auth::Authority;
 use latchkey_component::config::Config;
 use latchkey_component::ledger::{Ledger, LedgerError};
 use latchkey_component::service::{Rotation, Service, ServiceError};
@@ -148,7 +149,10 @@ async fn rotate(instance: &Instance, id: TokenId, log: &Log<Event>) {
         .unwrap();
     log.borrow_mut().push(Event::Begun(description.clone()));
     log.borrow_mut().push(Event::Deleting(id));
-    match instance.rotate(&ada(), id, Rotation::default()).await {
+    match instance
+        .rotate(&ada(), &Authority::default(), id, Rotation::default())
+        .await
+    {
         Ok(issued) => {
             log.borrow_mut().push(Event::Deleted(id));
             log.borrow_mut()
@@ -167,7 +171,14 @@ async fn create(instance: &Instance, description: String, log: &Log<Event>) {
     log.borrow_mut().push(Event::Begun(description.clone()));
     let (parsed, life) = (description.parse().unwrap(), "1h".parse().unwrap());
     match instance
-        .issue(&ada(), parsed, life, Limits::default(), None)
+        .issue(
+            &ada(),
+            &Authority::default(),
+            parsed,
+            life,
+            Limits::default(),
+            None,
+        )
         .await
     {
         Ok(issued) => log
@@ -337,7 +348,14 @@ pub fn repeat_one_creation(faults: Faults, seed: u64) {
                     let (description, life) = ("t".parse().unwrap(), "1h".parse().unwrap());
                     let key = Some("the same".parse().unwrap());
                     match instance
-                        .issue(&ada(), description, life, Limits::default(), key)
+                        .issue(
+                            &ada(),
+                            &Authority::default(),
+                            description,
+                            life,
+                            Limits::default(),
+                            key,
+                        )
                         .await
                     {
                         Ok(issued) => return ids.borrow_mut().push(issued.signed),

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
+use latchkey_component::auth::Authority;
 use latchkey_component::config::Config;
 use latchkey_component::ledger::LedgerError;
 use latchkey_component::service::{Issued, Rotation, Service, ServiceError};
@@ -119,7 +120,14 @@ impl Scenario {
                         let life = "1s".parse().unwrap();
                         drop(
                             instance
-                                .issue(&ada(), name, life, Limits::default(), None)
+                                .issue(
+                                    &ada(),
+                                    &Authority::default(),
+                                    name,
+                                    life,
+                                    Limits::default(),
+                                    None,
+                                )
                                 .await,
                         );
                         world.observe_all(region).await;
@@ -243,7 +251,14 @@ impl World {
             life.to_string().parse().unwrap(),
         );
         match instance
-            .issue(&ada(), parsed, life, Limits::default(), None)
+            .issue(
+                &ada(),
+                &Authority::default(),
+                parsed,
+                life,
+                Limits::default(),
+                None,
+            )
             .await
         {
             Ok(issued) => self.acknowledged(&issued),
@@ -274,7 +289,10 @@ impl World {
             lifetime: Some(LONG.to_string().parse().unwrap()),
             overlap: overlap.map(|secs| secs.to_string().parse().unwrap()),
         };
-        match instance.rotate(&ada(), id, rotation).await {
+        match instance
+            .rotate(&ada(), &Authority::default(), id, rotation)
+            .await
+        {
             Ok(issued) => {
                 let end = Duration::from_secs(issued.token.issued_at + overlap.unwrap_or(0));
                 self.acknowledged(&issued);
@@ -477,7 +495,14 @@ pub fn remove_by_a_fast_clock(seed: u64) -> Result<(), String> {
                 [slow, fast].map(|region| world.instance(region, Faults::default()));
             let (description, lifetime) = ("t".parse().unwrap(), life.to_string().parse().unwrap());
             let issued = in_slow
-                .issue(&ada(), description, lifetime, Limits::default(), None)
+                .issue(
+                    &ada(),
+                    &Authority::default(),
+                    description,
+                    lifetime,
+                    Limits::default(),
+                    None,
+                )
                 .await
                 .unwrap();
             world.acknowledged(&issued);
@@ -490,7 +515,14 @@ pub fn remove_by_a_fast_clock(seed: u64) -> Result<(), String> {
                 .await;
             let life = "1s".parse().unwrap();
             in_fast
-                .issue(&ada(), "x".parse().unwrap(), life, Limits::default(), None)
+                .issue(
+                    &ada(),
+                    &Authority::default(),
+                    "x".parse().unwrap(),
+                    life,
+                    Limits::default(),
+                    None,
+                )
                 .await
                 .unwrap();
             while world.replicas.now(slow) < expired {

@@ -17,15 +17,17 @@ const CHUNK: usize = 4 << 10;
 /// The unread body of a request.
 pub(super) struct Incoming(wasi::Request);
 
-/// The request without scheme and authority, which Latchkey does not use.
+/// The request without its scheme, which Latchkey does not use.
 pub(super) fn request(incoming: wasi::Request) -> Result<Request<Incoming>, ErrorCode> {
     let method = method(incoming.get_method())?;
     let target = incoming.get_path_with_query();
+    let authority = incoming.get_authority();
     let fields = incoming.get_headers().copy_all();
-    let request = api::request(method, target, fields).map_err(|malformed| match malformed {
-        MalformedRequest::Target => ErrorCode::HttpRequestUriInvalid,
-        MalformedRequest::Header => ErrorCode::HttpProtocolError,
-    })?;
+    let request =
+        api::request(method, target, authority, fields).map_err(|malformed| match malformed {
+            MalformedRequest::Target => ErrorCode::HttpRequestUriInvalid,
+            MalformedRequest::Header => ErrorCode::HttpProtocolError,
+        })?;
     Ok(request.map(|()| Incoming(incoming)))
 }
 

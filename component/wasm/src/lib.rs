@@ -9,8 +9,6 @@ mod http;
 mod key_value;
 mod response;
 
-use std::cell::OnceCell;
-use std::collections::HashMap;
 use std::io::Write;
 use std::rc::Rc;
 
@@ -20,18 +18,19 @@ use spin_sdk::wasip3::exports::http::handler::Guest;
 use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
 
 use latchkey_component::api;
-use latchkey_component::config::{Config, ConfigError, VARIABLES};
-use latchkey_component::service::Service;
+use latchkey_component::config::ConfigError;
+use latchkey_component::service::{Configured, Service};
 use latchkey_component::store::Documents;
 
 use clock_and_random::{SecureRandom, SystemClock};
 use key_value::KeyValueStore;
 
-type WasmService = Service<Documents<(KeyValueStore, SystemClock, SecureRandom)>>;
+type WasmStore = Documents<(KeyValueStore, SystemClock, SecureRandom)>;
+type WasmService = Service<WasmStore>;
 
 thread_local! {
     /// The service of this instance. Configuration, keys and remembered passwords live in it; nothing about tokens does.
-    static SERVICE: OnceCell<Rc<WasmService>> = const { OnceCell::new() };
+    static CONFIGURED: Rc<Configured<WasmStore>> = Rc::default();
 }
 
 /// The component.
@@ -47,9 +46,8 @@ impl Guest for Component {
         let request = http::request(request)?;
         let service = service().await;
         let handled = api::handle(service.as_deref(), request).await;
-        // A log that cannot be written is no reason to fail the request.
         if let Some(line) = handled.log_line {
-            let _ = writeln!(std::io::stderr(), "latchkey: {line}");
+            log(&line);
         }
         if let Some(line) = handled.audit_line {
             let _ = writeln!(std::io::stdout(), "{line}");
@@ -64,32 +62,25 @@ impl Guest for Component {
     }
 }
 
-/// The service of this instance, made at its first request. A bad configuration is read again at every request: it may
-/// have been mended.
+/// The service of this instance, by the newest configuration that works.
 async fn service() -> Result<Rc<WasmService>, ConfigError> {
-    if let Some(service) = SERVICE.with(|cell| cell.get().cloned()) {
-        return Ok(service);
-    }
-    let config = read_config().await?;
-    // Another request may have been faster while this one waited.
-    Ok(SERVICE.with(|cell| {
-        cell.get_or_init(|| {
-            let ports = (KeyValueStore::default(), SystemClock, SecureRandom);
-            Rc::new(Service::new(config, Documents::new(ports)))
-        })
-        .clone()
-    }))
+    let make = |config| {
+        let ports = (KeyValueStore::default(), SystemClock, SecureRandom);
+        Ok(Service::new(config, Documents::new(ports)))
+    };
+    CONFIGURED.with(Rc::clone).service(read, make, log).await
 }
 
-async fn read_config() -> Result<Config, ConfigError> {
-    let mut values = HashMap::new();
-    for variable in VARIABLES {
-        match variables::get(variable).await {
-            Ok(value) => drop(values.insert(*variable, value)),
-            Err(variables::Error::Undefined(_)) => {}
-            // The text is the provider's: not for clients.
-            Err(_) => return Err(ConfigError::Unreadable { variable }),
-        }
+async fn read(variable: &'static str) -> Result<Option<String>, ConfigError> {
+    match variables::get(variable).await {
+        Ok(value) => Ok(Some(value)),
+        Err(variables::Error::Undefined(_)) => Ok(None),
+        // The text is the provider's: not for clients.
+        Err(_) => Err(ConfigError::Unreadable { variable }),
     }
-    Config::from_variables(|variable| values.get(variable).cloned())
+}
+
+/// A log that cannot be written is no reason to fail the request.
+fn log(line: &str) {
+    let _ = writeln!(std::io::stderr(), "latchkey: {line}");
 }

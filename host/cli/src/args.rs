@@ -60,6 +60,13 @@ file and given as --variable users=@FILE, here and to `spin up`.")]
         #[arg(long)]
         generate: bool,
     },
+    /// Add, remove and list the users of a file, which servers follow
+    #[command(long_about = "\
+Add, remove and list the users of a file that servers have as --variable users=@FILE. They follow
+it without a restart: `latchkey up` within seconds, others when they read it again.
+
+The file is replaced as a whole, and keeps its mode, its owner, its comments and its order.")]
+    User(User),
     /// Print a new key for the variable `signing_keys`
     #[command(long_about = "\
 Print a new key for the variable `signing_keys`, as a JWK Set. It is a secret: keep it in a file
@@ -124,6 +131,61 @@ pub struct GuardCheck {
     /// The guard's component; by default any whose file is latchkey_guard.wasm or latchkey_guard_offline.wasm
     #[arg(long, value_name = "ID")]
     pub guard: Option<String>,
+}
+
+/// `latchkey user`.
+#[derive(Debug, Args)]
+pub struct User {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: UserCommand,
+}
+
+/// The commands of `latchkey user`.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Add a user
+    #[command(long_about = "\
+Add a user. The password is asked for on a terminal, or else read from standard input, as by
+`latchkey hash-password`.
+
+The entry says since when the user has the name, as `:since=` and the seconds since 1970. Should
+somebody have had it before, that user's tokens stay dead.")]
+    Add {
+        /// The name of the user
+        name: String,
+
+        /// The file; it is made if it is missing
+        #[arg(long, value_name = "FILE")]
+        file: PathBuf,
+
+        /// Generate a password and print it on standard output, once
+        #[arg(long)]
+        generate: bool,
+
+        /// Give a user that is there another password; the user's tokens stay
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Remove a user
+    #[command(long_about = "\
+Remove a user. The user can no longer sign in, and the user's tokens are refused. They stay dead if
+the name is added again by `latchkey user add`, but not if an entry without `since` is written by
+hand.")]
+    Remove {
+        /// The name of the user
+        name: String,
+
+        /// The file
+        #[arg(long, value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// List the users: name, kind of password, and since when
+    List {
+        /// The file
+        #[arg(long, value_name = "FILE")]
+        file: PathBuf,
+    },
 }
 
 /// The options of `latchkey keygen`.

@@ -7,20 +7,24 @@ mod completions;
 mod failure;
 mod guard;
 mod keygen;
+mod locked_file;
 mod logging;
 mod terminal;
 mod up;
+mod user_file;
 mod users;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
-use args::{Cli, Command, Guard, Keygen};
+use args::{Cli, Command, Guard, Keygen, UserCommand};
 use clap::{CommandFactory, Parser};
 use failure::{Failure, usage};
 use keygen::{JwkSet, KeyAlgorithm};
-use terminal::{print, say};
+use latchkey_component::auth::Credentials;
+use latchkey_component::token::Username;
+use terminal::{print, print_all, say};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -30,6 +34,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Up(options) => up::run(&options),
         Command::HashPassword { name, generate } => hash_password(&name, generate),
+        Command::User(user) => edit_users(&user.command),
         Command::Keygen(options) => make_key(&options),
         Command::Token(options) => client::run(&options).map_err(Failure::Client),
         Command::Guard {
@@ -83,6 +88,13 @@ fn hash_password(name: &str, generate: bool) -> Result<(), Failure> {
             .context("cannot write the password")?;
         return Ok(());
     }
+    let entry = users::entry(&ask_password(name)?)?;
+    writeln!(std::io::stdout(), "{entry}").context("cannot write the entry")?;
+    Ok(())
+}
+
+/// The user of this name, with a password from a terminal, or else from standard input.
+fn ask_password(name: Username) -> Result<Credentials, Failure> {
     let password = if std::io::stdin().is_terminal() {
         let password = rpassword::prompt_password(format!("Password of {name}: "))?;
         if rpassword::prompt_password("Again: ")? != password {
@@ -96,8 +108,43 @@ fn hash_password(name: &str, generate: bool) -> Result<(), Failure> {
             .context("cannot read the password")?;
         users::line(&line).to_owned()
     };
-    let entry = users::entry(&users::credentials(name, &password)?)?;
-    writeln!(std::io::stdout(), "{entry}").context("cannot write the entry")?;
+    Ok(users::credentials(name, &password)?)
+}
+
+fn edit_users(command: &UserCommand) -> Result<(), Failure> {
+    match command {
+        UserCommand::Add {
+            name,
+            file,
+            generate,
+            replace,
+        } => {
+            let name = users::parse_entry_name(name).map_err(usage)?;
+            // Before a password is asked for.
+            user_file::check_name(file, &name, *replace)?;
+            let user = match generate {
+                true => users::generate(name),
+                false => ask_password(name)?,
+            };
+            user_file::add(file, &user, *replace)?;
+            if *generate {
+                print_all(user.password.expose()).context("cannot write the password")?;
+            }
+        }
+        UserCommand::Remove { name, file } => {
+            let name = users::parse_entry_name(name).map_err(usage)?;
+            user_file::remove(file, &name)?;
+            say(&format!(
+                "{} can no longer sign in, and the tokens of this user are refused, as soon as servers have read the file",
+                terminal::visible(name.as_str())
+            ));
+        }
+        UserCommand::List { file } => {
+            for line in user_file::list(file)? {
+                print(&line)?;
+            }
+        }
+    }
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! `latchkey up`: builds the manifest's components if need be, and serves them.
 
 pub mod address;
+mod follow;
 mod shutdown;
 
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use latchkey_host::manifest::{self, Manifest};
 use latchkey_host::metrics::{Metrics, listener};
 use latchkey_host::outbound::AllowedHosts;
 use latchkey_host::server::{Application, Limits, Middleware, Server, Service};
+use latchkey_host::variables::watch::Watch;
 use latchkey_host::variables::{ApplicationVariables, Assignment, Variables};
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -45,15 +47,23 @@ pub fn run(options: &Up) -> Result<(), Failure> {
     let store: Option<StoreUrl> = store.transpose().map_err(usage)?;
 
     let manifest = Manifest::load(&options.manifest)?;
-    let variables = ApplicationVariables::resolve(&manifest.variables, &given_variables, |key| {
-        std::env::var(key)
-    });
-    let mut services = services(&manifest, &variables.map_err(usage)?)?;
-    let generated = match manifest.services.iter().position(|one| one.is_latchkey) {
+    let manifest = Arc::new(manifest);
+    let watch = Watch::new(&given_variables);
+    let resolve = {
+        let manifest = manifest.clone();
+        move || {
+            ApplicationVariables::resolve(&manifest.variables, &given_variables, |key| {
+                std::env::var(key)
+            })
+        }
+    };
+    let mut services = services(&manifest, &resolve().map_err(usage)?)?;
+    let latchkey = manifest.services.iter().position(|one| one.is_latchkey);
+    let added = match latchkey {
         Some(latchkey) => users::add_to(&mut services[latchkey].variables, given_users),
         None => users::add_to(&mut Variables::default(), given_users),
     };
-    let generated = generated.map_err(usage)?;
+    let added = added.map_err(usage)?;
 
     // The server has threads of its own; what is left is to accept connections.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -83,6 +93,7 @@ pub fn run(options: &Up) -> Result<(), Failure> {
         Limits::default(),
     )
     .with_context(cannot_serve)?;
+    let server = Arc::new(server);
     drop(guard);
 
     runtime.block_on(async {
@@ -96,7 +107,20 @@ pub fn run(options: &Up) -> Result<(), Failure> {
             say(&format!("Metrics on http://{address}/metrics"));
             tokio::spawn(listener::serve(metrics, socket));
         }
-        announce(&listener, &generated)?;
+        announce(&listener, &added.generated)?;
+        // Which hosts a component may reach is settled at the start.
+        let resolve = move || {
+            let application = resolve()?;
+            let planned = manifest.services.iter();
+            let mut variables: Vec<_> = planned
+                .map(|planned| application.of(&manifest.component(planned).templates))
+                .collect::<Result<_, _>>()?;
+            if let Some(latchkey) = latchkey {
+                added.add_to(&mut variables[latchkey]);
+            }
+            Ok(variables)
+        };
+        follow::files(watch, resolve, server.clone())?;
         server.serve(listener, shutdown).await;
         Ok(())
     })

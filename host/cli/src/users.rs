@@ -126,21 +126,43 @@ pub fn entry(user: &Credentials) -> Result<String, UserError> {
     Ok(format!("{name}:{hash}"))
 }
 
-/// Adds the `given` users to the variable `users`. If nobody has named any, adds [`DEFAULT_USER`]. Returns those whose
-/// password was generated, to be shown once.
+/// The users of one run.
+#[derive(Debug)]
+pub struct Added {
+    /// Their entries. They are made once: a hash of the same password would be another.
+    entries: Secret,
+    /// Those whose password was generated, to be shown once.
+    pub generated: Vec<Credentials>,
+}
+
+impl Added {
+    /// Adds the users to `variables` that were resolved anew. The component refuses a name that is there twice.
+    pub fn add_to(&self, variables: &mut Variables) {
+        if let Some(configured) = variables.get(USERS) {
+            let entries = format!("{}{}", configured.expose(), self.entries.expose());
+            variables.set(USERS, entries.into());
+        }
+    }
+}
+
+/// The variables by which users sign in without a password.
+const OTHER_MEANS: &[&str] = &["proxy_user_header", "trusted_issuers"];
+
+/// Adds the `given` users to the variable `users`. If nobody has named any, nor another way to sign in, adds
+/// [`DEFAULT_USER`].
 ///
 /// Who gives the variable wants no such user, even if it is empty: the file may have been truncated, and the password would
 /// be in the log.
-pub fn add_to(
-    variables: &mut Variables,
-    mut given: Vec<GivenUser>,
-) -> Result<Vec<Credentials>, UserError> {
+pub fn add_to(variables: &mut Variables, mut given: Vec<GivenUser>) -> Result<Added, UserError> {
     let mut entries = match variables.get(USERS) {
         Some(configured) => configured.expose().to_owned(),
-        None if given.is_empty() => return Ok(Vec::new()),
+        None if given.is_empty() => String::new(),
         None => return Err(UserError::NoVariable),
     };
-    if given.is_empty() && entries.trim().is_empty() && !variables.is_given(USERS) {
+    let configured = entries.len();
+    let mut means = [USERS].iter().chain(OTHER_MEANS);
+    let is_open = variables.get(USERS).is_some() && !means.any(|name| variables.is_given(name));
+    if given.is_empty() && entries.trim().is_empty() && is_open {
         given.push(GivenUser::generate(DEFAULT_USER.parse()?));
     }
     for GivenUser { credentials, .. } in &given {
@@ -156,9 +178,13 @@ pub fn add_to(
         entries.push('\n');
         entries.push_str(&entry(credentials)?);
     }
-    variables.set(USERS, entries.into());
     given.retain(|user| user.generated);
-    Ok(given.into_iter().map(|user| user.credentials).collect())
+    let added = Added {
+        entries: entries[configured..].into(),
+        generated: given.into_iter().map(|user| user.credentials).collect(),
+    };
+    added.add_to(variables);
+    Ok(added)
 }
 
 fn random<const N: usize>() -> Result<[u8; N], UserError> {
@@ -246,7 +272,7 @@ mod tests {
     /// Adds the users of these arguments. Returns the names of those whose password was generated.
     fn add(variables: &mut Variables, arguments: &[&str]) -> Result<Vec<String>, UserError> {
         let given = arguments.iter().copied().map(given).collect();
-        let generated = add_to(variables, given)?;
+        let generated = add_to(variables, given)?.generated;
         Ok(generated.iter().map(|user| user.name.to_string()).collect())
     }
 

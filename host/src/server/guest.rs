@@ -19,7 +19,7 @@ use crate::bindings::{fermyon, spin, wasi};
 use crate::keyvalue::wit::{KeyValue, Stores, View};
 use crate::keyvalue::writes::Writes;
 use crate::metrics::Metrics;
-use crate::variables::{Variables, VariablesData};
+use crate::variables::live::{LiveVariables, VariablesData};
 
 /// The handles that an instance may hold at a time. It serves a few requests at a time, with a few handles each.
 const MAX_HANDLES: usize = 10_000;
@@ -31,14 +31,14 @@ pub(super) struct Guest {
     http: WasiHttpCtx,
     outgoing: Outgoing,
     stores: Stores,
-    variables: Arc<Variables>,
+    variables: Arc<LiveVariables>,
     writes: Writes,
 }
 
 impl Guest {
     pub(super) fn new(
         stores: Stores,
-        variables: Arc<Variables>,
+        variables: Arc<LiveVariables>,
         audit: AuditLog,
         metrics: Option<Arc<Metrics>>,
         outgoing: Outgoing,

@@ -20,7 +20,7 @@ use super::proxy;
 use super::worker::{self, End, Instances, Jobs, Progress};
 use crate::keyvalue::wit::Stores;
 use crate::metrics::Metrics;
-use crate::variables::Variables;
+use crate::variables::live::LiveVariables;
 
 /// The instances of one component that one worker makes.
 #[derive(Clone)]
@@ -28,7 +28,7 @@ pub(super) struct ComponentInstances {
     pub(super) engine: Engine,
     pub(super) linked: Arc<Linked>,
     pub(super) stores: Stores,
-    pub(super) variables: Arc<Variables>,
+    pub(super) variables: Arc<LiveVariables>,
     pub(super) metrics: Option<Arc<Metrics>>,
     pub(super) audit: AuditLog,
     pub(super) limits: Limits,

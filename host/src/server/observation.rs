@@ -55,7 +55,8 @@ impl Observation {
             .then(|| SignIn::parse(authorization.map(HeaderValue::as_bytes)));
         let credentials = match sign_in {
             Some(SignIn::Credentials(credentials)) => Some(credentials),
-            Some(SignIn::Absent | SignIn::Malformed) | None => None,
+            Some(SignIn::Absent | SignIn::Malformed | SignIn::Bearer(_) | SignIn::Proxy(_))
+            | None => None,
         };
         if let Some(metrics) = &metrics {
             metrics.request_began();

@@ -53,6 +53,31 @@ impl Verifier<Vec<u8>> for Es256<VerifyingKey> {
     }
 }
 
+/// The public key of somebody else, whose signatures have either s: two of one token make no difference there.
+pub(in super::super) struct ForeignEs256(VerifyingKey);
+
+impl ForeignEs256 {
+    /// The public key of this uncompressed point, if it is on the curve.
+    pub(in super::super) fn public(point: &[u8; 65]) -> Option<Self> {
+        VerifyingKey::from_sec1_bytes(point).ok().map(Self)
+    }
+}
+
+impl Verifier<Vec<u8>> for ForeignEs256 {
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
+        Signature::from_slice(signature)
+            .ok()
+            .and_then(|signature| self.0.verify(message, &signature).ok())
+            .ok_or_else(signature::Error::new)
+    }
+}
+
+impl JwtVerifier for ForeignEs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::ES256
+    }
+}
+
 impl JwtSigner for Es256<SigningKey> {
     fn algorithm(&self) -> Algorithm {
         Algorithm::ES256

@@ -25,7 +25,12 @@ async fn the_old_token_is_dead_at_once() {
     let ada = "ada".parse().unwrap();
     let old = fixture.issue("ada", "alpha", "1h").await.unwrap();
     fixture.clock.advance(Duration::from_secs(60));
-    let rotate = |id| fixture.service.rotate(&ada, id, Rotation::default());
+    let authority = Authority::default();
+    let rotate = |id| {
+        fixture
+            .service
+            .rotate(&ada, &authority, id, Rotation::default())
+    };
     let new = rotate(old.token.id).await.unwrap();
     assert_ne!(new.token.id, old.token.id);
     assert_eq!(
@@ -47,7 +52,12 @@ async fn the_old_token_is_dead_at_once() {
     assert_eq!(
         fixture
             .service
-            .rotate(&bob, new.token.id, Rotation::default())
+            .rotate(
+                &bob,
+                &Authority::default(),
+                new.token.id,
+                Rotation::default()
+            )
             .await,
         Err(ServiceError::Ledger(LedgerError::NoSuchToken))
     );
@@ -61,7 +71,7 @@ async fn both_are_good_during_the_overlap() {
     let rotate = async |issued: &Issued, rotation| {
         fixture
             .service
-            .rotate(&ada, issued.token.id, rotation)
+            .rotate(&ada, &Authority::default(), issued.token.id, rotation)
             .await
     };
     let new = rotate(&old, rotation("2h", "10 min")).await.unwrap();
@@ -99,7 +109,12 @@ async fn an_overlap_gives_no_longer_life() {
     let old = fixture.issue("ada", "alpha", "1m").await.unwrap();
     fixture
         .service
-        .rotate(&ada, old.token.id, rotation("1h", "1 year"))
+        .rotate(
+            &ada,
+            &Authority::default(),
+            old.token.id,
+            rotation("1h", "1 year"),
+        )
         .await
         .unwrap();
     fixture.clock.advance(Duration::from_secs(60));
@@ -114,7 +129,10 @@ async fn a_refused_rotation_changes_nothing() {
     let strict = fixture.restarted(&[("max_token_life", "1 day")]);
     for refused in [rotation("", ""), rotation("25h", "")] {
         assert!(matches!(
-            strict.service.rotate(&ada, old.token.id, refused).await,
+            strict
+                .service
+                .rotate(&ada, &Authority::default(), old.token.id, refused)
+                .await,
             Err(ServiceError::Lifetime(_))
         ));
     }

@@ -4,7 +4,7 @@ use super::*;
 use crate::jwt::{Claims, KeySet};
 use crate::testing::Fixture;
 use crate::token::Issuer;
-use crate::token::{Audience, Limits};
+use crate::token::{Audience, Limits, Provenance};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -31,6 +31,8 @@ async fn a_token_is_live_until_it_is_revoked() {
         live,
         Some(LiveToken {
             user: "ada".parse().unwrap(),
+            ends_at: token.ends_at(),
+            last_sign_in: None,
             status: TokenStatus {
                 remaining: Duration::from_millis(3_599_750),
                 token: token.clone(),
@@ -170,6 +172,7 @@ async fn asking_writes_nothing() {
             issuer: None,
             limits: Limits::default(),
             retires_at: None,
+            provenance: Provenance::default(),
         },
         |_| {},
     );

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::*;
 use crate::ledger::{LedgerError, Repeatable};
 use crate::testing::{FakeClock, FakeRandom, Memory, fixture};
-use crate::token::Limits;
+use crate::token::{Limits, Provenance};
 
 /// A store in memory that notes what is asked of it.
 #[derive(Clone, Default)]
@@ -73,6 +73,7 @@ impl Fixture {
             issued_at: self.clock.now().as_secs(),
             issuer: None,
             retires_at: None,
+            provenance: Provenance::default(),
             limits: Limits::default(),
         }
     }
@@ -400,10 +401,10 @@ async fn what_a_newer_version_wrote_is_refused() {
         )))
     };
     assert_eq!(
-        set(Fact::Retired, r#"{"format":3,"later":1}"#).await,
-        newer(3)
+        set(Fact::Retired, r#"{"format":4,"later":1}"#).await,
+        newer(4)
     );
-    assert_eq!(set(Fact::Token, r#"{"format":3}"#).await, newer(3));
+    assert_eq!(set(Fact::Token, r#"{"format":4}"#).await, newer(4));
     let malformed = set(Fact::Token, "[]").await;
     assert!(
         matches!(malformed, Err(StoreError::Document(_))),

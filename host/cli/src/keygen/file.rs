@@ -1,13 +1,12 @@
 //! The file that holds the keys, replaced as a whole: a reader sees the old keys or the new ones.
 
-use std::fs::{self, File, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use latchkey_component::jwt::KeySetError;
 
 use super::{JwkSet, KeyAlgorithm};
+use crate::locked_file::LockedFile;
 
 /// Why a file was not rotated. It is as it was, and no text holds a key.
 #[derive(Debug, thiserror::Error)]
@@ -23,52 +22,18 @@ pub enum RotateError {
 /// Puts a new key first in the file at `path`; the others stay. The file keeps its owner and its mode.
 pub fn rotate(path: &Path, algorithm: Option<KeyAlgorithm>) -> Result<(), RotateError> {
     let read = |error| RotateError::Read(path.to_owned(), error);
-    // Of a link, the file that it leads to.
-    let target = fs::canonicalize(path).map_err(read)?;
-    let old = open_locked(&target).map_err(read)?;
-    let text = io::read_to_string(&old).map_err(read)?;
+    let file = LockedFile::open(path).map_err(read)?;
+    let text = file.text().map_err(read)?;
     let keys = JwkSet::rotated(&text, algorithm)
         .map_err(|error| RotateError::NotKeys(path.to_owned(), error))?;
-    replace(&target, &old, keys.to_text().expose())
+    file.replace(keys.to_text().expose())
         .map_err(|error| RotateError::Write(path.to_owned(), error))
-}
-
-/// Opens the file and locks it until it is closed: of two that rotate at once, the second reads what the first wrote.
-fn open_locked(path: &Path) -> io::Result<File> {
-    loop {
-        let file = File::open(path)?;
-        file.lock()?;
-        // The process that held the lock may have replaced the file.
-        let (locked, current) = (file.metadata()?, fs::metadata(path)?);
-        if (locked.dev(), locked.ino()) == (current.dev(), current.ino()) {
-            return Ok(file);
-        }
-    }
-}
-
-fn replace(target: &Path, old: &File, text: &str) -> io::Result<()> {
-    let directory = target.parent().unwrap_or(Path::new("."));
-    let name = target.file_name().unwrap_or_default();
-    // Only its owner can read a file that is made so.
-    let mut new = tempfile::Builder::new()
-        .prefix(&format!(".{}.", name.display()))
-        .tempfile_in(directory)?;
-    new.write_all(text.as_bytes())?;
-    let (was, is) = (old.metadata()?, new.as_file().metadata()?);
-    if (is.uid(), is.gid()) != (was.uid(), was.gid()) {
-        fchown(new.as_file(), Some(was.uid()), Some(was.gid()))?;
-    }
-    let mode = Permissions::from_mode(was.mode() & 0o777);
-    new.as_file().set_permissions(mode)?;
-    new.as_file().sync_all()?;
-    new.persist(target)?;
-    // The renaming must outlive a power cut too.
-    File::open(directory)?.sync_all()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
 

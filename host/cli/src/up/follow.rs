@@ -1,0 +1,68 @@
+//! Files of variables that change while the server runs.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use latchkey_host::server::{Server, StartError};
+use latchkey_host::variables::watch::Watch;
+use latchkey_host::variables::{VariableError, Variables};
+
+/// How often the files are looked at. A change is taken at the second look that finds it.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Gives the server new variables whenever files have changed, in a thread of its own: a disk that does not answer holds up
+/// nobody. Files that cannot be read or used change nothing, and are logged once.
+pub fn files(
+    mut watch: Watch,
+    resolve: impl Fn() -> Result<Vec<Variables>, VariableError> + Send + 'static,
+    server: Arc<Server>,
+) -> io::Result<()> {
+    if watch.is_empty() {
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let follow = move || {
+        let mut again = false;
+        loop {
+            thread::sleep(PERIOD);
+            if !watch.changed() && !again {
+                continue;
+            }
+            let problem = match resolve() {
+                Ok(variables) => match runtime.block_on(server.reconfigure(variables)) {
+                    Ok(()) => {
+                        again = false;
+                        tracing::info!("the configuration has changed, and is in use");
+                        continue;
+                    }
+                    Err(StartError::Configuration(problem)) => problem,
+                    Err(_) if again => continue,
+                    // It says nothing of the configuration.
+                    Err(error) => {
+                        again = true;
+                        tracing::error!(
+                            "the configuration has changed, and cannot be tried yet: {error}"
+                        );
+                        continue;
+                    }
+                },
+                Err(error) => {
+                    server.refuse_variables();
+                    error.to_string()
+                }
+            };
+            again = false;
+            tracing::error!(
+                "the configuration has changed, and the one before stays in use: {problem}"
+            );
+        }
+    };
+    thread::Builder::new()
+        .name("configuration".to_owned())
+        .spawn(follow)?;
+    Ok(())
+}
