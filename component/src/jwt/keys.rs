@@ -129,10 +129,11 @@ impl VerifyingKeys {
 
     /// Adds a key, which the others do not name alike.
     fn push(&mut self, key: Key) -> Result<(), KeyError> {
-        match self.0.iter().any(|other| other.id == key.id) {
-            true => Err(KeyError::DuplicateId),
-            false => Ok(self.0.push(key)),
+        if self.0.iter().any(|other| other.id == key.id) {
+            return Err(KeyError::DuplicateId);
         }
+        self.0.push(key);
+        Ok(())
     }
 }
 
