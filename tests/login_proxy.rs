@@ -256,7 +256,8 @@ fn the_means_are_in_the_audit_lines_and_the_secret_is_nowhere() {
     vouched(&server, "zoe", "DELETE", &format!("{TOKENS}?all=true"))
         .send()
         .expect(200);
-    let log = server.kill();
+    server.signal("TERM");
+    let log = server.finish().stderr;
     let audit: Vec<Value> = log
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())
