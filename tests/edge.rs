@@ -150,7 +150,8 @@ fn what_it_asks_of_its_host() {
     wasi:random/random@0.2.0
     ");
     assert_eq!(exports, ["wasi:http/incoming-handler@0.2.0"]);
-    assert!(file.len() <= 600 << 10, "{} bytes", file.len());
+    // 609,432 bytes without the sign-ins by other means, and 662,080 with them; RSA, which is not here, would be 83,090 more.
+    assert!(file.len() <= 656 << 10, "{} bytes", file.len());
 }
 
 #[test]

@@ -29,6 +29,13 @@ fn launch() -> Launch {
         .variable("proxy_secret", SECRET)
 }
 
+/// A server for each of the two components.
+fn servers() -> [Server; 2] {
+    // Which builds it, once.
+    Server::edge();
+    [launch(), launch().edge()].map(Server::start)
+}
+
 /// A request as the proxy sends it.
 fn vouched<'a>(server: &'a Server, name: &str, method: &str, path: &str) -> Request<'a> {
     server
@@ -56,7 +63,12 @@ fn any_name_is_a_user_with_the_secret_and_nobody_is_without() {
     if !host_only("a configuration of its own") {
         return;
     }
-    let server = Server::start(launch());
+    for server in servers() {
+        any_name_is_a_user(&server);
+    }
+}
+
+fn any_name_is_a_user(server: &Server) {
     let mut cases = Cases::default();
     for (name, encoded) in [
         ("ada", "ada"),
@@ -69,14 +81,14 @@ fn any_name_is_a_user_with_the_secret_and_nobody_is_without() {
         ("..", ".."),
         (&"x".repeat(255), &"x".repeat(255)),
     ] {
-        let created = create(&server, name, "Token").expect(201);
+        let created = create(server, name, "Token").expect(201);
         let token = created.text("jwt_token");
         cases.check(
             name,
-            verify(&server, &token).text("username"),
+            verify(server, &token).text("username"),
             name.to_owned(),
         );
-        let listed = vouched(&server, name, "GET", &format!("{TOKENS}?details=true")).send();
+        let listed = vouched(server, name, "GET", &format!("{TOKENS}?details=true")).send();
         cases.check(
             name,
             listed.header("x-latchkey-user").to_owned(),
@@ -89,7 +101,7 @@ fn any_name_is_a_user_with_the_secret_and_nobody_is_without() {
         assert!(listed[&id]["jwt_user_last_sign_in"].is_string(), "{listed}");
         // What it is, to a service that asks.
         let form = ("content-type", "application/x-www-form-urlencoded");
-        let told = vouched(&server, name, "POST", "/api/v1alpha/introspect")
+        let told = vouched(server, name, "POST", "/api/v1alpha/introspect")
             .header(form.0, form.1)
             .body(format!("token={token}"))
             .send()
@@ -146,8 +158,13 @@ fn what_changes_something_says_that_it_is_of_the_same_origin() {
     if !host_only("a configuration of its own") {
         return;
     }
-    let server = Server::start(launch());
-    let id = create(&server, "zoe", "Token")
+    for server in servers() {
+        changes_are_of_the_same_origin(&server);
+    }
+}
+
+fn changes_are_of_the_same_origin(server: &Server) {
+    let id = create(server, "zoe", "Token")
         .expect(201)
         .text("jwt_token_id");
     let host = server.authority();
@@ -256,7 +273,8 @@ fn the_means_are_in_the_audit_lines_and_the_secret_is_nowhere() {
     vouched(&server, "zoe", "DELETE", &format!("{TOKENS}?all=true"))
         .send()
         .expect(200);
-    let log = server.kill();
+    server.signal("TERM");
+    let log = server.finish().stderr;
     let audit: Vec<Value> = log
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())

@@ -9,6 +9,7 @@ mod keys;
 mod limits;
 mod management;
 mod oauth;
+mod sign_in;
 
 use http::HeaderMap;
 use serde_json::{Value, json};
