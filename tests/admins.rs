@@ -166,6 +166,8 @@ fn the_page_shows_administrators_the_tokens_of_others() {
     browser.says("#list", "No tokens yet");
     assert_eq!(browser.complaints(TOKENS), [] as [Value; 0]);
 
+    // There is one browser at a time.
+    drop(browser);
     // Others do not see that there is anything.
     let Some(browser) = signed_in(&zoe, &server.url) else {
         return;
