@@ -7,6 +7,7 @@ mod completions;
 mod failure;
 mod keygen;
 mod logging;
+mod store;
 mod terminal;
 mod up;
 mod users;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::HashPassword { name, generate } => hash_password(&name, generate),
         Command::Keygen(options) => make_key(&options),
         Command::Token(options) => client::run(&options).map_err(Failure::Client),
+        Command::Store(command) => store::run(&command),
         Command::Completions { shell } => {
             print(&completions::script(shell, Cli::command())).map_err(Failure::from)
         }
