@@ -28,7 +28,7 @@ pub fn is_installed() -> bool {
 }
 
 /// A Redis of the test's own, which keeps what it has acknowledged.
-struct Redis {
+pub struct Redis {
     directory: TempDir,
     port: u16,
     process: Option<Process>,
@@ -36,7 +36,7 @@ struct Redis {
 
 impl Redis {
     /// Starts one on a free port; `None`, and a line on stderr, where Redis is not installed. In CI it always is.
-    fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         if !host_only("a Redis of its own") || !is_installed() {
             return None;
         }
@@ -98,9 +98,13 @@ impl Redis {
             .to_owned()
     }
 
+    pub fn url(&self) -> String {
+        format!("redis://:hunter2@127.0.0.1:{}/1", self.port)
+    }
+
     fn launch(&self) -> Launch {
         Launch::new()
-            .store(&format!("redis://:hunter2@127.0.0.1:{}/1", self.port))
+            .store(&self.url())
             .variable("max_tokens_per_user", "1000")
     }
 }

@@ -153,7 +153,7 @@ pub struct Up {
     /// The default is the file of `spin up`, .spin/sqlite_key_value.db beside the manifest. `memory:` is gone when the
     /// server ends. postgres://[USER[:PASSWORD]@]HOST[:PORT][,HOST...][/DATABASE] and
     /// redis[s]://[USER:PASSWORD@]HOST[:PORT][/DATABASE][?wait=REPLICAS] may be shared by any number of servers; with a
-    /// password, give it in the environment, where other users of this machine do not see it.
+    /// password, give it in the environment, or as @FILE, where other users of this machine do not see it.
     #[arg(
         long,
         value_name = "URL",

@@ -34,7 +34,7 @@ pub fn run(command: &Store) -> Result<(), Failure> {
 }
 
 /// The store of an argument, which may be a file that holds it: a password in an argument is for all users of this machine to see.
-fn parse(argument: &Secret) -> Result<StoreUrl, Failure> {
+pub fn parse(argument: &Secret) -> Result<StoreUrl, Failure> {
     match argument.expose().strip_prefix('@') {
         None => argument.expose().parse().map_err(usage),
         Some(file) => {

@@ -16,7 +16,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{
-    Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, RedisError, Script, ServerErrorKind,
+    Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, RedisError, RedisResult, Script,
+    ServerErrorKind,
 };
 
 use super::doubts::Doubts;
@@ -167,16 +168,19 @@ impl Replicas {
     /// Runs a command, and waits until enough replicas have what it wrote.
     async fn write<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, WriteError> {
         // In one piece: on another connection there is nothing to wait for.
-        let (answer, count): (T, u32) = redis::pipe()
+        let (answer, count): (RedisResult<T>, RedisResult<u32>) = redis::pipe()
             .add_command(command.clone())
             .cmd("WAIT")
             .arg(self.count)
             .arg(REPLICA_TIMEOUT.as_millis() as u64)
+            .ignore_errors()
             .query_async(&mut self.connection.clone())
             .await?;
-        match count < self.count {
-            true => Err(WriteError::TooFewReplicas),
-            false => Ok(answer),
+        let answer = answer?;
+        match count {
+            Ok(count) if count >= self.count => Ok(answer),
+            Ok(_) => Err(WriteError::TooFewReplicas),
+            Err(error) => Err(WriteError::NotWaited(error)),
         }
     }
 }
@@ -186,6 +190,8 @@ enum WriteError {
     Redis(RedisError),
     /// It is written, and may be lost.
     TooFewReplicas,
+    /// The same: the server refuses to wait.
+    NotWaited(RedisError),
 }
 
 impl From<RedisError> for WriteError {
@@ -200,6 +206,10 @@ impl From<WriteError> for BackendError {
             WriteError::Redis(error) => error.into(),
             WriteError::TooFewReplicas => {
                 Self::Failed("too few replicas of Redis have a write".to_owned())
+            }
+            WriteError::NotWaited(error) => {
+                let reason = describe(&error);
+                Self::Failed(format!("Redis does not wait for replicas: {reason}"))
             }
         }
     }
