@@ -242,6 +242,40 @@ fn sessions_that_time_out_are_begun_again() {
 }
 
 #[test]
+fn a_restore_brings_revoked_tokens_back_until_the_key_is_another() {
+    let Some(postgres) = Postgres::start(&[]) else {
+        return;
+    };
+    let verify = |server: &Server, token: &str| {
+        let bearer = format!("Bearer {token}");
+        let request = server.request("GET", "/api/v1alpha/verify");
+        request.header("authorization", &bearer).send()
+    };
+    let server = Server::start(postgres.launch());
+    let user = server.named("user-0", PASSWORD);
+    let revoked = user.issue("revoked", 360);
+    let dump = postgres.run("pg_dump", "--format custom --table latchkey", &[]);
+    user.delete(&revoked.id).expect(200);
+    let dead = user.issue("after the backup", 360);
+    server.kill();
+
+    let options = "--clean --if-exists --single-transaction";
+    postgres.run("pg_restore", options, &dump);
+    let server = Server::start(postgres.launch());
+    verify(&server, &revoked.token).expect(200);
+    verify(&server, &dead.token).expect(401);
+    server.kill();
+
+    let document = include_str!("../docs/postgresql.md");
+    let delete = document.lines().find(|line| line.starts_with("DELETE "));
+    postgres.sql(delete.expect("the statement"));
+    let server = Server::start(postgres.launch());
+    verify(&server, &revoked.token).expect(401);
+    let issued = server.named("user-0", PASSWORD).issue("new", 360);
+    verify(&server, &issued.token).expect(200);
+}
+
+#[test]
 fn a_postgres_that_cannot_be_used_is_one_line() {
     let Some(postgres) = Postgres::start(&[]) else {
         return;

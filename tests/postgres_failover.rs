@@ -62,7 +62,7 @@ impl Cluster {
         let promoted = Instant::now();
         // On both hosts.
         for host in &self.hosts {
-            while !(host.named("user-9", PASSWORD).list().status == 404) {
+            while host.named("user-9", PASSWORD).list().status != 404 {
                 std::thread::sleep(Duration::from_millis(20));
             }
         }

@@ -1,6 +1,6 @@
 //! PostgreSQL servers, a pooler, and a network between them and a host, for tests to break.
 
-use std::io::{Read, Write};
+use std::io::{Read, Seek, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -175,11 +175,20 @@ impl Postgres {
         data.join("server.crt")
     }
 
-    /// A program of PostgreSQL that asks this server, such as `pg_dump`.
-    pub fn client(&self, program: &str) -> Command {
-        let mut command = Command::new(self.programs.join(program));
-        command.args(["--dbname", &self.url()]);
-        command
+    /// Runs a program of PostgreSQL that asks this server, and returns what it printed.
+    #[track_caller]
+    pub fn run(&self, program: &str, options: &str, input: &[u8]) -> Vec<u8> {
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(input).expect("a full file");
+        file.rewind().expect("a file");
+        let output = Command::new(self.programs.join(program))
+            .args(options.split(' '))
+            .args(["--dbname", &self.url()])
+            .stdin(file)
+            .output()
+            .expect("the program runs");
+        assert!(output.status.success(), "{output:?}");
+        output.stdout
     }
 }
 

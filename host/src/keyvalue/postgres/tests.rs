@@ -4,9 +4,18 @@ use server::Server;
 
 mod server;
 
+fn start(settings: &[&str]) -> Option<Server> {
+    Server::start(&std::env::temp_dir(), settings)
+}
+
+async fn connect(server: &Server) -> Postgres {
+    let url = server.url("latchkey", "postgres").as_str().into();
+    Postgres::connect(&url).await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn conforms() {
-    let Some(server) = Server::start(&[]) else {
+    let Some(server) = start(&[]) else {
         return;
     };
     // The second isolates transactions more than by default, and lets a user have few connections.
@@ -47,11 +56,11 @@ async fn what_the_standby_does_not_have_is_neither_acknowledged_nor_read() {
         "synchronous_standby_names=nobody",
         "synchronous_commit=local",
     ];
-    let Some(server) = Server::start(&settings) else {
+    let Some(server) = start(&settings) else {
         return;
     };
     let bytes = |text: &str| text.as_bytes().to_vec();
-    let store = server.connect("postgres").await;
+    let store = connect(&server).await;
     store.set("a", bytes("0")).await.unwrap();
     store.set("b", bytes("0")).await.unwrap();
     let waits = |waits| {
@@ -67,7 +76,7 @@ async fn what_the_standby_does_not_have_is_neither_acknowledged_nor_read() {
     {
         let (old, new) = (bytes(&round.to_string()), bytes(&(round + 1).to_string()));
         waits("on");
-        let store = Arc::new(server.connect("postgres").await);
+        let store = Arc::new(connect(&server).await);
         let writing = tokio::spawn({
             let (store, new) = (store.clone(), new.clone());
             async move { store.compare_and_swap("a", Some(old), new).await }
@@ -100,7 +109,7 @@ async fn what_the_standby_does_not_have_is_neither_acknowledged_nor_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_cannot_be_used_is_refused() {
-    let Some(server) = Server::start(&[]) else {
+    let Some(server) = start(&[]) else {
         return;
     };
     server.sql("postgres", "CREATE ROLE guest LOGIN");

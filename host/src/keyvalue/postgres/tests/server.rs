@@ -1,4 +1,4 @@
-//! A PostgreSQL of the test's own.
+//! A PostgreSQL of the test's own, and of the benchmark's.
 
 use std::fs;
 use std::io::Write;
@@ -9,8 +9,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
-
-use super::super::Postgres;
 
 /// `nobody`: the programs refuse to run as root.
 const NOBODY: u32 = 65_534;
@@ -24,15 +22,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// `None`, and a line on standard error, where PostgreSQL is not installed. In CI it always is.
-    pub fn start(settings: &[&str]) -> Option<Self> {
+    /// With its data below `parent`, to which everybody must have a way. `None`, and a line on standard error, where PostgreSQL is
+    /// not installed. In CI it always is.
+    pub fn start(parent: &Path, settings: &[&str]) -> Option<Self> {
         let Some(programs) = programs() else {
             assert!(std::env::var_os("CI").is_none(), "there is no PostgreSQL");
             // Past the capture of `eprintln!`, which would swallow it.
             let _ = writeln!(std::io::stderr(), "SKIPPED: there is no PostgreSQL");
             return None;
         };
-        let directory = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir_in(parent).unwrap();
         if is_root() {
             chown(directory.path(), Some(NOBODY), Some(NOBODY)).unwrap();
         }
@@ -84,12 +83,8 @@ impl Server {
         format!("postgres://{user}@127.0.0.1:{}/{database}", self.port)
     }
 
-    pub async fn connect(&self, database: &str) -> Postgres {
-        let url = self.url("latchkey", database).as_str().into();
-        Postgres::connect(&url).await.unwrap()
-    }
-
     /// Runs a statement as the superuser, who waits for no standby.
+    #[allow(dead_code, reason = "the benchmark runs none")]
     pub fn sql(&self, database: &str, statement: &str) -> String {
         self.ask(database, statement).unwrap()
     }
