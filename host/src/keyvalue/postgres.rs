@@ -123,6 +123,10 @@ impl Postgres {
                 .run(RESPONSE_TIMEOUT, statement, &parameters)
                 .await;
             doubt.settle(!matches!(result, Err(Failure::Unknown(_))));
+            if result.as_ref().is_err_and(Failure::may_mean_another_server) {
+                // What is read must not be older than what is written.
+                self.readers.forget_all();
+            }
             match result {
                 Err(Failure::Refused(code)) if is_rolled_back(&code) && attempt < ATTEMPTS => {
                     attempt += 1;

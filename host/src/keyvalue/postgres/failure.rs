@@ -18,6 +18,18 @@ pub(super) enum Failure {
     Unknown(BackendError),
 }
 
+impl Failure {
+    /// Whether another server may have taken the place of the one that was asked.
+    pub(super) fn may_mean_another_server(&self) -> bool {
+        match self {
+            // Readers may go on, where the server is only short of connections.
+            Self::NotSent(_) => false,
+            Self::Unknown(_) => true,
+            Self::Refused(code) => *code == SqlState::READ_ONLY_SQL_TRANSACTION,
+        }
+    }
+}
+
 impl From<Failure> for BackendError {
     fn from(failure: Failure) -> Self {
         match failure {

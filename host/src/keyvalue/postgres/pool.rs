@@ -114,9 +114,7 @@ impl Pool {
         }
         answer.map_err(|error| {
             let failure = Failure::from(error);
-            let is_read_only = matches!(&failure, Failure::Refused(code) if code.code() == "25006");
-            if is_read_only {
-                // Another server has its place by now, for all connections to this one.
+            if failure.may_mean_another_server() {
                 self.forget_all();
             }
             failure
