@@ -266,6 +266,42 @@ fn the_manifests_for_kubernetes_name_what_is_there() {
 }
 
 #[test]
+fn the_compose_file_names_what_is_there() {
+    let compose = documents(include_str!("../deploy/compose.yaml")).remove(0);
+    let document = include_str!("../docs/postgresql.md");
+    let manifest: toml::Table = MANIFEST.parse().expect("TOML");
+    let services = compose["services"].as_hash().expect("services");
+    for service in services.values() {
+        for secret in service["secrets"].as_vec().expect("secrets") {
+            let name = secret.as_str().or(secret["source"].as_str());
+            let file = compose["secrets"][name.expect("a name")]["file"].as_str();
+            let file = file.expect("a file").trim_start_matches("secrets/");
+            assert!(document.contains(file), "{file}");
+        }
+    }
+    for host in ["one", "two"] {
+        let environment = &compose["services"][host]["environment"];
+        for name in environment.as_hash().expect("variables").keys() {
+            let name = name.as_str().expect("a name");
+            let variable = name.strip_prefix("SPIN_VARIABLE_").map(str::to_lowercase);
+            let is_known = variable.is_none_or(|name| manifest["variables"].get(&name).is_some());
+            assert!(is_known, "{name}");
+        }
+        let command = compose["services"]["nginx"]["command"][2].as_str();
+        let command = command.expect("a command");
+        assert!(
+            command.contains(&format!("server {host}:25441;")),
+            "{command}"
+        );
+        let replaced = command.split('/').nth(1).expect("what is replaced");
+        assert!(
+            include_str!("../deploy/nginx.conf").contains(replaced),
+            "{replaced}"
+        );
+    }
+}
+
+#[test]
 fn no_placeholder_works() {
     if !host_only("a configuration of its own") {
         return;
@@ -346,6 +382,7 @@ fn documents_and_files_use_options_that_exist() {
     let texts = [
         ("README.md", include_str!("../README.md")),
         ("deploying.md", include_str!("../docs/deploying.md")),
+        ("postgresql.md", include_str!("../docs/postgresql.md")),
         ("latchkey.service", UNIT),
     ];
     for (name, text) in texts {

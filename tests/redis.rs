@@ -98,9 +98,13 @@ impl Redis {
             .to_owned()
     }
 
+    pub fn url(&self) -> String {
+        format!("redis://:hunter2@127.0.0.1:{}/1", self.port)
+    }
+
     pub fn launch(&self) -> Launch {
         Launch::new()
-            .store(&format!("redis://:hunter2@127.0.0.1:{}/1", self.port))
+            .store(&self.url())
             .variable("max_tokens_per_user", "1000")
     }
 }

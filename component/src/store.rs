@@ -20,6 +20,7 @@ use crate::ports::{Clock, Random};
 use crate::token::{Means, Token, TokenId, Username};
 
 pub use documents::Documents;
+pub use gate::is_counter;
 pub use records::Records;
 
 /// Maps the present value of a key to the new one, or to `None` to leave it.

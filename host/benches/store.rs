@@ -1,7 +1,9 @@
-//! What the store costs, measured over HTTP, two servers in turn:
+//! What the store costs, measured over HTTP, servers in turn:
 //!
 //! - creations per second with and without group commit, for 1, 8 and 64 clients;
-//! - lists per second of one user, alone in the store and beside 10,000 others.
+//! - lists per second of one user, alone in the store and beside 10,000 others;
+//! - creations and verifications per second over SQLite, Redis and PostgreSQL, for 1, 8 and 64 clients. All three have
+//!   on disk what they acknowledge. PostgreSQL and Redis are left out where they are not installed.
 //!
 //! ```text
 //! cargo bench --locked --package latchkey-host --bench store
@@ -14,17 +16,24 @@
     reason = "a benchmark has nobody to tell but the one who runs it"
 )]
 
+use std::net::TcpListener;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use latchkey_host::keyvalue::Backend;
 use latchkey_host::keyvalue::sqlite::Sqlite;
+use latchkey_host::keyvalue::store_url::StoreUrl;
 use latchkey_host::manifest::Manifest;
 use latchkey_host::server::{Application, Limits, Server, Service};
 use latchkey_host::variables::ApplicationVariables;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
+
+#[path = "../src/keyvalue/postgres/tests/server.rs"]
+mod postgres_server;
 
 const PAIRS: usize = 5;
 const RUN: Duration = Duration::from_millis(1500);
@@ -41,13 +50,20 @@ fn main() {
     if !has("--bench") || has("--test") {
         return;
     }
+    if !has("stores") {
+        pairs();
+    }
+    stores();
+}
+
+fn pairs() {
     println!(
         "{:<34}{:>10}{:>10}{:>8}",
         "requests per second, median", "A", "B", "A / B"
     );
     for clients in [1, 8, MOST_CLIENTS] {
-        let with = Host::start(64, MOST_CLIENTS * USERS_PER_CLIENT);
-        let without = Host::start(1, MOST_CLIENTS * USERS_PER_CLIENT);
+        let with = Host::start(Store::sqlite(64), MOST_CLIENTS * USERS_PER_CLIENT);
+        let without = Host::start(Store::sqlite(1), MOST_CLIENTS * USERS_PER_CLIENT);
         let name = format!("create, {clients} clients, group commit / none");
         compare(
             &name,
@@ -55,7 +71,10 @@ fn main() {
             |run| create(&without, clients, run),
         );
     }
-    let (many, one) = (Host::start(64, 10_000), Host::start(64, 1));
+    let (many, one) = (
+        Host::start(Store::sqlite(64), 10_000),
+        Host::start(Store::sqlite(64), 1),
+    );
     for host in [&many, &one] {
         for user in 0..host.users {
             host.create(user, "a token");
@@ -66,6 +85,66 @@ fn main() {
         |_| list(&many),
         |_| list(&one),
     );
+}
+
+fn stores() {
+    let stores = [
+        ("SQLite", Some(Store::sqlite(64))),
+        ("Redis", Store::redis()),
+        ("PostgreSQL", Store::postgres()),
+    ];
+    let hosts: Vec<_> = stores
+        .into_iter()
+        .filter_map(|(name, store)| Some((name, store?)))
+        .map(|(name, store)| (name, Host::start(store, MOST_CLIENTS * USERS_PER_CLIENT)))
+        .collect();
+    print!("{:<32}", "requests per second, median");
+    hosts.iter().for_each(|(name, _)| print!("{name:>12}"));
+    println!();
+    for clients in [1, 8, MOST_CLIENTS] {
+        let creations = |host: &Host, run| create(host, clients, clients * 100 + run);
+        side_by_side(&format!("create, {clients} clients"), &hosts, creations);
+    }
+    let tokens: Vec<_> = hosts
+        .iter()
+        .map(|(_, host)| host.create(0, "to verify"))
+        .collect();
+    for clients in [1, 8, MOST_CLIENTS] {
+        side_by_side(&format!("verify, {clients} clients"), &hosts, |host, _| {
+            let index = hosts.iter().position(|(_, other)| other.url == host.url);
+            verify(host, clients, &tokens[index.unwrap()])
+        });
+    }
+}
+
+/// Each host in turn, [`PAIRS`] times.
+fn side_by_side(name: &str, hosts: &[(&str, Host)], measure: impl Fn(&Host, usize) -> f64) {
+    let mut rates = vec![Vec::new(); hosts.len()];
+    for run in 0..=PAIRS {
+        for ((_, host), rates) in hosts.iter().zip(&mut rates) {
+            let rate = measure(host, run);
+            // The first warms up.
+            if run > 0 {
+                rates.push(rate);
+            }
+        }
+    }
+    print!("{name:<32}");
+    for mut rates in rates {
+        rates.sort_unstable_by(f64::total_cmp);
+        print!("{:>12.0}", rates[rates.len() / 2]);
+    }
+    println!();
+}
+
+/// Verifications per second of one token.
+fn verify(host: &Host, clients: usize, token: &str) -> f64 {
+    at_once(clients, |_, _| {
+        let url = format!("{}/api/v1alpha/verify", host.url);
+        let bearer = format!("Bearer {token}");
+        let answer = host.agent.get(&url).header("authorization", &bearer).call();
+        assert_eq!(answer.unwrap().status(), 200);
+    })
 }
 
 fn compare(name: &str, a: impl Fn(usize) -> f64, b: impl Fn(usize) -> f64) {
@@ -84,13 +163,20 @@ fn compare(name: &str, a: impl Fn(usize) -> f64, b: impl Fn(usize) -> f64) {
 
 /// Creations per second of clients that send one request after another.
 fn create(host: &Host, clients: usize, run: usize) -> f64 {
+    at_once(clients, |client, done| {
+        let user = client * USERS_PER_CLIENT + done % USERS_PER_CLIENT;
+        host.create(user, &format!("run {run}, {done}"));
+    })
+}
+
+/// How often per second all clients together do `step`, which is told the client and how often it did before.
+fn at_once(clients: usize, step: impl Fn(usize, usize) + Sync) -> f64 {
     let begin = Instant::now();
     let done: usize = thread::scope(|scope| {
         let client = |client: usize| {
             let mut done = 0;
             while begin.elapsed() < RUN {
-                let user = client * USERS_PER_CLIENT + done % USERS_PER_CLIENT;
-                host.create(user, &format!("run {run}, {done}"));
+                step(client, done);
                 done += 1;
             }
             done
@@ -131,18 +217,120 @@ fn authorization(user: usize) -> String {
     )
 }
 
-/// A host in this process, over an SQLite file of its own.
+/// A store of the benchmark's own.
+enum Store {
+    /// With at most so many writes to a commit.
+    Sqlite(usize, TempDir),
+    Redis(Redis),
+    Postgres(postgres_server::Server),
+}
+
+impl Store {
+    fn sqlite(batch: usize) -> Self {
+        Self::Sqlite(batch, on_disk())
+    }
+
+    fn redis() -> Option<Self> {
+        Redis::start().map(Self::Redis)
+    }
+
+    fn postgres() -> Option<Self> {
+        let directory = on_disk();
+        let parent = directory.path().parent().unwrap();
+        postgres_server::Server::start(parent, &[]).map(Self::Postgres)
+    }
+
+    async fn open(&self) -> Arc<dyn Backend> {
+        let url = match self {
+            Self::Sqlite(batch, directory) => {
+                let file = directory.path().join("store.db");
+                return Arc::new(Sqlite::open_with_batch(&file, *batch).unwrap());
+            }
+            Self::Redis(redis) => format!("redis://127.0.0.1:{}", redis.port),
+            Self::Postgres(server) => server.url("latchkey", "postgres"),
+        };
+        let url: StoreUrl = url.parse().unwrap();
+        for _ in 0..200 {
+            if let Ok(store) = url.open().await {
+                return store;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        url.open().await.unwrap()
+    }
+}
+
+/// A directory beside the component: where temporary files are in memory, a commit costs nothing.
+fn on_disk() -> TempDir {
+    let target = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target"));
+    tempfile::tempdir_in(target).unwrap()
+}
+
+/// A Redis that keeps what it acknowledges.
+struct Redis {
+    /// A shell, which ends the server when its standard input is closed: also if this process is killed.
+    keeper: Child,
+    port: u16,
+    _directory: TempDir,
+}
+
+impl Redis {
+    fn start() -> Option<Self> {
+        let version = Command::new("redis-server").arg("--version").output();
+        version.ok()?;
+        let directory = on_disk();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let keeper = Command::new("sh")
+            .args([
+                "-c",
+                r#""$@" & read -r _; kill -9 $!"#,
+                "sh",
+                "redis-server",
+            ])
+            .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
+            .args([
+                "--save",
+                "",
+                "--appendonly",
+                "yes",
+                "--appendfsync",
+                "always",
+            ])
+            .current_dir(directory.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        Some(Self {
+            keeper,
+            port,
+            _directory: directory,
+        })
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
+    }
+}
+
+/// A host in this process, over a store of its own.
 struct Host {
     url: String,
     users: usize,
     agent: ureq::Agent,
     stop: Option<oneshot::Sender<()>>,
     serving: Option<JoinHandle<()>>,
-    _directory: TempDir,
+    /// Outlives the host.
+    _store: Store,
 }
 
 impl Host {
-    fn start(batch: usize, users: usize) -> Self {
+    fn start(store: Store, users: usize) -> Self {
         let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         let manifest = Manifest::load(&root.join("spin.toml")).unwrap();
         let environment = |_: &str| Err(std::env::VarError::NotPresent);
@@ -153,17 +341,14 @@ impl Host {
         variables.set("users", entries.join(" ").as_str().into());
         variables.set("max_tokens_per_user", "1000".into());
         let component = manifest.root.join(&latchkey.source);
-        // Beside the component: where temporary files are in memory, a commit costs nothing.
-        let directory = tempfile::tempdir_in(component.parent().unwrap()).unwrap();
-        let store = Sqlite::open_with_batch(&directory.path().join("store.db"), batch).unwrap();
         let component = std::fs::read(&component).expect("build the component first: cargo up");
+        let runtime = tokio::runtime::Runtime::new().unwrap();
         let application = Application {
             services: vec![Service::latchkey(component, variables)],
-            backend: Arc::new(store),
+            backend: runtime.block_on(store.open()),
             metrics: None,
             audit: Arc::new(|_| {}),
         };
-        let runtime = tokio::runtime::Runtime::new().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let listener = runtime
             .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
@@ -188,11 +373,12 @@ impl Host {
             agent,
             stop,
             serving,
-            _directory: directory,
+            _store: store,
         }
     }
 
-    fn create(&self, user: usize, description: &str) {
+    /// Creates a token and returns it.
+    fn create(&self, user: usize, description: &str) -> String {
         let url = format!("{}/api/v1alpha/token", self.url);
         let body =
             format!(r#"{{"jwt_token_description":"{description}","jwt_token_life":"1 day"}}"#);
@@ -205,6 +391,8 @@ impl Host {
             .unwrap();
         let body = answer.body_mut().read_to_string().unwrap();
         assert_eq!(answer.status(), 201, "{body}");
+        let (_, token) = body.split_once(r#""jwt_token":""#).unwrap();
+        token.split('"').next().unwrap().to_owned()
     }
 }
 

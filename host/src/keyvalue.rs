@@ -7,9 +7,12 @@ use async_trait::async_trait;
 mod circuit_breaker;
 #[cfg(test)]
 mod conformance;
+pub mod copy;
+mod doubts;
 pub(crate) mod handles;
 pub(crate) mod measured;
 pub mod memory;
+mod postgres;
 mod redis;
 pub mod sqlite;
 pub mod store_url;
@@ -84,7 +87,7 @@ fn incremented(value: Option<&[u8]>, delta: i64) -> Result<i64, BackendError> {
     sum.ok_or(BackendError::CounterOverflow)
 }
 
-/// Why a store cannot be used from the start. No text holds the URL of a Redis: it may hold a password.
+/// Why a store cannot be used from the start. No text holds the URL of a server: it may hold a password.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Not a URL of a known form.
@@ -96,6 +99,9 @@ pub enum StoreError {
     /// What is wrong with the connection.
     #[error("cannot use the Redis store: {0}")]
     Redis(String),
+    /// What is wrong with the servers, the connection or the table.
+    #[error("cannot use the PostgreSQL store: {0}")]
+    Postgres(String),
 }
 
 #[cfg(test)]

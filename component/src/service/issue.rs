@@ -94,6 +94,10 @@ impl<S: Store> Service<S> {
         key: Option<IdempotencyKey>,
         now: Timestamp,
     ) -> Result<(), NotCreated> {
+        // Ours, by a write that the ledger has forgotten since: others have written much while its outcome was unknown.
+        if ledger.find(token.id).is_some() {
+            return Ok(());
+        }
         let limit = self.config.max_tokens_per_user;
         self.tidy(ledger, user, now);
         let result = match key {
@@ -128,5 +132,33 @@ impl<S: Store> Service<S> {
             }
         };
         result.map_err(|error| NotCreated::Refused(error.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::fixture;
+
+    #[test]
+    fn a_creation_knows_its_own_token_again() {
+        let service = fixture(&[]).service;
+        let now = service.now();
+        let token = |description: &str| Token {
+            id: service.new_id(),
+            description: description.parse().unwrap(),
+            lifetime: Lifetime::from_secs(60).unwrap(),
+            issued_at: now.as_secs(),
+            issuer: None,
+            limits: Limits::default(),
+            retires_at: None,
+        };
+        let mut ledger = Ledger::default();
+        let (first, other) = (token("alpha"), token("alpha"));
+        for _ in 0..2 {
+            assert!(service.create(&mut ledger, &first, None, now).is_ok());
+        }
+        assert!(service.create(&mut ledger, &other, None, now).is_err());
+        assert_eq!(ledger.find(first.id), Some(&first));
     }
 }

@@ -37,20 +37,24 @@ impl<P: Ports<KeyValue: AtomicKeyValue>> Documents<P> {
     /// 3. If not, another writer was faster: start again after a pause.
     ///
     /// Only the request that [`Gate`] admits creates a document: a store may accept two first writes.
+    ///
+    /// Returns the error of the last swap whose outcome could not be read. The document may have it, without `decide` knowing:
+    /// others may have written so often meanwhile that it has forgotten the write.
     pub(super) async fn change_document(
         &self,
         key: &str,
         decide: &mut Decision<'_>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<KeyValueError>, StoreError> {
         let begin = self.ports.clock().now();
         let mut gate = Gate::new(key, self.ports.random());
         let mut failing = None;
+        let mut unknown = None;
         for attempt in 0..MAX_ATTEMPTS {
             if self.ports.clock().now().since(begin) >= TRY_FOR {
                 break;
             }
             let failed = match self.write(key, &gate, decide).await? {
-                Written::Nothing => return Ok(()),
+                Written::Nothing => return Ok(unknown),
                 Written::NotCreated => match gate
                     .enter(self.ports.key_values(), self.ports.clock())
                     .await
@@ -62,9 +66,12 @@ impl<P: Ports<KeyValue: AtomicKeyValue>> Documents<P> {
                 },
                 Written::Failed(error) => Some(error),
                 Written::Swapped(swap) => match self.confirm(key, swap, decide).await? {
-                    Confirmed::Done => return Ok(()),
+                    Confirmed::Done => return Ok(unknown),
                     Confirmed::Lost => None,
-                    Confirmed::Failed(error) => Some(error),
+                    Confirmed::Failed(error) => {
+                        unknown = Some(error.clone());
+                        Some(error)
+                    }
                 },
             };
             failing = match failed {

@@ -27,6 +27,20 @@ const OVERDUE_AFTER: Duration = Duration::from_secs(8);
 /// Random numbers are below this: large enough to be unlike each other, small enough for millions of sums.
 const MAX_ADDEND: u64 = 1 << 40;
 
+/// Whether `key` is that of a counter, which some stores keep in another form than other values.
+pub fn is_counter(key: &str) -> bool {
+    let counter = key.strip_prefix("latchkey-gate-");
+    counter
+        .and_then(|counter| counter.rsplit_once('-'))
+        .is_some_and(|(document, generation)| {
+            // Without its own, the key of a user named 7 would be that of a counter.
+            let user = document.strip_prefix("ledger-");
+            let is_document =
+                document == "signing-key" || user.is_some_and(|user| !user.contains('-'));
+            is_document && generation.parse::<u32>().is_ok()
+        })
+}
+
 /// The state of one request that asks for the right to create the document at a key.
 pub(super) struct Gate {
     key: String,
@@ -131,5 +145,26 @@ impl Gate {
         let malformed = || KeyValueError(format!("the note at {} is malformed", self.key));
         let note = std::str::from_utf8(&note).map_err(|_| malformed())?;
         note.parse().map_err(|_| malformed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters() {
+        for (key, expected) in [
+            ("latchkey-gate-signing-key-0", true),
+            ("latchkey-gate-ledger-ada-12", true),
+            ("latchkey-gate-ledger-7-0", true),
+            ("latchkey-gate-ledger-7", false),
+            ("latchkey-gate-signing-key", false),
+            ("latchkey-ledger-7", false),
+            ("latchkey-failures-7", false),
+            ("latchkey-gate-ledger-ada-x", false),
+        ] {
+            assert_eq!(is_counter(key), expected, "{key}");
+        }
     }
 }

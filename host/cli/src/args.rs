@@ -86,6 +86,9 @@ those has expired.")]
         #[command(subcommand)]
         command: Guard,
     },
+    /// Make a store ready, or copy one to another
+    #[command(subcommand)]
+    Store(Store),
     /// Print completions for a shell
     #[command(long_about = "\
 Print completions for a shell, on standard output.
@@ -97,6 +100,36 @@ Print completions for a shell, on standard output.
         /// The shell
         #[arg(value_parser = completions::shell())]
         shell: Shell,
+    },
+}
+
+/// What can be done with a store.
+#[derive(Debug, Subcommand)]
+pub enum Store {
+    /// Make what a server needs in a store: the table in PostgreSQL, the file of SQLite
+    #[command(long_about = "\
+Make what a server needs in a store, if it is not there: the table `latchkey` in PostgreSQL, or the
+file of SQLite. A server does so itself at its start, if it may. Where it may not, run this as a user
+who may, and grant the server's user the use of the table:
+
+  GRANT SELECT, INSERT, UPDATE, DELETE ON latchkey TO ...")]
+    Init {
+        /// The store, as for `latchkey up --store`; @FILE reads it from a file
+        #[arg(value_name = "URL")]
+        store: Secret,
+    },
+    /// Copy everything in one store to another, and verify it
+    #[command(long_about = "\
+Copy everything in one store to another, read both again, and compare. Stop all servers on both
+before. The target must be empty; what was copied until an error stays there.")]
+    Copy {
+        /// The store to copy, as for `latchkey up --store`; @FILE reads it from a file
+        #[arg(value_name = "FROM")]
+        from: Secret,
+
+        /// The store to fill
+        #[arg(value_name = "TO")]
+        to: Secret,
     },
 }
 
@@ -210,11 +243,12 @@ pub struct Up {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:25441")]
     pub listen: ListenAddress,
 
-    /// Where the tokens are kept: sqlite:PATH, redis://HOST or memory:
+    /// Where the tokens are kept: sqlite:PATH, postgres://HOST, redis://HOST or memory:
     ///
     /// The default is the file of `spin up`, .spin/sqlite_key_value.db beside the manifest. `memory:` is gone when the
-    /// server ends. redis[s]://[USER:PASSWORD@]HOST[:PORT][/DATABASE] may be shared by any number of servers; with a
-    /// password, give it in the environment, where other users of this machine do not see it.
+    /// server ends. postgres://[USER[:PASSWORD]@]HOST[:PORT][,HOST...][/DATABASE] and
+    /// redis[s]://[USER:PASSWORD@]HOST[:PORT][/DATABASE][?wait=REPLICAS] may be shared by any number of servers; with a
+    /// password, give it in the environment, or as @FILE, where other users of this machine do not see it.
     #[arg(
         long,
         value_name = "URL",

@@ -9,6 +9,7 @@ mod guard;
 mod keygen;
 mod locked_file;
 mod logging;
+mod store;
 mod terminal;
 mod up;
 mod user_file;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Guard {
             command: Guard::Check(options),
         } => guard::check(&options),
+        Command::Store(command) => store::run(&command),
         Command::Completions { shell } => {
             print(&completions::script(shell, Cli::command())).map_err(Failure::from)
         }

@@ -24,6 +24,7 @@ use crate::args::Up;
 use crate::build::ensure_built;
 use crate::failure::{Failure, usage};
 use crate::logging;
+use crate::store;
 use crate::terminal::{print, say};
 use crate::users;
 use address::ListenAddress;
@@ -43,8 +44,7 @@ pub fn run(options: &Up) -> Result<(), Failure> {
     // What can be refused at once comes first, and what takes long last; nothing listens before all of it is good.
     let given_users = parse_all(&options.users, users::parse_given)?;
     let given_variables = parse_all(&options.variables, |v| v.expose().parse::<Assignment>())?;
-    let store = options.store.as_ref().map(|url| url.expose().parse());
-    let store: Option<StoreUrl> = store.transpose().map_err(usage)?;
+    let store = options.store.as_ref().map(store::parse).transpose()?;
 
     let manifest = Manifest::load(&options.manifest)?;
     let manifest = Arc::new(manifest);

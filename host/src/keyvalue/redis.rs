@@ -3,6 +3,9 @@
 //!
 //! One connection is shared by all requests and heals itself. What must be atomic is one command or one script, which the
 //! server runs as one step.
+//!
+//! With `?wait=N` in the URL, a write has succeeded when N replicas have it. Who waits keeps the connection from everybody else, so
+//! these writes have one of their own.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -12,8 +15,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, ConnectionAddr, ErrorKind, RedisError, Script, ServerErrorKind};
+use redis::{
+    Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, RedisError, RedisResult, Script,
+    ServerErrorKind,
+};
 
+use super::doubts::Doubts;
 use super::{Backend, BackendError, StoreError, Swap};
 use latchkey_component::secret::Secret;
 
@@ -32,6 +39,12 @@ const MIN_RECONNECT_DELAY: Duration = Duration::from_millis(20);
 /// And at most.
 const MAX_RECONNECT_DELAY: Duration = Duration::from_millis(200);
 
+/// How long to wait for replicas. Below [`RESPONSE_TIMEOUT`]: the server tells how many there are.
+const REPLICA_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Written for the replicas to be waited for, and gone at once.
+const BARRIER: &str = "latchkey-barrier";
+
 /// How many keys the server looks at in one step.
 const SCANNED: usize = 1_000;
 
@@ -48,10 +61,18 @@ return 0";
 pub(super) struct Redis {
     connection: ConnectionManager,
     compare_and_swap: Script,
+    replicas: Option<Replicas>,
 }
 
-/// Fails if `url` cannot be parsed.
-pub(super) fn check_url(url: &str) -> Result<Client, StoreError> {
+/// Replicas that have to have each write.
+struct Replicas {
+    count: u32,
+    connection: ConnectionManager,
+    doubts: Doubts,
+}
+
+/// The server, and how many replicas have to have each write. Fails if `url` cannot be parsed.
+pub(super) fn check_url(url: &str) -> Result<(Client, u32), StoreError> {
     // Behind the host there is no @: it was a password that such a character ended, and the host may be another.
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
     if rest
@@ -62,9 +83,24 @@ pub(super) fn check_url(url: &str) -> Result<Client, StoreError> {
             "the user and the password of a Redis URL must be percent-encoded: write # as %23, / as %2F, ? as %3F, @ as %40",
         ));
     }
-    Client::open(url).map_err(|_| {
-        StoreError::Url("the Redis URL is not redis[s]://[user:password@]host[:port][/database]")
-    })
+    let (url, query) = url.split_once('?').unwrap_or((url, ""));
+    let replicas = match query.split_once('=') {
+        None if query.is_empty() => 0,
+        Some(("wait", count)) if count.parse().is_ok_and(|count: u32| count > 0) => {
+            count.parse().unwrap_or(1)
+        }
+        _ => {
+            return Err(StoreError::Url(
+                "the only option of a Redis URL is `?wait=N`: N replicas have to have each write, at least 1",
+            ));
+        }
+    };
+    let client = Client::open(url).map_err(|_| {
+        StoreError::Url(
+            "the Redis URL is not redis[s]://[user:password@]host[:port][/database][?wait=N]",
+        )
+    })?;
+    Ok((client, replicas))
 }
 
 /// Whether what is sent to this address leaves the machine without TLS. Of a name only `localhost` is known to stay.
@@ -87,28 +123,111 @@ impl Redis {
             .set_number_of_retries(RECONNECTS)
             .set_min_delay(MIN_RECONNECT_DELAY)
             .set_max_delay(MAX_RECONNECT_DELAY);
-        let client = check_url(url.expose())?;
+        let (client, count) = check_url(url.expose())?;
         if is_in_clear(client.get_connection_info().addr()) {
             tracing::warn!(
                 "what is kept in Redis, and its password, goes to another machine in clear: use rediss://"
             );
         }
-        let connect = async {
-            let mut connection = ConnectionManager::new_with_config(client, config).await?;
+        let connect = async || {
+            let mut connection =
+                ConnectionManager::new_with_config(client.clone(), config.clone()).await?;
             let _: String = redis::cmd("PING").query_async(&mut connection).await?;
             Ok(connection)
         };
         let failed = |error: RedisError| StoreError::Redis(describe(&error));
         Ok(Self {
-            connection: connect.await.map_err(failed)?,
+            connection: connect().await.map_err(failed)?,
             compare_and_swap: Script::new(COMPARE_AND_SWAP),
+            replicas: match count {
+                0 => None,
+                _ => Some(Replicas {
+                    count,
+                    connection: connect().await.map_err(failed)?,
+                    doubts: Doubts::default(),
+                }),
+            },
         })
+    }
+
+    /// Runs a command that changes `key`.
+    async fn write<T: FromRedisValue>(&self, key: &str, command: &Cmd) -> Result<T, WriteError> {
+        let Some(replicas) = &self.replicas else {
+            return Ok(command.query_async(&mut self.connection.clone()).await?);
+        };
+        let doubt = replicas.doubts.begin(key);
+        let result = replicas.write(command).await;
+        // A refusal by the server has changed nothing.
+        let refused = |error: &WriteError| matches!(error, WriteError::Redis(error) if error.code().is_some());
+        doubt.settle(result.as_ref().map_or_else(refused, |_| true));
+        result
+    }
+}
+
+impl Replicas {
+    /// Runs a command, and waits until enough replicas have what it wrote.
+    async fn write<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, WriteError> {
+        // In one piece: on another connection there is nothing to wait for.
+        let (answer, count): (RedisResult<T>, RedisResult<u32>) = redis::pipe()
+            .add_command(command.clone())
+            .cmd("WAIT")
+            .arg(self.count)
+            .arg(REPLICA_TIMEOUT.as_millis() as u64)
+            .ignore_errors()
+            .query_async(&mut self.connection.clone())
+            .await?;
+        let answer = answer?;
+        match count {
+            Ok(count) if count >= self.count => Ok(answer),
+            Ok(_) => Err(WriteError::TooFewReplicas),
+            Err(error) => Err(WriteError::NotWaited(error)),
+        }
+    }
+}
+
+/// Why a write failed.
+enum WriteError {
+    Redis(RedisError),
+    /// It is written, and may be lost.
+    TooFewReplicas,
+    /// The same: the server refuses to wait.
+    NotWaited(RedisError),
+}
+
+impl From<RedisError> for WriteError {
+    fn from(error: RedisError) -> Self {
+        Self::Redis(error)
+    }
+}
+
+impl From<WriteError> for BackendError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Redis(error) => error.into(),
+            WriteError::TooFewReplicas => {
+                Self::Failed("too few replicas of Redis have a write".to_owned())
+            }
+            WriteError::NotWaited(error) => {
+                let reason = describe(&error);
+                Self::Failed(format!("Redis does not wait for replicas: {reason}"))
+            }
+        }
     }
 }
 
 #[async_trait]
 impl Backend for Redis {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackendError> {
+        if let Some(replicas) = &self.replicas {
+            let barrier = redis::cmd("SET")
+                .arg(BARRIER)
+                .arg("")
+                .arg("PX")
+                .arg(1)
+                .take();
+            let barrier = replicas.write::<()>(&barrier);
+            replicas.doubts.resolve(key, barrier).await?;
+        }
         let command = redis::cmd("GET").arg(key).take();
         match command.query_async(&mut self.connection.clone()).await {
             // The server was restarted since the last command: there is a new connection by now, and a read harms nothing.
@@ -121,7 +240,7 @@ impl Backend for Redis {
 
     async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), BackendError> {
         let command = redis::cmd("SET").arg(key).arg(value).take();
-        Ok(command.exec_async(&mut self.connection.clone()).await?)
+        Ok(self.write(key, &command).await?)
     }
 
     async fn compare_and_swap(
@@ -130,34 +249,46 @@ impl Backend for Redis {
         expected: Option<Vec<u8>>,
         value: Vec<u8>,
     ) -> Result<Swap, BackendError> {
-        let swapped: bool = self
-            .compare_and_swap
-            .key(key)
+        let command = redis::cmd("EVALSHA")
+            .arg(self.compare_and_swap.get_hash())
+            .arg(1)
+            .arg(key)
             .arg(i32::from(expected.is_some()))
             .arg(expected.unwrap_or_default())
             .arg(value)
-            .invoke_async(&mut self.connection.clone())
-            .await?;
+            .take();
+        let swapped: bool = match self.write(key, &command).await {
+            // The first time, and after a restart of the server.
+            Err(WriteError::Redis(error))
+                if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) =>
+            {
+                let script = self.compare_and_swap.prepare_invoke();
+                script.load_async(&mut self.connection.clone()).await?;
+                self.write(key, &command).await?
+            }
+            result => result?,
+        };
         Ok(if swapped { Swap::Stored } else { Swap::Lost })
     }
 
     /// A counter is stored as Redis stores one, and Spin there: in decimal.
     async fn increment(&self, key: &str, delta: i64) -> Result<i64, BackendError> {
         let command = redis::cmd("INCRBY").arg(key).arg(delta).take();
-        match command.query_async(&mut self.connection.clone()).await {
+        match self.write(key, &command).await {
             Ok(sum) => Ok(sum),
-            Err(error) => Err(match error.detail() {
+            Err(WriteError::Redis(error)) => Err(match error.detail() {
                 // Redis has one code for all of its errors of this kind.
                 Some(detail) if detail.contains("not an integer") => BackendError::NotACounter,
                 Some(detail) if detail.contains("overflow") => BackendError::CounterOverflow,
                 _ => error.into(),
             }),
+            Err(error) => Err(error.into()),
         }
     }
 
     async fn delete(&self, key: &str) -> Result<(), BackendError> {
         let command = redis::cmd("DEL").arg(key).take();
-        Ok(command.exec_async(&mut self.connection.clone()).await?)
+        Ok(self.write(key, &command).await?)
     }
 
     /// In steps: `KEYS` would keep the server from everybody else meanwhile.

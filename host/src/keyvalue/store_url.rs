@@ -7,7 +7,7 @@ use std::sync::Arc;
 use latchkey_component::secret::Secret;
 use latchkey_component::text;
 
-use super::{Backend, StoreError, memory, redis, sqlite};
+use super::{Backend, StoreError, memory, postgres, redis, sqlite};
 
 /// A store by its URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum StoreUrl {
     Sqlite(PathBuf),
     /// `redis://…` or `rediss://…`, which may hold a password.
     Redis(Secret),
+    /// `postgres://…` or `postgresql://…`, which may hold a password.
+    Postgres(Secret),
 }
 
 impl FromStr for StoreUrl {
@@ -42,8 +44,12 @@ impl FromStr for StoreUrl {
                 redis::check_url(url)?;
                 Ok(Self::Redis(url.into()))
             }
+            "postgres" | "postgresql" => {
+                postgres::check_url(url)?;
+                Ok(Self::Postgres(url.into()))
+            }
             _ => Err(StoreError::Url(
-                "a store is `sqlite:PATH`, `redis://HOST` or `memory:`",
+                "a store is `sqlite:PATH`, `redis://HOST`, `postgres://HOST` or `memory:`",
             )),
         }
     }
@@ -56,6 +62,7 @@ impl StoreUrl {
             Self::Memory => Arc::new(memory::Memory::default()),
             Self::Sqlite(path) => Arc::new(sqlite::Sqlite::open(path)?),
             Self::Redis(url) => Arc::new(redis::Redis::connect(url).await?),
+            Self::Postgres(url) => Arc::new(postgres::Postgres::connect(url).await?),
         })
     }
 }
@@ -76,6 +83,7 @@ mod tests {
     fn urls() {
         let sqlite = |path: &str| Some(StoreUrl::Sqlite(path.into()));
         let redis = |url| (url, Some(StoreUrl::Redis(Secret::from(url))));
+        let postgres = |url| (url, Some(StoreUrl::Postgres(Secret::from(url))));
         for (url, expected) in [
             ("memory:", Some(StoreUrl::Memory)),
             ("sqlite:a.db", sqlite("a.db")),
@@ -100,8 +108,17 @@ mod tests {
             ("redis://:hunter2#3@localhost", None),
             ("redis://:hunter2/3@localhost/0", None),
             ("redis://:hunter2?3@localhost", None),
+            redis("redis://:hunter2@localhost/1?wait=2"),
+            ("redis://:hunter2@localhost?wait=0", None),
+            ("redis://:hunter2@localhost?wait=all", None),
+            ("redis://:hunter2@localhost?weight=1", None),
+            ("redis://:hunter2@localhost?wait", None),
             ("redis:hunter2", None),
-            ("postgres://u:hunter2@h/d", None),
+            postgres("postgres://u:hunter2@h1,h2:6432/d?sslmode=verify-full"),
+            postgres("postgresql://u@localhost/d"),
+            ("postgres://u:hunter2@h/d?sslmode=none", None),
+            ("postgres:hunter2", None),
+            ("mysql://u:hunter2@h/d", None),
             ("hunter2", None),
             ("", None),
         ] {

@@ -14,7 +14,7 @@ struct Server {
 
 impl Server {
     /// `None`, and a line on standard error, where Redis is not installed. In CI it always is.
-    fn start() -> Option<Self> {
+    fn start(more: &[&str]) -> Option<Self> {
         let version = Command::new("redis-server").arg("--version").output();
         if version.is_err() {
             assert!(std::env::var_os("CI").is_none(), "there is no redis-server");
@@ -40,6 +40,7 @@ impl Server {
                 "--save",
                 "",
             ])
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
@@ -49,8 +50,13 @@ impl Server {
     }
 
     async fn connect(&self) -> Redis {
+        self.connect_with("").await
+    }
+
+    async fn connect_with(&self, options: &str) -> Redis {
+        let url = format!("{}{options}", self.url.expose()).as_str().into();
         for _ in 0..1_000 {
-            if let Ok(store) = Redis::connect(&self.url).await {
+            if let Ok(store) = Redis::connect(&url).await {
                 return store;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -68,12 +74,55 @@ impl Drop for Server {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn conforms() {
-    let Some(server) = Server::start() else {
+    let Some(server) = Server::start(&[]) else {
         return;
     };
     let (one, other) = (server.connect().await, server.connect().await);
     let decimal = |counter: i64| counter.to_string().into_bytes();
     conformance::run(Arc::new(one), Arc::new(other), decimal).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waits_for_replicas() {
+    let Some(server) = Server::start(&[]) else {
+        return;
+    };
+    let port = server.url.expose().rsplit(':').next().unwrap().to_owned();
+    let follow = || Server::start(&["--replicaof", "127.0.0.1", &port]).unwrap();
+    let replica = follow();
+    let one = server.connect_with("?wait=1").await;
+    // Until the replica has joined.
+    while one.set("a", b"0".to_vec()).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let other = server.connect_with("?wait=1").await;
+    let (one, other) = (Arc::new(one), Arc::new(other));
+    let decimal = |counter: i64| counter.to_string().into_bytes();
+    conformance::run(one.clone(), other, decimal).await;
+
+    for key in ["a", "b"] {
+        one.set(key, b"0".to_vec()).await.unwrap();
+    }
+    drop(replica);
+    let few = BackendError::Failed("too few replicas of Redis have a write".to_owned());
+    let swapped = one.compare_and_swap("a", Some(b"0".to_vec()), b"1".to_vec());
+    assert_eq!(swapped.await, Err(few.clone()));
+    assert_eq!(one.increment("n", 1).await, Err(few.clone()));
+    // It is there to be read, and nobody knows for how long.
+    let other = server.connect().await;
+    assert_eq!(other.get("a").await, Ok(Some(b"1".to_vec())));
+    assert_eq!(one.get("a").await, Err(few));
+    assert_eq!(one.get("b").await, Ok(Some(b"0".to_vec())));
+
+    let _replica = follow();
+    let mut read = one.get("a").await;
+    for _ in 0..1_000 {
+        if read.is_ok() {
+            break;
+        }
+        read = one.get("a").await;
+    }
+    assert_eq!(read, Ok(Some(b"1".to_vec())));
 }
 
 #[test]
@@ -89,7 +138,7 @@ fn what_leaves_the_machine_in_clear() {
         ("redis://[::1]:6380", false),
         ("redis+unix:///run/redis.sock", false),
     ] {
-        let client = check_url(url).unwrap();
+        let (client, _) = check_url(url).unwrap();
         assert_eq!(
             is_in_clear(client.get_connection_info().addr()),
             expected,
