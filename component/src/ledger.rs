@@ -6,12 +6,12 @@ mod record;
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::idempotency::Digest;
 use crate::token::{Timestamp, Token, TokenId};
 
-pub use document::DocumentError;
+pub use document::{DocumentError, find_token};
 pub use record::{End, Record, Replaced};
 
 /// How many write ids the document remembers.
@@ -27,8 +27,8 @@ const REPEATABLE_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 const MAX_REPEATABLE: usize = 1_000;
 
 /// Identifies one change of a ledger, however often it is tried.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "&str")]
 pub struct WriteId(u64);
 
 impl WriteId {
@@ -44,17 +44,17 @@ impl fmt::Debug for WriteId {
     }
 }
 
-impl TryFrom<String> for WriteId {
+impl TryFrom<&str> for WriteId {
     type Error = std::num::ParseIntError;
 
-    fn try_from(hex: String) -> Result<Self, Self::Error> {
-        u64::from_str_radix(&hex, 16).map(Self)
+    fn try_from(hex: &str) -> Result<Self, Self::Error> {
+        u64::from_str_radix(hex, 16).map(Self)
     }
 }
 
-impl From<WriteId> for String {
-    fn from(id: WriteId) -> Self {
-        format!("{:016x}", id.0)
+impl Serialize for WriteId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:016x}", self.0))
     }
 }
 

@@ -168,7 +168,8 @@ impl TryFrom<&str> for TokenId {
 
 impl Serialize for TokenId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        let mut text = Uuid::encode_buffer();
+        serializer.serialize_str(self.0.as_hyphenated().encode_lower(&mut text))
     }
 }
 
@@ -179,7 +180,7 @@ pub struct NotATokenId;
 
 /// What a user calls a token: 1 to 256 Unicode scalar values without control characters, trimmed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct Description(String);
 
 impl Description {
@@ -196,16 +197,7 @@ impl FromStr for Description {
     type Err = DescriptionError;
 
     fn from_str(text: &str) -> Result<Self, DescriptionError> {
-        let text = text.trim();
-        if text.is_empty() {
-            Err(DescriptionError::Blank)
-        } else if text.contains(char::is_control) {
-            Err(DescriptionError::Control)
-        } else if text.chars().nth(Self::MAX_CHARS).is_some() {
-            Err(DescriptionError::TooLong)
-        } else {
-            Ok(Self(text.to_owned()))
-        }
+        text.trim().to_owned().try_into()
     }
 }
 
@@ -213,13 +205,18 @@ impl TryFrom<String> for Description {
     type Error = DescriptionError;
 
     fn try_from(text: String) -> Result<Self, DescriptionError> {
-        text.parse()
-    }
-}
-
-impl From<Description> for String {
-    fn from(description: Description) -> Self {
-        description.0
+        let trimmed = text.trim();
+        if trimmed.is_empty() {
+            Err(DescriptionError::Blank)
+        } else if trimmed.contains(char::is_control) {
+            Err(DescriptionError::Control)
+        } else if trimmed.chars().nth(Self::MAX_CHARS).is_some() {
+            Err(DescriptionError::TooLong)
+        } else if trimmed.len() == text.len() {
+            Ok(Self(text))
+        } else {
+            Ok(Self(trimmed.to_owned()))
+        }
     }
 }
 

@@ -21,6 +21,7 @@
 //! A token may have limits of its own: `scope`, and `audience` (a string, or an array of several). A document that holds such
 //! a token has the format 2: a reader of format 1 alone would drop them, and the token could do more.
 
+use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
 use super::{Ledger, Repeatable, WriteId};
@@ -82,6 +83,31 @@ impl Ledger {
             Err(error) => Err(DocumentError::new(bytes, &error)),
         }
     }
+}
+
+/// The token of this id in the stored form, if it is there.
+///
+/// Reads no other token where it can: verification asks for one of many. Inside a JSON string every quotation mark has a
+/// backslash before it, so these bytes can only be the beginning of a token's object. A document that does not have them
+/// is read as a whole, and so is one that is not as [`Ledger::to_document`] writes it.
+pub fn find_token(bytes: &[u8], id: TokenId) -> Result<Option<Token>, DocumentError> {
+    let beginning = format!(r#"{{"id":"{id}","#);
+    if has_known_format(bytes)
+        && let Some(start) = memmem::find(bytes, beginning.as_bytes())
+    {
+        let mut object = serde_json::Deserializer::from_slice(&bytes[start..]);
+        if let Ok(entry) = Entry::deserialize(&mut object) {
+            return Ok(Some(entry.into()));
+        }
+    }
+    let ledger = Ledger::from_document(bytes)?;
+    Ok(ledger.into_tokens().find(|token| token.id == id))
+}
+
+/// Whether these bytes begin as a document of a known format does.
+fn has_known_format(bytes: &[u8]) -> bool {
+    let number = bytes.strip_prefix(br#"{"format":"#);
+    matches!(number, Some([digit @ b'0'..=b'9', b',', ..]) if is_known(u32::from(digit - b'0')))
 }
 
 /// Why stored bytes are no ledger.

@@ -306,3 +306,43 @@ fn what_vouches_for_a_token_is_kept_and_older_versions_refuse_it() {
     }
     assert!(Ledger::from_document(br#"{"format":3,"tokens":[{"id":"02020202-0202-4202-8202-020202020202","description":"b","life":60,"iat":1002,"via":"magic"}],"writes":[]}"#).is_err());
 }
+
+#[test]
+fn one_token_is_found_in_the_document() {
+    let imitation = |id: TokenId| format!(r#"x","life":1}},{{"id":"{id}","description":"y"#);
+    let mut ledger = ledger();
+    let first = token(7, "last");
+    let tricky = token(8, &imitation(token(9, "z").id));
+    ledger.create(first, 100).unwrap();
+    ledger.create(tricky, 100).unwrap();
+    ledger.create(limited(10, "limited"), 100).unwrap();
+    ledger.record(WriteId::from_random(1));
+    let document = ledger.to_document();
+    let spaced = String::from_utf8(document.clone()).unwrap();
+    let spaced = spaced.replace("{\"id\":", "{ \"id\": ").into_bytes();
+    for document in [document, spaced] {
+        for number in 0..=12 {
+            let id = token(number, "any").id;
+            let found = find_token(&document, id);
+            assert_eq!(found, Ok(ledger.find(id).cloned()), "{number}");
+        }
+    }
+}
+
+#[test]
+fn no_token_is_found_in_what_is_no_document() {
+    let id = token(1, "Token alpha").id;
+    let mut ledger = Ledger::default();
+    ledger.create(token(1, "Token alpha"), 100).unwrap();
+    let document = String::from_utf8(ledger.to_document()).unwrap();
+    for (what, changed) in [
+        ("newer", document.replace(":1,", ":9,")),
+        ("cut off", document[..document.len() / 2].to_owned()),
+        ("another member", document.replace("life", "lives")),
+        ("nothing", String::new()),
+    ] {
+        let whole = Ledger::from_document(changed.as_bytes()).unwrap_err();
+        let found = find_token(changed.as_bytes(), id);
+        assert_eq!(found, Err(whole), "{what}");
+    }
+}

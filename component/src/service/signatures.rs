@@ -1,7 +1,7 @@
 //! Signatures that are costly to verify: each is verified once, and forged ones do not slow the good ones.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::jwt::{Claims, InvalidToken, KeySet};
 use crate::ports::Clock;
 use crate::token::Timestamp;
 
-/// The tokens whose signature was verified last: those that are in use, in 128 KiB. That a signature is right does not
+/// The tokens whose signature was verified last, or half as many: those that are in use, in some 200 KiB. That a signature is right does not
 /// change; whether its token is still good is asked of the store every time.
 const MOST: usize = 4_096;
 
@@ -28,8 +28,8 @@ pub(super) struct Signatures(RefCell<State>);
 
 #[derive(Default)]
 struct State {
-    /// The digests of tokens, the oldest first.
-    verified: VecDeque<[u8; 32]>,
+    /// The digests of tokens that were verified last, and of those before them.
+    verified: [BTreeSet<[u8; 32]>; 2],
     /// The time between two verifications.
     interval: Duration,
     /// When the next one may begin.
@@ -64,7 +64,7 @@ impl Signatures {
     ) -> bool {
         let digest = Sha256::new().chain_update(keys).chain_update(token);
         let digest = digest.finalize().into();
-        if self.0.borrow().verified.contains(&digest) {
+        if self.0.borrow().is_verified(&digest) {
             return true;
         }
         let pause = self.0.borrow_mut().pause(clock.now());
@@ -80,6 +80,10 @@ impl Signatures {
 }
 
 impl State {
+    fn is_verified(&self, digest: &[u8; 32]) -> bool {
+        self.verified.iter().any(|digests| digests.contains(digest))
+    }
+
     /// How long the next verification has to wait, in the order in which they ask.
     fn pause(&mut self, now: Timestamp) -> Duration {
         let latest = now.plus(MAX_WAIT);
@@ -93,10 +97,11 @@ impl State {
             self.interval = work.saturating_mul(PAUSE).min(MAX_WAIT);
             return;
         };
-        if self.verified.len() == MOST {
-            self.verified.pop_front();
+        let [recent, before] = &mut self.verified;
+        if recent.len() == MOST / 2 {
+            *before = std::mem::take(recent);
         }
-        self.verified.push_back(digest);
+        recent.insert(digest);
     }
 }
 
@@ -135,12 +140,20 @@ mod tests {
     #[test]
     fn the_oldest_signatures_are_forgotten() {
         let mut state = State::default();
-        for number in 0..MOST as u64 + 10 {
+        let digest = |number: usize| {
             let mut digest = [0; 32];
             digest[..8].copy_from_slice(&number.to_le_bytes());
-            state.record(Some(digest), Duration::ZERO);
+            digest
+        };
+        for number in 0..2 * MOST {
+            state.record(Some(digest(number)), Duration::ZERO);
+            assert!(state.is_verified(&digest(number)));
+            assert!(state.is_verified(&digest(number.saturating_sub(MOST / 2))));
         }
-        assert_eq!(state.verified.len(), MOST);
-        assert_eq!(state.verified[0][0], 10);
+        assert!(!state.is_verified(&digest(0)));
+        assert_eq!(
+            state.verified.iter().map(BTreeSet::len).sum::<usize>(),
+            MOST
+        );
     }
 }

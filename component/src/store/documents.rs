@@ -13,7 +13,7 @@ use super::{
     AtomicKeyValue, KeyValue, Ports, SIGNING_KEY_BYTES, Store, StoreError, encode, read_value,
     write_value,
 };
-use crate::ledger::{Ledger, WriteId};
+use crate::ledger::{self, Ledger, WriteId};
 use crate::ports::Random;
 use crate::token::{Means, Token, TokenId, Username};
 
@@ -54,7 +54,11 @@ impl<P: Ports<KeyValue: AtomicKeyValue>> Store for Documents<P> {
     }
 
     async fn find(&self, user: &Username, id: TokenId) -> Result<Option<Token>, StoreError> {
-        Ok(self.load(user).await?.find(id).cloned())
+        let document = self.ports.key_values().get(&ledger_key(user)).await?;
+        match document {
+            Some(document) => Ok(ledger::find_token(&document, id)?),
+            None => Ok(None),
+        }
     }
 
     /// As one atomic step, and once.

@@ -48,6 +48,9 @@ impl<'a> Call<'a> {
     }
 }
 
+/// Where proxies ask whether a token is good.
+pub const VERIFY: &str = "/api/v1alpha/verify";
+
 /// The path of a token.
 pub fn path(id: &str) -> String {
     format!("{TOKENS}/{id}")
@@ -86,17 +89,20 @@ pub fn ids(server: &Server, user: &User) -> Vec<String> {
     }
 }
 
-/// Gives `user` this many tokens instead of those that there are.
-pub fn fill(server: &Server, user: &User, tokens: usize) {
+/// Gives `user` this many tokens instead of those that there are. Returns them as they are signed.
+pub fn fill(server: &Server, user: &User, tokens: usize) -> Vec<String> {
     for id in ids(server, user) {
         expect(server, &Call::delete(user, &id), 200);
     }
-    for number in 0..tokens {
-        expect(server, &Call::create(user, &format!("token {number}")), 201);
-    }
+    let create = |number| {
+        let answer = expect(server, &Call::create(user, &format!("token {number}")), 201);
+        answer["jwt_token"].as_str().unwrap().to_owned()
+    };
+    (0..tokens).map(create).collect()
 }
 
-fn expect(server: &Server, call: &Call, status: u16) {
+/// The body of the answer, which must have this status.
+fn expect(server: &Server, call: &Call, status: u16) -> Value {
     let answer = send(server, call);
     assert_eq!(
         answer.status(),
@@ -105,4 +111,5 @@ fn expect(server: &Server, call: &Call, status: u16) {
         server.name,
         answer.body()
     );
+    serde_json::from_str(answer.body()).unwrap()
 }

@@ -16,7 +16,7 @@ const KIB: f64 = 1024.0;
 
 /// From the start of the process to the first list.
 pub fn start(directory: &Path, cache: &Path) {
-    let twin = || first_answer(|| Server::twin(directory));
+    let twin = || first_answer(|| Server::twin(directory, None));
     let pairs = in_turn(
         || {
             let cache = servers::directory();

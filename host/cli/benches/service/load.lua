@@ -2,6 +2,7 @@
 --
 --   wrk OPTIONS --script load.lua URL                           the same request all the time
 --   wrk OPTIONS --script load.lua URL -- pauses                 likewise, with pauses in between
+--   wrk OPTIONS --script load.lua URL -- form BODY              likewise, each with this form
 --   wrk OPTIONS --script load.lua URL -- each FILE CONNECTIONS  each request in FILE once, then the end
 --
 -- A line of FILE is: method, path, `Authorization`, body (or nothing), with tabs in between. Instances of this script have
@@ -80,6 +81,10 @@ function init(args)
       delay = function()
          return math.random(SHORTEST_PAUSE, LONGEST_PAUSE)
       end
+   elseif args[1] == "form" then
+      wrk.method = "POST"
+      wrk.headers["Content-Type"] = "application/x-www-form-urlencoded"
+      wrk.body = args[2]
    elseif args[1] == "each" then
       request = each(read(args[2]), tonumber(args[3]))
    end

@@ -9,7 +9,6 @@ use tempfile::NamedTempFile;
 use crate::client::{Call, TOKENS};
 use crate::pairs::median;
 use crate::servers::{Server, scratch};
-use crate::users::User;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/service/load.lua");
 
@@ -80,16 +79,26 @@ pub fn version() -> String {
     format!("wrk {}", version.trim_start_matches("debian/"))
 }
 
-/// Sends `GET path` as `user` again and again; all answers have to be good.
-pub fn get(server: &Server, path: &str, user: &User, pauses: Pauses) -> Report {
-    let authorization = format!("Authorization: {}", user.authorization());
+/// Sends `GET path` with this `Authorization` again and again; all answers have to be good.
+pub fn get(server: &Server, path: &str, authorization: &str, pauses: Pauses) -> Report {
+    let script: &[&str] = match pauses {
+        Pauses::None => &[],
+        Pauses::Random => &["--", "pauses"],
+    };
+    repeat(server, path, authorization, script)
+}
+
+/// Likewise `POST path` with this form.
+pub fn post(server: &Server, path: &str, authorization: &str, form: &str) -> Report {
+    repeat(server, path, authorization, &["--", "form", form])
+}
+
+fn repeat(server: &Server, path: &str, authorization: &str, script: &[&str]) -> Report {
     let mut wrk = wrk(server, path, CONNECTIONS, SECONDS);
-    wrk.args(["--header", &authorization]);
-    if pauses == Pauses::Random {
-        wrk.args(["--", "pauses"]);
-    }
+    wrk.args(["--header", &format!("Authorization: {authorization}")]);
+    wrk.args(script);
     let printed = run(server, wrk);
-    assert_eq!(printed.refusals, 0, "{} refused GET {path}", server.name);
+    assert_eq!(printed.refusals, 0, "{} refused {path}", server.name);
     report(&printed)
 }
 

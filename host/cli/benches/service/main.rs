@@ -23,6 +23,7 @@
 //! | row | what it means |
 //! |---|---|
 //! | list, show | `GET` of all tokens, or one, of a user who has 1 or 100 |
+//! | verify, introspect | whether one of them is good, as a proxy asks and as a service does; signed by HS256 |
 //! | list, with pauses | each connection waits 6 to 26 ms before its next request, so that nobody waits for a processor |
 //! | its p99 / p50 | how even the answers are then |
 //! | 401 | list without `Authorization`: the way through the server, without password and store |
@@ -32,6 +33,9 @@
 //! | start | the same, when an earlier start has left the compiled component in the cache |
 //! | memory, at most | the peak of the resident memory of the process, over all of the above |
 //! | memory, after it | the resident memory right after the last request |
+//! | verify, EdDSA and ES256 | one token, signed by a configured key of that algorithm |
+//! | edge | the component of WASI 0.2, an instance for each request |
+//! | growth | one user with 1 to 1,000 tokens; then one token beside 1,000,000 tokens of 20,000 users |
 //! | component | the file that is served, as it is and as `gzip -9` makes it |
 //!
 //! Milliseconds throughout; `p50` and `p99` are as wrk gives them, corrected for what a closed loop leaves out. The ratio
@@ -51,6 +55,7 @@ use users::Users;
 mod alike;
 mod client;
 mod figures;
+mod growth;
 mod load;
 mod machine;
 mod operations;
@@ -62,6 +67,7 @@ mod servers;
 mod table;
 mod twin;
 mod users;
+mod variants;
 
 fn main() {
     let arguments: Vec<_> = env::args().skip(1).collect();
@@ -93,18 +99,20 @@ fn measure() {
     let start_host = |users| Server::host(directory.path(), cache.path(), users);
     // Builds the component if need be, and leaves it in the cache.
     let host = start_host(Users::ours());
-    let twin = Server::twin(directory.path());
+    let twin = Server::twin(directory.path(), None);
     alike::check(&host, &twin);
     drop((host, twin));
 
     table::begin("twin");
     figures::start(directory.path(), cache.path());
     let host = start_host(Users::ours());
-    let twin = Server::twin(directory.path());
+    let twin = Server::twin(directory.path(), None);
     operations::compare(&host, &twin);
     figures::memory(&host, &twin);
     figures::component();
     drop(twin);
+    variants::compare(directory.path(), cache.path());
+    growth::measure(directory.path(), cache.path());
 
     if let Ok(url) = env::var("LATCHKEY_PEER_URL") {
         let users =

@@ -1,6 +1,6 @@
 //! The rows about requests.
 
-use crate::client::{self, Call, TOKENS};
+use crate::client::{self, Call, TOKENS, VERIFY};
 use crate::load::{self, CONNECTIONS, Pauses, Report};
 use crate::pairs::in_turn;
 use crate::servers::Server;
@@ -19,9 +19,8 @@ const ROUNDS_OF_ONE: usize = 10;
 /// Measures `host` and `other`. Their users have no tokens in the end.
 pub fn compare(host: &Server, other: &Server) {
     for tokens in [1, 100] {
-        for server in [host, other] {
-            client::fill(server, server.users.first(), tokens);
-        }
+        let [of_host, of_other] =
+            [host, other].map(|server| client::fill(server, server.users.first(), tokens));
         let tokens = match tokens {
             1 => "1 token".to_owned(),
             _ => format!("{tokens} tokens"),
@@ -30,6 +29,13 @@ pub fn compare(host: &Server, other: &Server) {
         table::reports(&format!("list, {tokens}"), &pairs);
         let pairs = in_turn(|| show(host), || show(other));
         table::reports(&format!("show, {tokens}"), &pairs);
+        let pairs = in_turn(|| verify(host, &of_host), || verify(other, &of_other));
+        table::reports(&format!("verify, {tokens}"), &pairs);
+        let pairs = in_turn(
+            || introspect(host, &of_host),
+            || introspect(other, &of_other),
+        );
+        table::reports(&format!("introspect, {tokens}"), &pairs);
     }
 
     let pauses = in_turn(
@@ -69,7 +75,20 @@ pub fn compare(host: &Server, other: &Server) {
 }
 
 fn list(server: &Server, pauses: Pauses) -> Report {
-    load::get(server, TOKENS, server.users.first(), pauses)
+    let authorization = server.users.first().authorization();
+    load::get(server, TOKENS, &authorization, pauses)
+}
+
+/// Verifies the token in the middle.
+pub fn verify(server: &Server, tokens: &[String]) -> Report {
+    let authorization = format!("Bearer {}", tokens[tokens.len() / 2]);
+    load::get(server, VERIFY, &authorization, Pauses::None)
+}
+
+fn introspect(server: &Server, tokens: &[String]) -> Report {
+    let authorization = server.users.first().authorization();
+    let form = format!("token={}", tokens[tokens.len() / 2]);
+    load::post(server, "/api/v1alpha/introspect", &authorization, &form)
 }
 
 fn show(server: &Server) -> Report {
@@ -77,7 +96,7 @@ fn show(server: &Server) -> Report {
     let ids = client::ids(server, user);
     // In the middle of the ledger, where there are many.
     let path = client::path(&ids[ids.len() / 2]);
-    load::get(server, &path, user, Pauses::None)
+    load::get(server, &path, &user.authorization(), Pauses::None)
 }
 
 /// Makes tokens for users who have none, and deletes them.

@@ -29,9 +29,21 @@ pub struct Server {
 impl Server {
     /// `latchkey up`, as people start it, with its store in `directory` and the compiled component kept in `cache`.
     pub fn host(directory: &Path, cache: &Path, users: Users) -> Self {
+        Self::host_with(directory, cache, users, &[], None)
+    }
+
+    /// Likewise, with more arguments, and with signing keys if there are any.
+    pub fn host_with(
+        directory: &Path,
+        cache: &Path,
+        users: Users,
+        arguments: &[&str],
+        signing_keys: Option<&str>,
+    ) -> Self {
         let store = format!("sqlite:{}", directory.join("host.db").display());
         let mut command = latchkey(["up", "--listen", "127.0.0.1:0", "--store", &store]);
-        command.env("XDG_CACHE_HOME", cache);
+        command.args(arguments).env("XDG_CACHE_HOME", cache);
+        command.envs(signing_keys.map(|keys| (twin::SIGNING_KEYS, keys)));
         // The twin writes no line for each request either, unless one is asked for.
         if std::env::var_os("RUST_LOG").is_none() {
             command.env("RUST_LOG", "warn");
@@ -43,11 +55,12 @@ impl Server {
         Self::start("host", command, users)
     }
 
-    /// The native twin, with its store in `directory`.
-    pub fn twin(directory: &Path) -> Self {
+    /// The native twin, with its store in `directory`, and with signing keys if there are any.
+    pub fn twin(directory: &Path, signing_keys: Option<&str>) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.arg(twin::COMMAND).arg(directory.join("twin.db"));
         command.env(twin::USERS, users::variable());
+        command.envs(signing_keys.map(|keys| (twin::SIGNING_KEYS, keys)));
         Self::start("twin", command, Users::ours())
     }
 

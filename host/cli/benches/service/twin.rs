@@ -38,8 +38,9 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 /// The first argument that makes this program the twin. The second is the file of its store.
 pub const COMMAND: &str = "twin";
 
-/// Where host and twin read the variable `users`. All other variables have their defaults.
+/// Where host and twin read these variables. All others have their defaults.
 pub const USERS: &str = "SPIN_VARIABLE_USERS";
+pub const SIGNING_KEYS: &str = "SPIN_VARIABLE_SIGNING_KEYS";
 
 /// As the host has it.
 const HEADER_TIME: Duration = Duration::from_secs(30);
@@ -49,10 +50,10 @@ type NativeService = Service<Documents<(KeyValues, SystemClock, SecureRandom)>>;
 
 /// Serves until the process is killed.
 pub fn run(store: &Path) {
-    let variable = |name| {
-        (name == "users")
-            .then(|| std::env::var(USERS).ok())
-            .flatten()
+    let variable = |name| match name {
+        "users" => std::env::var(USERS).ok(),
+        "signing_keys" => std::env::var(SIGNING_KEYS).ok(),
+        _ => None,
     };
     let config = Config::from_variables(variable).unwrap();
     let backend = Arc::new(Sqlite::open(store).unwrap());

@@ -25,6 +25,11 @@ impl User {
         format!("Basic {}", BASE64_STANDARD.encode(self.credentials()))
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// `name:password`.
     pub fn credentials(&self) -> String {
         format!("{}:{}", self.name, self.password)
