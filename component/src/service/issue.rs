@@ -144,6 +144,7 @@ mod tests {
     fn a_creation_knows_its_own_token_again() {
         let service = fixture(&[]).service;
         let now = service.now();
+        let user: Username = "ada".parse().unwrap();
         let token = |description: &str| Token {
             id: service.new_id(),
             description: description.parse().unwrap(),
@@ -152,13 +153,22 @@ mod tests {
             issuer: None,
             limits: Limits::default(),
             retires_at: None,
+            provenance: Default::default(),
         };
         let mut ledger = Ledger::default();
         let (first, other) = (token("alpha"), token("alpha"));
         for _ in 0..2 {
-            assert!(service.create(&mut ledger, &first, None, now).is_ok());
+            assert!(
+                service
+                    .create(&mut ledger, &user, &first, None, now)
+                    .is_ok()
+            );
         }
-        assert!(service.create(&mut ledger, &other, None, now).is_err());
+        assert!(
+            service
+                .create(&mut ledger, &user, &other, None, now)
+                .is_err()
+        );
         assert_eq!(ledger.find(first.id), Some(&first));
     }
 }

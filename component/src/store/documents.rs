@@ -240,6 +240,7 @@ mod tests {
             issuer: None,
             limits: Limits::default(),
             retires_at: None,
+            provenance: Default::default(),
         };
         let user: Username = "ada".parse().unwrap();
         let create = async || {
