@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 
 use crate::ledger::{DocumentError, Ledger};
 use crate::ports::{Clock, Random};
+use crate::text::unescape;
 use crate::token::{Means, Token, TokenId, Username};
 
 pub use documents::Documents;
@@ -269,20 +270,7 @@ fn encode(user: &Username) -> String {
 
 /// The user whose name [`encode`] made this of.
 fn decode(encoded: &str) -> Option<Username> {
-    let mut bytes = Vec::new();
-    let mut rest = encoded.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if *first != b'_' {
-            bytes.push(*first);
-            continue;
-        }
-        let (digits, after) = rest.split_at_checked(2)?;
-        let digits = std::str::from_utf8(digits).ok()?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        rest = after;
-    }
-    let user: Username = String::from_utf8(bytes).ok()?.parse().ok()?;
+    let user: Username = unescape(encoded, b'_')?.parse().ok()?;
     // Somebody else's key is none.
     (encode(&user) == encoded).then_some(user)
 }

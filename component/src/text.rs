@@ -16,6 +16,28 @@ pub fn without_byte_order_mark(text: &str) -> &str {
     text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
 }
 
+/// `text`, in which `escape` and two hexadecimal digits stand for a byte, without that; with `%` it is percent-encoding
+/// (RFC 3986, section 2.1). `None` if it is malformed, or not UTF-8.
+pub(crate) fn unescape(text: &str, escape: u8) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first != escape {
+            bytes.push(*first);
+            continue;
+        }
+        let (digits, after) = rest.split_at_checked(2)?;
+        if !digits.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
+        let digits = std::str::from_utf8(digits).ok()?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        rest = after;
+    }
+    String::from_utf8(bytes).ok()
+}
+
 /// The second `secs` of the Unix epoch as RFC 3339 has it, in UTC.
 pub fn rfc3339(secs: u64) -> String {
     // The last that can be written so: the end of the year 9999.
@@ -91,6 +113,22 @@ mod tests {
             ("\u{feff}", ""),
         ] {
             assert_eq!(trim(pasted), text, "{pasted:?}");
+        }
+    }
+
+    #[test]
+    fn escapes() {
+        for (escaped, text) in [
+            ("ada", Some("ada")),
+            ("a%20b+c", Some("a b+c")),
+            ("zo%C3%AB%40x", Some("zo\u{eb}@x")),
+            ("%", None),
+            ("a%2", None),
+            ("%+1", None),
+            ("%zz", None),
+            ("%FF", None),
+        ] {
+            assert_eq!(unescape(escaped, b'%').as_deref(), text, "{escaped}");
         }
     }
 

@@ -11,7 +11,7 @@ use super::route::Route;
 use crate::auth::SignedIn;
 use crate::service::{Directory, Service, ServiceError, UserSummary};
 use crate::store::Store;
-use crate::text::rfc3339;
+use crate::text::{rfc3339, unescape};
 use crate::token::Username;
 
 /// Whose tokens the request is about, and the administrator, if one asks for somebody else. Nobody else learns whether
@@ -30,7 +30,7 @@ pub(super) async fn subject<S: Store>(
     let Some(segment) = route.user() else {
         return Ok((signed_in, Some(admin)));
     };
-    let user = decoded(segment).and_then(|name| name.parse().ok());
+    let user = unescape(segment, b'%').and_then(|name| name.parse().ok());
     let user = user.ok_or(ServiceError::NoSuchUser)?;
     let subject = service.on_behalf_of(user, &admin).await?;
     Ok((subject, Some(admin)))
@@ -95,46 +95,4 @@ fn by_name<S: Serializer>(users: &[UserSummary], serializer: S) -> Result<S::Ok,
         map.serialize_entry(user.user.as_str(), &entry)?;
     }
     map.end()
-}
-
-/// A segment without its percent-encoding, if that is one of UTF-8.
-fn decoded(segment: &str) -> Option<String> {
-    let mut bytes = Vec::new();
-    let mut rest = segment.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let (digits, after) = rest.split_at_checked(2)?;
-        if !digits.iter().all(u8::is_ascii_hexdigit) {
-            return None;
-        }
-        let digits = std::str::from_utf8(digits).ok()?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        rest = after;
-    }
-    String::from_utf8(bytes).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn segments() {
-        for (segment, name) in [
-            ("ada", Some("ada")),
-            ("a%20b+c", Some("a b+c")),
-            ("zo%C3%AB%40x", Some("zo\u{eb}@x")),
-            ("%", None),
-            ("a%2", None),
-            ("%+1", None),
-            ("%zz", None),
-            ("%FF", None),
-        ] {
-            assert_eq!(decoded(segment).as_deref(), name, "{segment}");
-        }
-    }
 }
