@@ -9,7 +9,7 @@ mod documents;
 mod gate;
 mod records;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -193,12 +193,19 @@ pub trait Store {
         keeps: impl Fn(&Means) -> bool,
     ) -> Result<(), StoreError>;
 
+    /// How this user signs in, if the user was ever noted.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    async fn noted_means(&self, user: &Username) -> Result<Option<Means>, StoreError>;
+
     /// All users that were ever noted.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    async fn noted_users(&self) -> Result<BTreeMap<Username, Means>, StoreError>;
+    async fn noted_users(&self) -> Result<BTreeSet<Username>, StoreError>;
 
     /// The signing key of this store, if it has been made.
     async fn present_signing_key(&self) -> Result<Option<Vec<u8>>, StoreError>;

@@ -103,8 +103,8 @@ impl<S: Store> Service<S> {
         let means = match self.config.users.named(user.as_str()) {
             Some(_) => Means::Password,
             None => {
-                let mut noted = self.store.noted_users().await?;
-                noted.remove(&user).ok_or(ServiceError::NoSuchUser)?
+                let noted = self.store.noted_means(&user).await?;
+                noted.ok_or(ServiceError::NoSuchUser)?
             }
         };
         let provenance = Provenance {
@@ -126,11 +126,9 @@ impl<S: Store> Service<S> {
     /// [`StoreError`].
     pub async fn users(&self, after: Option<&str>) -> Result<Directory, StoreError> {
         let mut names = self.store.noted_users().await?;
-        for user in self.config.users.names() {
-            names.insert(user.clone(), Means::Password);
-        }
+        names.extend(self.config.users.names().cloned());
         let is_after = |user: &Username| after.is_none_or(|after| user.as_str() > after);
-        let mut names = names.into_keys().filter(is_after);
+        let mut names = names.into_iter().filter(is_after);
         let page: Vec<_> = names.by_ref().take(PAGE).collect();
         let mut users = Vec::with_capacity(page.len());
         for user in page {

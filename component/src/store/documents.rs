@@ -3,7 +3,7 @@
 //! There are a ledger for each user, the names of all users, and one signing key, beside what [`gate`](super::gate) needs to
 //! create each of them once. All changes go through [`confirmed`](super::confirmed).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -130,12 +130,15 @@ impl<P: Ports<KeyValue: AtomicKeyValue>> Store for Documents<P> {
         Ok(())
     }
 
-    async fn noted_users(&self) -> Result<BTreeMap<Username, Means>, StoreError> {
+    async fn noted_means(&self, user: &Username) -> Result<Option<Means>, StoreError> {
+        let mut users: BTreeMap<String, Means> = self.value(USERS).await?;
+        Ok(users.remove(user.as_str()))
+    }
+
+    async fn noted_users(&self) -> Result<BTreeSet<Username>, StoreError> {
         let users: BTreeMap<String, Means> = self.value(USERS).await?;
-        let users = users.into_iter();
-        Ok(users
-            .filter_map(|(name, means)| Some((name.parse().ok()?, means)))
-            .collect())
+        let names = users.into_keys();
+        Ok(names.filter_map(|name| name.parse().ok()).collect())
     }
 
     async fn present_signing_key(&self) -> Result<Option<Vec<u8>>, StoreError> {

@@ -25,7 +25,7 @@
 //! earlier of two ends of a token that was rotated twice (the next change of the user restores it, if the successor that
 //! tells of it has not been revoked). An idempotency key is a part of the record: it is known as long as the token is listed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -63,6 +63,10 @@ pub struct Records<P> {
 
 /// What the keys of users begin with.
 const USER: &str = "latchkey-user-";
+
+fn user_key(user: &Username) -> String {
+    format!("{USER}{}", encode(user))
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fact {
@@ -203,20 +207,18 @@ impl<P: Ports<KeyValue: ListableKeyValue>> Store for Records<P> {
                 Some(())
             }
         };
-        let key = format!("{USER}{}", encode(user));
-        self.change_value(&key, note).await?;
+        self.change_value(&user_key(user), note).await?;
         Ok(())
     }
 
-    async fn noted_users(&self) -> Result<BTreeMap<Username, Means>, StoreError> {
-        let mut users = BTreeMap::new();
-        for key in self.ports.key_values().list_keys().await? {
-            if let Some(user) = key.strip_prefix(USER).and_then(decode) {
-                let means: Option<Means> = self.value(&key).await?;
-                users.insert(user, means.unwrap_or_default());
-            }
-        }
-        Ok(users)
+    async fn noted_means(&self, user: &Username) -> Result<Option<Means>, StoreError> {
+        self.value(&user_key(user)).await
+    }
+
+    async fn noted_users(&self) -> Result<BTreeSet<Username>, StoreError> {
+        let keys = self.ports.key_values().list_keys().await?;
+        let users = keys.iter().filter_map(|key| key.strip_prefix(USER));
+        Ok(users.filter_map(decode).collect())
     }
 
     async fn present_signing_key(&self) -> Result<Option<Vec<u8>>, StoreError> {

@@ -162,7 +162,8 @@ async fn means_are_replaced_when_they_vouch_for_nobody_any_more() {
     let issuer = Means::Issuer("https://id.example".to_owned());
     let note = async |fixture: &Fixture, means: &Means| {
         fixture.service.note_user(&zoe, means).await.unwrap();
-        fixture.service.store.noted_users().await.unwrap()[&zoe].clone()
+        let noted = fixture.service.store.noted_means(&zoe).await;
+        noted.unwrap().expect("means")
     };
     assert_eq!(note(&fixture, &Means::Proxy).await, Means::Proxy);
     assert_eq!(note(&fixture, &issuer).await, Means::Proxy);
