@@ -2,6 +2,8 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
+use tempfile::TempDir;
+
 use super::*;
 use crate::keyvalue::conformance;
 
@@ -10,6 +12,8 @@ struct Server {
     /// A shell, which ends the server when its standard input is closed: also if this process is killed.
     keeper: Child,
     url: Secret,
+    /// Where it writes: a replica keeps a copy of what it was sent.
+    _directory: TempDir,
 }
 
 impl Server {
@@ -25,7 +29,9 @@ impl Server {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
+        let directory = tempfile::tempdir().unwrap();
         let keeper = Command::new("sh")
+            .current_dir(directory.path())
             .args([
                 "-c",
                 r#""$@" & read -r _; kill -9 $!"#,
@@ -46,7 +52,11 @@ impl Server {
             .spawn()
             .unwrap();
         let url = format!("redis://127.0.0.1:{port}").into();
-        Some(Self { keeper, url })
+        Some(Self {
+            keeper,
+            url,
+            _directory: directory,
+        })
     }
 
     async fn connect(&self) -> Redis {
