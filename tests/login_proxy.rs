@@ -15,6 +15,7 @@ use crate::nginx;
 use crate::process::{Process, Stderr};
 use crate::response::Response;
 use crate::server::{HASH, Launch, PASSWORD, Server, TOKENS, host_only};
+use crate::verify::verify;
 use crate::webdriver::Browser;
 
 const SECRET: &str = "the-secret-of-the-proxy-32-bytes-or-more";
@@ -50,12 +51,6 @@ fn create(server: &Server, name: &str, description: &str) -> Response {
     vouched(server, name, "POST", TOKENS)
         .json(body.to_string())
         .send()
-}
-
-fn verify(server: &Server, token: &str) -> Response {
-    let bearer = format!("Bearer {token}");
-    let request = server.request("GET", "/api/v1alpha/verify");
-    request.header("authorization", &bearer).send()
 }
 
 #[test]

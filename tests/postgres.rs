@@ -9,6 +9,7 @@ use crate::load::{self, Load};
 use crate::postgres_server::{Network, Pooler, Postgres, launch, url};
 use crate::process::Stderr;
 use crate::server::{Launch, PASSWORD, Server};
+use crate::verify::verify;
 
 #[test]
 fn two_hosts_share_one() {
@@ -245,11 +246,6 @@ fn sessions_that_time_out_are_begun_again() {
 fn a_restore_brings_revoked_tokens_back_until_the_key_is_another() {
     let Some(postgres) = Postgres::start(&[]) else {
         return;
-    };
-    let verify = |server: &Server, token: &str| {
-        let bearer = format!("Bearer {token}");
-        let request = server.request("GET", "/api/v1alpha/verify");
-        request.header("authorization", &bearer).send()
     };
     let server = Server::start(postgres.launch());
     let user = server.named("user-0", PASSWORD);

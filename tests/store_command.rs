@@ -4,6 +4,7 @@ use crate::postgres_server::Postgres;
 use crate::process::{Finished, Process, Stderr, latchkey};
 use crate::redis;
 use crate::server::{Launch, PASSWORD, Server, host_only};
+use crate::verify::verify;
 
 fn store(arguments: &[&str]) -> Finished {
     let arguments = ["store"].iter().chain(arguments);
@@ -79,9 +80,7 @@ fn everything_moves_between_any_two() {
         let server = Server::start(Launch::new().store(store));
         let user = server.named("user-0", PASSWORD);
         assert_eq!(user.ids(), [kept.id.as_str()], "{store}");
-        let bearer = format!("Bearer {}", kept.token);
-        let verified = server.request("GET", "/api/v1alpha/verify");
-        verified.header("authorization", &bearer).send().expect(200);
+        verify(&server, &kept.token).expect(200);
         // Its counters are counters: another first token.
         server.named("user-1", PASSWORD).issue("first", 360);
     }

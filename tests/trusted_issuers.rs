@@ -10,6 +10,7 @@ use crate::process::Stderr;
 use crate::python;
 use crate::response::Response;
 use crate::server::{Launch, Server, TOKENS, host_only};
+use crate::verify::verify;
 
 const ISSUER: &str = "https://ci.example";
 const AUDIENCE: &str = "https://latchkey.example";
@@ -170,7 +171,7 @@ fn good_tokens_sign_in_and_each_that_is_wrong_in_one_thing_does_not() {
     let token = server.user().issue("Token", 360).token;
     cases.check("our own", ask(&token.into()).status, 401);
     let good = made.token("pyjwt RS256");
-    let verified = as_bearer(&server, good, "GET", "/api/v1alpha/verify").send();
+    let verified = verify(&server, good);
     cases.check(
         "verify",
         verified.outcome(),
@@ -294,7 +295,7 @@ fn keys_are_rotated_and_issuers_leave() {
             let body = json!({ "jwt_token_description": "t", "jwt_token_life": "1 day" });
             token = create(&server, old, &body).expect(201).text("jwt_token");
         }
-        let verified = as_bearer(&server, &token, "GET", "/api/v1alpha/verify").send();
+        let verified = verify(&server, &token);
         assert_eq!(verified.expect(200).text("username"), "ci-octo/repo");
     }
     // Nothing vouches any more for what was made on its word: not another issuer, and no configured user.
@@ -306,7 +307,7 @@ fn keys_are_rotated_and_issuers_leave() {
         &[("users", &user[..])],
     ] {
         let server = start(variables);
-        let verified = as_bearer(&server, &token, "GET", "/api/v1alpha/verify").send();
+        let verified = verify(&server, &token);
         assert_eq!(
             verified.outcome(),
             (401, "invalid_token".to_owned()),
