@@ -75,10 +75,8 @@ pub async fn handle<S: Store>(
     let answer = answer(service, client.as_deref(), request).await;
     let answer = answer.unwrap_or_else(Answer::from);
     let line = |event| {
-        let origin = Origin {
-            by: answer.by,
-            ..origin(client, request_id, answer.means)
-        };
+        let means = answer.means.unwrap_or_default();
+        let origin = origin(client, request_id, answer.by, means);
         Some(audit::line(&event, service.ok()?.now(), &origin))
     };
     Handled {
@@ -295,13 +293,18 @@ fn token_id(route: Route<'_>) -> Result<TokenId, ApiError> {
         .ok_or(ApiError::NO_SUCH_TOKEN)
 }
 
-fn origin(client: Option<String>, request_id: Option<HeaderValue>, means: Option<Means>) -> Origin {
+fn origin(
+    client: Option<String>,
+    request_id: Option<HeaderValue>,
+    by: Option<Username>,
+    means: Means,
+) -> Origin {
     let text = |value: HeaderValue| value.to_str().ok().map(str::to_owned);
     let id_lengths = 1..=headers::MAX_REQUEST_ID;
     Origin {
         client,
-        by: None,
-        means: means.unwrap_or_default(),
+        by,
+        means,
         request_id: request_id
             .and_then(text)
             .filter(|id| id_lengths.contains(&id.len())),
