@@ -164,7 +164,7 @@ pub(super) fn parse_public(jwk: &Value) -> Result<PublicKey, KeyError> {
                 },
             })
         }
-        "RSA" => members.rsa(),
+        "RSA" => Members::checked(jwk, false)?.rsa(),
         _ => Err(KeyError::PublicType),
     }
 }
@@ -326,10 +326,6 @@ impl<'a> Members<'a> {
     #[cfg(feature = "rs256")]
     fn rsa(&self) -> Result<PublicKey, KeyError> {
         const RS256: &str = "RS256";
-        if self.text("use")?.is_some_and(|usage| usage != "sig") {
-            return Err(KeyError::Use);
-        }
-        self.check_operations(false)?;
         if self.text("alg")?.is_some_and(|alg| alg != RS256) {
             return Err(KeyError::Algorithm(RS256));
         }
