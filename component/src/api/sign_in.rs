@@ -1,16 +1,16 @@
-//! What a request brings to sign in with: the word of a login proxy, or else the header `Authorization`.
+//! What a request brings to sign in with: the name that a login proxy sends, or else the header `Authorization`.
 
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::auth::{LoginProxy, PROXY_SECRET_HEADER, SignIn};
 use crate::token::Username;
 
-/// What the login proxy says.
+/// The user whom the login proxy names.
 #[derive(Debug, PartialEq, Eq)]
-enum Word {
-    /// Nothing, or it is not the proxy that says it.
-    None,
-    User(Username),
+enum ProxyUser {
+    /// No name, or not by the proxy.
+    Absent,
+    Named(Username),
     /// Several names, or one that nobody can have.
     Malformed,
 }
@@ -18,35 +18,37 @@ enum Word {
 pub(super) fn read(headers: &HeaderMap, proxy: Option<&LoginProxy>) -> SignIn {
     let authorization = headers.get_all(header::AUTHORIZATION);
     let own = SignIn::parse(authorization.iter().map(HeaderValue::as_bytes));
-    let word = proxy.map_or(Word::None, |proxy| word(headers, proxy));
-    match (word, own) {
-        (Word::None, own) => own,
-        (Word::User(user), SignIn::Absent) => SignIn::Proxy(user),
+    let by_proxy = proxy.map_or(ProxyUser::Absent, |proxy| proxy_user(headers, proxy));
+    match (by_proxy, own) {
+        (ProxyUser::Absent, own) => own,
+        (ProxyUser::Named(user), SignIn::Absent) => SignIn::Proxy(user),
         // Proxies like oauth2-proxy send the name twice, with a password that is none.
-        (Word::User(user), SignIn::Credentials(own)) if own.name == user => SignIn::Proxy(user),
+        (ProxyUser::Named(user), SignIn::Credentials(own)) if own.name == user => {
+            SignIn::Proxy(user)
+        }
         // Which of two would count?
-        (Word::User(_) | Word::Malformed, _) => SignIn::Malformed,
+        (ProxyUser::Named(_) | ProxyUser::Malformed, _) => SignIn::Malformed,
     }
 }
 
-fn word(headers: &HeaderMap, proxy: &LoginProxy) -> Word {
+fn proxy_user(headers: &HeaderMap, proxy: &LoginProxy) -> ProxyUser {
     let mut secrets = headers.get_all(PROXY_SECRET_HEADER).iter();
     let (Some(secret), None) = (secrets.next(), secrets.next()) else {
-        return Word::None;
+        return ProxyUser::Absent;
     };
     if !proxy.is_of(secret.as_bytes()) {
-        return Word::None;
+        return ProxyUser::Absent;
     }
     let mut users = headers.get_all(&proxy.user_header).iter();
     match (users.next(), users.next()) {
         // Nobody has signed in there.
-        (None, _) => Word::None,
-        (Some(user), None) if user.is_empty() => Word::None,
+        (None, _) => ProxyUser::Absent,
+        (Some(user), None) if user.is_empty() => ProxyUser::Absent,
         (Some(user), None) => std::str::from_utf8(user.as_bytes())
             .ok()
             .and_then(|user| user.parse().ok())
-            .map_or(Word::Malformed, Word::User),
-        (Some(_), Some(_)) => Word::Malformed,
+            .map_or(ProxyUser::Malformed, ProxyUser::Named),
+        (Some(_), Some(_)) => ProxyUser::Malformed,
     }
 }
 
