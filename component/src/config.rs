@@ -219,8 +219,7 @@ pub fn check_users(text: &str) -> Result<(), String> {
     parse_users(text).map(drop)
 }
 
-/// A problem names the entry by its number, and by its name unless that may be a password
-/// or a hash.
+/// A problem names the entry by its number, and by its name unless that may be a password or a hash.
 fn parse_users(text: &str) -> Result<Vec<User>, String> {
     let mut users = Vec::new();
     let mut names = HashSet::new();

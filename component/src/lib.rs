@@ -44,8 +44,8 @@
 //! | [`service`] | the use cases |
 //! | [`api`] | HTTP |
 //!
-//! The composition roots are the crates in `component/wasm` and `component/edge`, the only ones that know WIT. Without Wasm and Spin in this one,
-//! the whole service runs natively, in tests and in the benchmark.
+//! The composition roots are the crates in `component/wasm`, `component/edge` and `component/guard`, the only ones that know
+//! WIT. Without Wasm and Spin in this one, the whole service runs natively, in tests and in the benchmark.
 
 pub mod api;
 pub mod audit;

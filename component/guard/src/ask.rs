@@ -16,7 +16,7 @@ use crate::answer;
 use crate::config::Endpoint;
 
 /// How long Latchkey may take for its answer and the body of it.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The most bytes of the body of a refusal.
 const MAX_BODY: usize = 16 << 10;
@@ -30,10 +30,10 @@ pub(crate) async fn latchkey(
     carriers: &HeaderMap,
 ) -> Result<HeaderMap, Refusal> {
     let answer = pin!(answer(endpoint, carriers));
-    match select(answer, pin!(crate::sleep(PATIENCE))).await {
+    match select(answer, pin!(crate::sleep(TIMEOUT))).await {
         Either::Left((answer, _)) => answer,
         Either::Right(_) => {
-            let secs = PATIENCE.as_secs();
+            let secs = TIMEOUT.as_secs();
             Err(unknown(format!("no answer within {secs} seconds")))
         }
     }
@@ -80,7 +80,7 @@ fn request(endpoint: &Endpoint, carriers: &HeaderMap) -> Result<Request, Refusal
         .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
         .collect();
     let fields = Fields::from_list(&fields);
-    // Which of them cannot be sent is not said: its value is a token.
+    // The log is not told which header it is: its value is a token.
     let fields = fields.map_err(|_| unknown("a header that is not allowed".to_owned()))?;
     let (_, trailers) = wit_future::new(|| Ok(None));
     let (request, _sent) = Request::new(fields, None, trailers, None);
@@ -99,7 +99,7 @@ fn request(endpoint: &Endpoint, carriers: &HeaderMap) -> Result<Request, Refusal
 
 fn headers(response: &Response) -> HeaderMap {
     let fields = response.get_headers().copy_all().into_iter();
-    // What is no header is none that matters.
+    // What the `http` crate does not take for a header is none that is read here.
     fields
         .filter_map(|(name, value)| {
             let name = HeaderName::from_bytes(name.as_bytes()).ok()?;

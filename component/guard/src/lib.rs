@@ -74,7 +74,7 @@ enum Refusal {
     Unknown(String),
     Misconfigured,
     /// It hides what the guard says to the application.
-    Hostile,
+    HidesIdentity,
 }
 
 /// The component.
@@ -97,7 +97,7 @@ impl Guest for Component {
                 pass::on(request, headers, has_body).await
             }
             Err(refusal) => {
-                // See there.
+                // As `component/wasm` does before each of its responses.
                 response::host_turn().await;
                 response::response(refusal.response(), (), async {})
             }
@@ -117,7 +117,7 @@ async fn admit(
         Refusal::Misconfigured
     })?;
     if request::hides_identity(fields) {
-        return Err(Refusal::Hostile);
+        return Err(Refusal::HidesIdentity);
     }
     if guard.is_open(request, fields) {
         return Ok((guard, None));
@@ -180,7 +180,7 @@ impl Refusal {
                 "misconfigured",
                 "The guard of this service cannot work: its log says why",
             ),
-            Self::Hostile => (
+            Self::HidesIdentity => (
                 StatusCode::BAD_REQUEST,
                 "invalid_request",
                 "The header Connection names a header that is not of this hop",

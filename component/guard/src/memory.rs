@@ -12,11 +12,11 @@ use latchkey_component::token::Timestamp;
 
 use crate::answer::Identity;
 
-/// How many are remembered, in half a megabyte or less.
+/// How many are remembered: in 2 MB, if all have the longest names and scopes.
 const MOST: usize = 1_024;
 
-/// What stands for the headers that carry a token: without the instance's key it tells nothing of them. All answers of an
-/// instance are to one demand, so that is no part of it.
+/// Stands for the headers that carry a token, and tells nothing of them without the instance's key. The demand is no part of
+/// it: an instance has only one.
 pub(crate) type Digest = [u8; 32];
 
 /// The good answers that an instance remembers. Refusals are not remembered: nobody can fill it without good tokens.
@@ -57,7 +57,7 @@ impl Memory {
 
     pub(crate) fn get(&self, digest: &Digest, now: Timestamp) -> Option<Identity> {
         let answers = self.answers.borrow();
-        // Those that are in use are near the end.
+        // The newest is at the end.
         let remembered = answers.iter().rev().find(|one| one.digest == *digest)?;
         remembered.is_good(now).then(|| remembered.identity.clone())
     }

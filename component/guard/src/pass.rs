@@ -67,8 +67,8 @@ pub(crate) async fn on(
     handler::handle(request).await
 }
 
-/// Copies a body, as fast as it is read. wasmtime takes the handle of a body for the whole of it, and its trailers with it: they
-/// can be cleaned only behind a copy.
+/// Copies a body, as fast as it is read. To hand on the body itself would hand on its trailers, too, before they are cleaned:
+/// wasmtime takes the two for one.
 async fn copy_body(mut body: StreamReader<u8>, writer: &mut StreamWriter<u8>) {
     let mut chunk = Vec::with_capacity(CHUNK);
     loop {

@@ -52,7 +52,7 @@ pub(crate) fn hides_identity(fields: &Fields) -> bool {
     })
 }
 
-/// Whether the application may take another path or method than that which the guard sees.
+/// Whether the application may see another path or method than the guard.
 pub(crate) fn is_ambiguous(fields: &Fields) -> bool {
     fields.iter().enumerate().any(|(index, (name, _))| {
         let repeated = || {
@@ -70,15 +70,16 @@ pub(crate) fn is_preflight(fields: &Fields) -> bool {
     has("origin") && has("access-control-request-method")
 }
 
-/// Whether the request may have a body. One of `GET` and `HEAD` that is not announced means nothing (RFC 9110, section 9.3.1),
-/// and only HTTP/2 can have it. Most requests have none, and pass faster without.
+/// Whether the request may have a body that has to be passed on. Most have none, and pass faster without. A body of `GET` or
+/// `HEAD` that no header announces, which only HTTP/2 can have, means nothing (RFC 9110, section 9.3.1).
 pub(crate) fn has_body(method: &Method, fields: &Fields) -> bool {
     let announced = ["content-length", "transfer-encoding"];
     let is_announced = |name: &&str| values(fields, name).next().is_some();
     !matches!(method, Method::Get | Method::Head) || announced.iter().any(is_announced)
 }
 
-/// All values of the headers that carry a token: none may be left out, or another would be checked than is used.
+/// All values of the headers that carry a token. If one were left out, the application might use another token than was
+/// checked.
 pub(crate) fn carriers(fields: &Fields) -> HeaderMap {
     let mut carriers = HeaderMap::new();
     for name in [header::AUTHORIZATION, HeaderName::from_static(API_KEY)] {

@@ -16,9 +16,8 @@ const TOKEN_ID: &str = "{jwt_token_id}";
 const USERS: &str = "/users";
 const USER: &str = "/{user}";
 
-/// All paths below are the same resource, and all methods the same question: some proxies append the path of the
-/// request that they ask about, and use its method.
-/// Where a proxy asks whether a token is good.
+/// Where a proxy asks whether a token is good. All paths below are the same resource, and all methods the same question:
+/// some proxies append the path of the request that they ask about, and use its method.
 pub const VERIFICATION: &str = "/api/v1alpha/verify";
 
 /// The one table of routes: paths and methods, the busiest first. Documents and metrics name the last path. `HEAD` goes

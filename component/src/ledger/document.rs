@@ -30,8 +30,8 @@ use crate::token::{
     Audience, Description, Issuer, Limits, Means, Provenance, Scope, Token, TokenId, Username,
 };
 
-/// The format of a document without limits, and of a record of a token by itself, with limits or without: no version reads those
-/// without limits.
+/// The format of a document without limits, and of the record of a token by itself. That has it with limits, too: every
+/// version that reads records knows limits.
 pub(super) const FORMAT: u32 = 1;
 
 /// The format of a document that holds a token with limits.

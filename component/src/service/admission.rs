@@ -13,8 +13,9 @@ use crate::token::Username;
 /// an instance (128 MiB), since a password hash may take the other half.
 const LEDGERS: usize = 48 << 20;
 
-/// The memory of one listed token at most, in bytes, with the longest description and the longest limits: its record is in the document that was read, in the ledger, in the
-/// document that is written or the answer, and in the document that is read to confirm.
+/// The memory of one listed token at most, in bytes, with the longest description and the longest limits: its record is in
+/// the document that was read, in the ledger, in the document that is written or the answer, and in the document that is
+/// read to confirm.
 const TOKEN: usize = 4 * 3_584;
 
 /// The most requests that hold ledgers. Hosts let an instance have no more.

@@ -22,9 +22,9 @@ pub struct Configured<S>(RefCell<Option<State<S>>>);
 
 struct State<S> {
     service: Rc<Service<S>>,
-    /// Of the values that were read last, good or bad; `None` if they could not be read.
+    /// That of the values that were read last, good or bad; `None` if they could not be read.
     digest: Option<[u8; 32]>,
-    /// What the host said of them, if it says anything.
+    /// Their revision, where the host has one.
     revision: Option<String>,
     read_at: Timestamp,
     is_reading: bool,

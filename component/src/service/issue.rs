@@ -21,8 +21,8 @@ impl<S: Store> Service<S> {
     ///
     /// # Errors
     ///
-    /// [`ServiceError::Lifetime`], [`ServiceError::Scope`], [`ServiceError::Ledger`], [`ServiceError::IdempotencyKeyReused`]; after
-    /// [`ServiceError::Store`] there may be a record of a token that nobody has.
+    /// [`ServiceError::Lifetime`], [`ServiceError::Scope`], [`ServiceError::Ledger`],
+    /// [`ServiceError::IdempotencyKeyReused`]; after [`ServiceError::Store`] there may be a record of a token that nobody has.
     pub async fn issue(
         &self,
         user: &Username,

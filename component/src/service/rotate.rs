@@ -24,8 +24,8 @@ impl<S: Store> Service<S> {
     /// # Errors
     ///
     /// [`LedgerError::NoSuchToken`], [`LedgerError::AlreadyRotated`]; [`ServiceError::Lifetime`], also if the old life is
-    /// longer than is allowed by now; [`ServiceError::Scope`]; [`LedgerError::LimitReached`], only with an overlap; [`ServiceError::Store`], after
-    /// which the token may be rotated.
+    /// longer than is allowed by now; [`ServiceError::Scope`]; [`LedgerError::LimitReached`], only with an overlap;
+    /// [`ServiceError::Store`], after which the token may be rotated.
     pub async fn rotate(
         &self,
         user: &Username,

@@ -11,8 +11,9 @@ use crate::jwt::{Claims, InvalidToken, KeySet};
 use crate::ports::Clock;
 use crate::token::Timestamp;
 
-/// The tokens whose signature was verified last, or half as many: those that are in use, in some 200 KiB. That a signature is right does not
-/// change; whether its token is still good is asked of the store every time.
+/// The tokens whose signature is known to be right, at most: those that are in use, in some 200 KiB. When there are so many,
+/// the older half is forgotten. That a signature is right does not change; whether its token is still good is asked of the
+/// store every time.
 const MOST: usize = 4_096;
 
 /// The time between two verifications, in multiples of what the last one took that failed: most of the instance's time is
@@ -28,7 +29,7 @@ pub(super) struct Signatures(RefCell<State>);
 
 #[derive(Default)]
 struct State {
-    /// The digests of tokens that were verified last, and of those before them.
+    /// The digests of tokens: those that were verified last, and those before them.
     verified: [BTreeSet<[u8; 32]>; 2],
     /// The time between two verifications.
     interval: Duration,

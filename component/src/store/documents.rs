@@ -184,7 +184,8 @@ mod tests {
     use crate::testing::{FakeRandom, Memory, fixture};
     use crate::token::Limits;
 
-    /// A store that loses the first answer after a swap. Until it answers again, others have written more than a ledger remembers.
+    /// A store that loses the first answer after a swap. Until it answers again, others have written more than a ledger
+    /// remembers.
     struct Forgetful {
         memory: Memory,
         has_swapped: Cell<bool>,
