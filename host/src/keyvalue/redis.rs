@@ -84,11 +84,9 @@ pub(super) fn check_url(url: &str) -> Result<(Client, u32), StoreError> {
         ));
     }
     let (url, query) = url.split_once('?').unwrap_or((url, ""));
-    let replicas = match query.split_once('=') {
+    let replicas = match query.strip_prefix("wait=").map(str::parse::<u32>) {
         None if query.is_empty() => 0,
-        Some(("wait", count)) if count.parse().is_ok_and(|count: u32| count > 0) => {
-            count.parse().unwrap_or(1)
-        }
+        Some(Ok(count)) if count > 0 => count,
         _ => {
             return Err(StoreError::Url(
                 "the only option of a Redis URL is `?wait=N`: N replicas have to have each write, at least 1",
