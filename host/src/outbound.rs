@@ -57,11 +57,11 @@ pub enum Target {
 }
 
 impl AllowedHosts {
-    /// Fails if an entry is none of HTTP, or not one at all; the text names it.
+    /// Fails if an entry is malformed, or for another protocol than HTTP; the text names it.
     pub fn parse<S: AsRef<str>>(hosts: impl IntoIterator<Item = S>) -> Result<Self, String> {
         let hosts = hosts.into_iter().filter_map(|host| {
             let text = host.as_ref().trim();
-            // Of a template whose variable is empty: the host is optional.
+            // A template whose variable is empty: the host is optional.
             if matches!(text, "" | "http://" | "https://") {
                 return None;
             }
@@ -79,7 +79,7 @@ impl AllowedHosts {
     pub fn target(&self, uri: &Uri) -> Option<Target> {
         let scheme = uri.scheme().unwrap_or(&Scheme::HTTPS);
         let authority = uri.authority().filter(|authority| {
-            // What a component sends to a path alone has an authority without a host.
+            // A request to a path alone has an authority without a host.
             !authority.host().is_empty()
         });
         let Some(authority) = authority.filter(|authority| authority.host() != SELF) else {

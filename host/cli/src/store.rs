@@ -33,7 +33,7 @@ pub fn run(command: &Store) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The store of an argument, which may be a file that holds it: a password in an argument is for all users of this machine to see.
+/// The store of an argument, or of the file that it names: all users of this machine can see a password in an argument.
 pub fn parse(argument: &Secret) -> Result<StoreUrl, Failure> {
     match argument.expose().strip_prefix('@') {
         None => argument.expose().parse().map_err(usage),

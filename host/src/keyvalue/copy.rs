@@ -77,12 +77,12 @@ impl Side {
             .collect())
     }
 
-    /// The value of `key` in the form of the store `form`.
-    async fn get(&self, key: &str, form: &Self) -> Result<Option<Vec<u8>>, CopyError> {
+    /// The value of `key`, as the store `like` would hold it.
+    async fn get(&self, key: &str, like: &Self) -> Result<Option<Vec<u8>>, CopyError> {
         let value = self.backend.get(key).await.map_err(self.failed(key))?;
         match value {
-            Some(value) if is_counter(key) && self.is_decimal != form.is_decimal => {
-                let converted = convert(&value, form.is_decimal);
+            Some(value) if is_counter(key) && self.is_decimal != like.is_decimal => {
+                let converted = convert(&value, like.is_decimal);
                 let converted = converted.ok_or_else(|| CopyError::NotACounter(key.to_owned()));
                 converted.map(Some)
             }
@@ -104,8 +104,8 @@ fn convert(counter: &[u8], to_decimal: bool) -> Option<Vec<u8>> {
     }
 }
 
-/// Copies all keys, reads both stores again, and returns how many keys there are. Fails if the target has any before. What was
-/// copied until an error stays in the target.
+/// Copies all keys, reads both stores again, compares, and returns how many keys there are. Fails if the target is not empty.
+/// What was copied until an error stays in the target.
 pub async fn copy(from: &StoreUrl, to: &StoreUrl) -> Result<usize, CopyError> {
     // The target last: it is made where there is none.
     let source = Side::open(from, SOURCE).await?;

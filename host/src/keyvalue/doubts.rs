@@ -18,11 +18,13 @@ pub(super) struct Doubts {
     barrier: tokio::sync::Mutex<()>,
 }
 
-/// Each with the number of the write that left it in doubt.
+/// The keys in doubt, each with the number of the write that left it so.
 #[derive(Default)]
 struct Keys {
+    /// The number of the last such write.
     last: u64,
     some: HashMap<String, u64>,
+    /// Set when there were too many to remember.
     all: Option<u64>,
 }
 
@@ -40,7 +42,7 @@ impl Keys {
         }
     }
 
-    /// Writes up to that number are where they have to be.
+    /// The writes up to this number are no longer in doubt.
     fn settle(&mut self, until: u64) {
         self.some.retain(|_, number| *number > until);
         self.all = self.all.filter(|number| *number > until);
@@ -79,7 +81,7 @@ impl Doubts {
             if !keys.holds(key) {
                 return Ok(());
             }
-            // What comes in doubt meanwhile stays in doubt.
+            // A write that fails meanwhile stays in doubt.
             keys.last
         };
         barrier.await?;

@@ -1,8 +1,8 @@
 //! Which worker serves which request of a component.
 //!
-//! A request is served by the worker of its connection. Latchkey has one worker more: verifying a password takes an instance tens of milliseconds, in which it serves nobody else, and an instance counts wrong
-//! passwords for itself. So one worker, the sign-in worker, serves every request whose credentials are not known, and counts
-//! for the whole server.
+//! A request is served by the worker of its connection. Latchkey has one worker more: verifying a password takes an instance
+//! tens of milliseconds, in which it serves nobody else, and an instance counts wrong passwords for itself. So one worker, the
+//! sign-in worker, serves every request whose credentials are not known, and counts for the whole server.
 
 use std::time::Duration;
 

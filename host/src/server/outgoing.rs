@@ -24,7 +24,7 @@ use super::services::{Depth, Services};
 use super::traffic::{Moved, Streamed, Traffic};
 use crate::outbound::{AllowedHosts, Target};
 
-/// What instances need to send requests.
+/// What instances need to send requests: one for the instances of one component on one worker.
 #[derive(Clone)]
 pub(super) struct Ways {
     /// Set when all services are there. Weak: they end when the server is dropped.
@@ -42,9 +42,9 @@ pub(super) struct Ways {
 /// How one instance sends requests.
 pub(super) struct Outgoing {
     ways: Ways,
-    /// Of the request that sends.
+    /// The depth of the request that is sending.
     depth: Depth,
-    /// Of those that an instance serves, where it is not 0.
+    /// The depths of those that the instance serves, unless 0.
     depths: HashMap<GuestTaskId, Depth>,
 }
 
@@ -57,7 +57,7 @@ impl Outgoing {
         }
     }
 
-    /// All that the instance serves is so deep: it serves one request.
+    /// To be called where the instance serves one request only, of this depth.
     pub(super) fn serves_one(&mut self, depth: Depth) {
         self.depth = depth;
     }

@@ -25,10 +25,10 @@ use crate::outbound::Target;
 
 pub(super) const CLIENT_ADDRESS: HeaderName = HeaderName::from_static(headers::CLIENT_ADDRESS);
 
-/// The address of a component, as Spin has it: that of nobody.
+/// The address of a component as a client, as Spin has it: the unspecified one.
 const INSIDE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
-/// Requests that a request may lead to, one by another, within the application: who goes on, goes in circles.
+/// How deep requests within the application may go, each sent by the one before: more of them are a loop.
 const MAX_DEPTH: Depth = Depth(16);
 
 /// How many requests within the application led to a request. It goes with the request as an extension.
@@ -104,8 +104,8 @@ impl Services {
         }
     }
 
-    /// Answers a request of a component that the serving worker `home` runs, and that is `depth` deep. The socket of a client
-    /// has no part in it, so neither has its address: what the component says of that is dropped.
+    /// Answers a request that a component sends, which runs on the serving worker `home` and serves a request `depth` deep. It
+    /// comes over no connection: what the component says of a client's address is dropped.
     pub(super) async fn answer_inside(
         &self,
         home: usize,

@@ -15,7 +15,7 @@ use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::activity::Activity;
 
-/// Counts parts of bodies.
+/// How many parts of bodies have been streamed so far.
 #[derive(Clone, Default)]
 pub(super) struct Moved(Arc<AtomicU64>);
 
@@ -29,7 +29,7 @@ impl Moved {
     }
 }
 
-/// What moves in the bodies of one request and its answer.
+/// What is streamed in the bodies of one request and its answer.
 #[derive(Clone)]
 pub(super) struct Traffic {
     request: Moved,
@@ -59,7 +59,7 @@ impl Traffic {
 pub(super) struct Streamed {
     body: WasiBody,
     counted: [Moved; 2],
-    /// That of the connection that it comes from or goes to.
+    /// The activity of the connection that it comes from or goes to.
     activity: Option<Arc<Activity>>,
     /// How long its other end may take for the next part.
     time: Option<Duration>,

@@ -27,7 +27,7 @@ pub(super) struct Queue {
 /// The receiving end.
 pub(super) struct Jobs {
     receiver: mpsc::UnboundedReceiver<Job>,
-    /// One that has been waited for, and not taken.
+    /// The next one, if it has been received already.
     waiting: Option<Job>,
     /// Counts what goes in and out of the worker in streams.
     pub(super) moved: Moved,
@@ -111,7 +111,7 @@ impl Jobs {
         }
     }
 
-    /// Whether there is one, for which this waits, or there will be no more.
+    /// Waits until there is one. `false` if there will be no more.
     async fn are_there(&mut self) -> bool {
         if self.waiting.is_none() {
             self.waiting = self.receiver.recv().await;
@@ -236,8 +236,8 @@ impl Progress {
         self.ended.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Returns when calls have been in flight, and none has ended and nothing has been streamed, for longer than `time`; for twice
-    /// as long if calls have begun since, which may be well while another one hangs.
+    /// Returns when calls have been in flight, and none has ended and nothing has been streamed, for longer than `time`; for
+    /// twice as long if calls have begun since, which may be well while another one hangs.
     async fn stalled(&self, time: Duration) {
         let (mut begun, mut ended, mut moved) = (0, 0, 0);
         let (mut last_begun, mut since) = (Instant::now(), Instant::now());

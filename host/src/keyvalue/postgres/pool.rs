@@ -1,8 +1,8 @@
 //! A few connections to the server that takes writes, shared by all statements, and found anew when they break.
 //!
-//! Statements on one connection are sent without waiting for each other, and run one after another. One that needs to wait takes the
-//! connection with the least to do. Connections are added one by one while all are busy, so that a server that is short of them
-//! still serves by those that there are.
+//! Statements on one connection are sent without waiting for each other, and run one after another. Each takes the connection
+//! with the fewest in flight. Connections are added one by one while all are busy, so that a server that is short of them still
+//! serves by those that there are.
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -106,8 +106,8 @@ impl Pool {
             let silent = BackendError::Failed("PostgreSQL does not answer in time".to_owned());
             return Err(Failure::Unknown(silent));
         };
-        // It comes before the end of the answer. A server that was told to wait for its standby no longer says only thus that
-        // the commit is on one machine alone.
+        // The warning comes before the end of the answer. Only by it a server that was told to stop waiting for its standby says
+        // that the commit is on one machine alone.
         if connection.warnings.load(Ordering::Acquire) != warnings {
             let warned = "PostgreSQL warns that a write may be on one machine only".to_owned();
             return Err(Failure::Unknown(BackendError::Failed(warned)));
@@ -224,7 +224,7 @@ impl Drop for InFlight {
         if self.is_answered {
             return;
         }
-        // Whoever asked has waited for long enough. Whether the server is silent is found out without them.
+        // The caller has given up waiting. Whether the server is silent is found out without it.
         let (connection, pool) = (self.connection.clone(), self.pool.clone());
         self.pool.0.runtime.spawn(async move {
             let answer = connection.client.check_connection();
