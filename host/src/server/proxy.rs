@@ -3,7 +3,6 @@
 use http::{Method, Request};
 use http_body_util::{BodyExt, Either};
 use tokio::sync::oneshot;
-use tokio::time::sleep;
 use wasmtime_wasi::runtime::spawn;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
@@ -12,7 +11,7 @@ use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 use super::answer::{self, Answer, Failure};
 use super::guest::Guest;
 use super::instance::ComponentInstances;
-use super::traffic::Traffic;
+use super::traffic::{Traffic, expired};
 use crate::metrics::Metrics;
 
 /// Makes an instance, and has it answer the request. What fails here harms no other request.
@@ -23,19 +22,13 @@ pub(super) async fn respond(
 ) -> Result<Answer, Failure> {
     let traffic = request.extensions().get::<Traffic>().cloned();
     let time = instances.limits.request_time;
-    let expired = async {
-        match traffic {
-            None => sleep(time).await,
-            Some(traffic) => traffic.idle(time).await,
-        }
-    };
     tokio::select! {
         biased;
         answer = call(instances, proxy, request) => answer.unwrap_or_else(|error| {
             tracing::error!("no instance can be made: {error:#}");
             Err(Failure::Overload)
         }),
-        () = expired => {
+        () = expired(traffic, time) => {
             tracing::error!("the component did not answer in time");
             Err(Failure::Timeout)
         }

@@ -55,6 +55,14 @@ impl Traffic {
     }
 }
 
+/// Returns after `time`; for a request with [`Traffic`], when nothing has moved for so long.
+pub(super) async fn expired(traffic: Option<Traffic>, time: Duration) {
+    match traffic {
+        None => sleep(time).await,
+        Some(traffic) => traffic.idle(time).await,
+    }
+}
+
 /// A body that counts what moves in it.
 pub(super) struct Streamed {
     body: WasiBody,

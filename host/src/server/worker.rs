@@ -16,7 +16,7 @@ use wasmtime_wasi_http::WasiBody;
 
 use super::answer::{Answer, Failure};
 use super::limits::Limits;
-use super::traffic::{Moved, Traffic};
+use super::traffic::{Moved, Traffic, expired};
 
 /// The sending end of a worker's queue.
 pub(super) struct Queue {
@@ -75,17 +75,11 @@ impl Queue {
         };
         // If the worker has ended, `answered` says so.
         let _ = self.sender.send(job);
-        let expired = async {
-            match traffic {
-                None => sleep(time).await,
-                Some(traffic) => traffic.idle(time).await,
-            }
-        };
         tokio::select! {
             biased;
             // Without an answer the instance has ended, and the log says why.
             answer = answered => answer.unwrap_or(Err(Failure::Trap)),
-            () = expired => match begun.load(Ordering::Relaxed) {
+            () = expired(traffic, time) => match begun.load(Ordering::Relaxed) {
                 true => {
                     tracing::error!("the component did not answer in time");
                     Err(Failure::Timeout)
