@@ -362,7 +362,6 @@ fn what_cannot_work_is_refused() {
         ("users", with_good(&format!("bob:{SECRET}:since=1732790000")), "bob"),
         ("admins", "root a\u{7f}b".to_owned(), "entry 2"),
         ("admins", "ada:admin".to_owned(), "entry 1"),
-        ("admins", "@/etc/latchkey/admins".to_owned(), "name of a file"),
         ("users", with_good(&format!("bob:$2a$10${SECRET}")), "$2a$"),
         ("users", with_good("bob:$argon2id$v=19$m=131072,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"), "64 MiB"),
         ("signing_keys", format!("/etc/latchkey/{SECRET}.json"), "name of a file"),

@@ -150,8 +150,9 @@ fn what_it_asks_of_its_host() {
     wasi:random/random@0.2.0
     ");
     assert_eq!(exports, ["wasi:http/incoming-handler@0.2.0"]);
-    // 609,432 bytes without the sign-ins by other means, and 662,080 with them; RSA, which is not here, would be 83,090 more.
-    assert!(file.len() <= 656 << 10, "{} bytes", file.len());
+    // 609,432 bytes without the sign-ins by other means, 662,080 with them, and 708,231 with administrators and a configuration
+    // that may change. RSA, which is not here, would be 83,090 more.
+    assert!(file.len() <= 700 << 10, "{} bytes", file.len());
 }
 
 #[test]

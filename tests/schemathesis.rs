@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::process::{Process, Stderr};
 use crate::python;
-use crate::server::{Launch, Server, host_only};
+use crate::server::{Launch, Server, host_only, user_name};
 
 /// These make the requests: other versions would make others of the same seed.
 const PACKAGES: [&str; 3] = [
@@ -33,6 +33,7 @@ fn finds_nothing() {
     let launch = Launch::new()
         .variable("max_token_life", "9007199254740991")
         .variable("max_tokens_per_user", "1000")
+        .variable("admins", &user_name(0))
         .variable("issuer", "https://tokens.example.org");
     let server = Server::start(launch);
     let directory = tempfile::tempdir().expect("a directory");
@@ -41,6 +42,7 @@ fn finds_nothing() {
     fs::write(file("openapi.json"), &description.body).expect("a file");
 
     let user = server.user();
+    assert_eq!(user.name, user_name(0), "the administrator");
     let token = server.user().issue("Token", "30 days").token;
     let settings = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/schemathesis");
     let mut command = Command::new(python.with_file_name("schemathesis"));

@@ -363,7 +363,7 @@ impl Server {
     }
 }
 
-fn user_name(number: usize) -> String {
+pub fn user_name(number: usize) -> String {
     format!("user-{number}")
 }
 

@@ -14,6 +14,10 @@ CREATE = "POST /api/v1alpha/token"
 ROTATE = "POST /api/v1alpha/token/{jwt_token_id}/rotate"
 REVOKE = "POST /api/v1alpha/revoke"
 
+# What an administrator does, here to the own tokens.
+OF_USER = "/api/v1alpha/users/{user}/token"
+CREATE_FOR = f"POST {OF_USER}"
+
 UNITS = ["s", "secs", "seconds", "m", "min", "h", "hrs", "Hours", "d", "DAYS", "w", "weeks", "month", "years"]
 
 terms = st.tuples(st.integers(1, 999), st.sampled_from(["", " "]), st.sampled_from(UNITS)).map(
@@ -34,6 +38,9 @@ numbers = itertools.count()
 # The ids of tokens that were ended by other means than DELETE.
 ended = set()
 
+# The ids of tokens that were made last, for an administrator.
+made = []
+
 # The operations that have succeeded.
 fulfilled = set()
 
@@ -41,7 +48,14 @@ fulfilled = set()
 @schemathesis.hook
 def before_call(context, case, kwargs):
     """A description is unlike that of every other token, and an idempotency key unlike that of every other creation."""
-    if case.operation.label != CREATE:
+    if case.operation.path.startswith(OF_USER):
+        # No other name is that of a user.
+        case.path_parameters["user"] = os.environ["LATCHKEY_NAME"]
+        if "jwt_token_id" in case.path_parameters and made:
+            case.path_parameters["jwt_token_id"] = made[-1]
+            if case.method.upper() == "DELETE":
+                ended.add(made.pop())
+    if case.operation.label not in (CREATE, CREATE_FOR):
         return
     suffix = f"-{next(numbers)}"
     if isinstance(case.body, dict) and isinstance(case.body.get("jwt_token_description"), str):
@@ -62,6 +76,8 @@ def ending(text, suffix, longest):
 def after_call(context, case, response):
     if 200 <= response.status_code < 300:
         fulfilled.add(case.operation.label)
+    if case.operation.label == CREATE_FOR and response.status_code == 201:
+        made.append(response.json()["jwt_token_id"])
     if case.operation.label == ROTATE and response.status_code == 201:
         ended.add(case.path_parameters["jwt_token_id"])
     if case.operation.label == REVOKE and response.status_code == 200:
