@@ -57,7 +57,7 @@ pub(crate) fn is_ambiguous(fields: &Fields) -> bool {
     fields.iter().enumerate().any(|(index, (name, _))| {
         let repeated = || {
             let mut others = fields[index + 1..].iter();
-            others.any(|(other, _)| other.eq_ignore_ascii_case(name))
+            others.any(|(other, _)| plain(other).eq(plain(name)))
         };
         OVERRIDES.iter().any(|other| plain(name).eq(other.bytes()))
             || SPIN.bytes().zip(plain(name)).all(|(a, b)| a == b) && repeated()
@@ -169,6 +169,7 @@ mod tests {
             (&[("accept", "a"), ("accept", "b")][..], false),
             (&[("spin-path-info", "/a"), ("spin-full-url", "b")], false),
             (&[("spin-path-info", "/a"), ("Spin-Path-Info", "/b")], true),
+            (&[("spin-path-info", "/a"), ("spin_path_info", "/b")], true),
             (&[("X-Original-URL", "/admin")], true),
             (&[("x_rewrite_url", "/admin")], true),
             (&[("X-HTTP-Method-Override", "DELETE")], true),

@@ -26,7 +26,7 @@ use crate::outbound::Target;
 pub(super) const CLIENT_ADDRESS: HeaderName = HeaderName::from_static(headers::CLIENT_ADDRESS);
 
 /// Begins the names of the headers by which a component is told of the client, and under Spin of the route.
-const OF_HOST: &str = "spin-";
+const OF_HOST: &str = "spin";
 
 /// The address of a component, as Spin has it: that of nobody.
 const INSIDE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
@@ -89,12 +89,15 @@ impl Service {
     }
 }
 
-/// Removes what only a host may say. An application that finds its path in such a header would take that of the client.
+/// Removes what only a host may say, by whatever character it separates words. An application that finds its path in such a
+/// header would take that of the client.
 pub(super) fn drop_headers_of_host(headers: &mut HeaderMap) {
-    let names = headers
-        .keys()
-        .filter(|name| name.as_str().starts_with(OF_HOST));
-    for name in names.cloned().collect::<Vec<_>>() {
+    let is_of_host = |name: &&HeaderName| {
+        let rest = name.as_str().strip_prefix(OF_HOST);
+        rest.is_some_and(|rest| rest.starts_with(|c: char| !c.is_ascii_alphanumeric()))
+    };
+    let names: Vec<_> = headers.keys().filter(is_of_host).cloned().collect();
+    for name in names {
         headers.remove(name);
     }
 }
@@ -176,7 +179,7 @@ mod tests {
     #[test]
     fn what_only_a_host_may_say() {
         let mut headers = HeaderMap::new();
-        for name in ["Spin-Path-Info", "spin-path-info", "spin-client-addr"] {
+        for name in ["Spin-Path-Info", "spin-path-info", "spin_path_info"] {
             let name: HeaderName = name.parse().expect("a name");
             headers.append(name, HeaderValue::from_static("/a"));
         }
