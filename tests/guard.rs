@@ -275,6 +275,21 @@ fn variables_are_followed() {
 }
 
 #[test]
+fn a_host_that_cannot_be_read() {
+    if !host_only("an application of its own") {
+        return;
+    }
+    let server = example();
+    for host in ["localhost:", "localhost:99999", "a:b@localhost"] {
+        let head =
+            format!("GET /notes/about HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let seen = exchange(server, head);
+        assert_eq!(seen.status, 400, "{host}");
+        assert!(seen.body.contains(r#""code":"invalid_request""#), "{host}");
+    }
+}
+
+#[test]
 fn headers_that_are_smuggled() {
     if !host_only("an application of its own") {
         return;

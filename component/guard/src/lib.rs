@@ -77,6 +77,8 @@ enum Refusal {
     Misconfigured,
     /// It hides what the guard says to the application.
     Hostile,
+    /// Its target cannot be handed on.
+    Target,
 }
 
 /// The component.
@@ -98,13 +100,15 @@ impl Guest for Component {
                 let has_body = request::has_body(&request.get_method(), &fields);
                 pass::on(request, headers, has_body).await
             }
-            Err(refusal) => {
-                // See there.
-                response::host_turn().await;
-                response::response(refusal.response(), (), async {})
-            }
+            Err(refusal) => refuse(refusal).await,
         }
     }
+}
+
+async fn refuse(refusal: Refusal) -> Result<Response, ErrorCode> {
+    // See there.
+    response::host_turn().await;
+    response::response(refusal.response(), (), async {})
 }
 
 /// The guard, and who is let in: nobody in particular where no token is needed.
@@ -186,6 +190,11 @@ impl Refusal {
                 StatusCode::BAD_REQUEST,
                 "invalid_request",
                 "The header Connection names a header that is not of this hop",
+            ),
+            Self::Target => (
+                StatusCode::BAD_REQUEST,
+                "invalid_request",
+                "The host or the path of the request cannot be read",
             ),
         };
         let mut response = api::error_response(status, code, message, None);

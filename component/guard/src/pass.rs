@@ -4,6 +4,7 @@ use spin_sdk::wasip3::http::types::{ErrorCode, Fields, Request, Response};
 use spin_sdk::wasip3::wit_bindgen::{self, StreamReader, StreamResult, StreamWriter};
 use spin_sdk::wasip3::{wit_future, wit_stream};
 
+use crate::Refusal;
 use crate::answer::Identity;
 use crate::bindings::wasi::http0_3_0::handler;
 use crate::request::is_identity;
@@ -63,7 +64,10 @@ pub(crate) async fn on(
         request.set_scheme(scheme.as_ref())?;
         request.set_authority(authority.as_deref())
     };
-    set().map_err(|()| ErrorCode::HttpRequestUriInvalid)?;
+    // Such as a port that is no number.
+    if set().is_err() {
+        return crate::refuse(Refusal::Target).await;
+    }
     handler::handle(request).await
 }
 
