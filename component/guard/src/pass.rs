@@ -7,7 +7,7 @@ use spin_sdk::wasip3::{wit_future, wit_stream};
 use crate::Refusal;
 use crate::answer::Identity;
 use crate::bindings::wasi::http0_3_0::handler;
-use crate::request::is_identity;
+use crate::request::is_misleading;
 
 /// How much of a body is on its way at a time.
 const CHUNK: usize = 32 << 10;
@@ -90,7 +90,7 @@ async fn copy_body(mut body: StreamReader<u8>, writer: &mut StreamWriter<u8>) {
 /// Some servers take trailers for headers.
 fn clean(trailers: Fields) -> Result<Fields, ErrorCode> {
     let names = trailers.copy_all().into_iter().map(|(name, _)| name);
-    let names: Vec<_> = names.filter(|name| is_identity(name)).collect();
+    let names: Vec<_> = names.filter(|name| is_misleading(name)).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     headers(&trailers, &names, None)
 }
