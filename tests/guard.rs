@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -89,6 +89,7 @@ name = "guarded"
 [variables]
 users = {{ default = "" }}
 signing_keys = {{ default = "" }}
+scope = {{ default = "" }}
 [[trigger.http]]
 route = "/..."
 component = "latchkey"
@@ -240,6 +241,52 @@ fn the_example() {
     // A revoked token is dead at once.
     user.delete_all();
     assert_eq!(get(server, "/notes/1", &[&notes]).status, 401);
+}
+
+#[test]
+fn variables_are_followed() {
+    if !host_only("an application of its own") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("scope");
+    fs::write(&file, "notes").expect("a file");
+    let given = format!("@{}", file.display());
+    let guarded = Guarded::with(
+        "latchkey_guard",
+        r#"latchkey_scope = "{{ scope }}""#,
+        CHAINED,
+        &[("scope", &given)],
+    );
+    let server = &guarded.server;
+    let user = server.user();
+    let notes = issue(server, &user.name, "notes", "notes");
+    let notes = format!("Authorization: Bearer {notes}");
+    let status = || get(server, "/app/x", &[&notes]).status;
+    assert_eq!(status(), 200);
+    for (scope, expected) in [("admin", 403), ("a\"b", 503), ("notes", 200)] {
+        fs::write(&file, scope).expect("a file");
+        let deadline = Instant::now() + TOO_LONG;
+        while status() != expected {
+            assert!(Instant::now() < deadline, "{scope}");
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+#[test]
+fn a_host_that_cannot_be_read() {
+    if !host_only("an application of its own") {
+        return;
+    }
+    let server = example();
+    for host in ["localhost:", "localhost:99999", "a:b@localhost"] {
+        let head =
+            format!("GET /notes/about HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let seen = exchange(server, head);
+        assert_eq!(seen.status, 400, "{host}");
+        assert!(seen.body.contains(r#""code":"invalid_request""#), "{host}");
+    }
 }
 
 #[test]

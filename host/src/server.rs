@@ -187,7 +187,7 @@ impl Server {
                 variables: Arc::new(LiveVariables::new(service.variables)),
                 metrics: metrics.clone(),
                 audit: application.audit.clone(),
-                limits: limits.clone(),
+                limits: limits_of(&limits, service.is_latchkey),
                 max_collected: answer::max_collected(service.is_latchkey),
                 ways: Ways {
                     services: link.clone(),
@@ -313,6 +313,16 @@ impl Server {
     ) {
         listener::serve(&self.shared, listener, shutdown).await;
     }
+}
+
+/// Latchkey answers soon, and its requests wait for each other. Other components may stream for as long as their clients do: a few
+/// slow ones must not take all places of an instance.
+fn limits_of(limits: &Limits, is_latchkey: bool) -> Limits {
+    let mut limits = limits.clone();
+    if !is_latchkey {
+        limits.requests_per_instance = limits.requests_per_instance.max(limits.connections);
+    }
+    limits
 }
 
 /// A request that a component answers with 503 if its configuration cannot work.

@@ -96,7 +96,32 @@ impl Assignment {
         }
     }
 
+    /// Itself; or, if it is read from what is no file, such as a pipe, the values that are read now. A pipe says what it has
+    /// to say once: read again it would be empty, and hold up whoever reads it.
+    pub fn settled(self) -> Result<Vec<Self>, VariableError> {
+        let metadata = self.file().map(std::fs::metadata);
+        match metadata {
+            Some(Ok(metadata)) if !metadata.is_file() => {
+                let values = self.values(read)?.into_iter();
+                Ok(values
+                    .map(|(name, value)| Self::Value(name, value))
+                    .collect())
+            }
+            _ => Ok(vec![self]),
+        }
+    }
+
     fn read(&self) -> Result<BTreeMap<String, Secret>, VariableError> {
+        self.values(|path| match std::fs::metadata(path) {
+            Ok(metadata) if !metadata.is_file() => Err(cannot_read(path, "it is not a file")),
+            _ => read(path),
+        })
+    }
+
+    fn values(
+        &self,
+        read: impl Fn(&Path) -> Result<String, VariableError>,
+    ) -> Result<BTreeMap<String, Secret>, VariableError> {
         match self {
             Self::Value(name, value) => Ok([(name.clone(), value.clone())].into()),
             Self::File(name, path) => Ok([(name.clone(), read(path)?.into())].into()),

@@ -31,7 +31,7 @@ mod request;
 #[path = "../../wasm/src/response.rs"]
 mod response;
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, RefCell};
 use std::io::Write;
 use std::rc::Rc;
 
@@ -43,7 +43,7 @@ use spin_sdk::wasip3::exports::http::handler::Guest;
 use spin_sdk::wasip3::http::types::{ErrorCode, Method, Request, Response};
 
 use latchkey_component::api;
-use latchkey_component::config::ConfigError;
+use latchkey_component::config::{ConfigError, REVISION};
 use latchkey_component::ports::Clock;
 
 use answer::Identity;
@@ -56,7 +56,7 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
 
 thread_local! {
     /// The guard of this instance.
-    static GUARD: OnceCell<Rc<Guard>> = const { OnceCell::new() };
+    static GUARD: RefCell<Option<Rc<Guard>>> = const { RefCell::new(None) };
     /// Whether the log of this instance says why there is none.
     static REPORTED: Cell<bool> = const { Cell::new(false) };
 }
@@ -64,6 +64,8 @@ thread_local! {
 struct Guard {
     config: Config,
     memory: Memory,
+    /// What the host said of the variables, if it says anything.
+    revision: Option<String>,
 }
 
 /// Why a request is not handed on.
@@ -75,6 +77,8 @@ enum Refusal {
     Misconfigured,
     /// It hides what the guard says to the application.
     HidesIdentity,
+    /// Its target cannot be handed on.
+    Target,
 }
 
 /// The component.
@@ -96,13 +100,15 @@ impl Guest for Component {
                 let has_body = request::has_body(&request.get_method(), &fields);
                 pass::on(request, headers, has_body).await
             }
-            Err(refusal) => {
-                // As `component/wasm` does before each of its responses.
-                response::host_turn().await;
-                response::response(refusal.response(), (), async {})
-            }
+            Err(refusal) => refuse(refusal).await,
         }
     }
+}
+
+async fn refuse(refusal: Refusal) -> Result<Response, ErrorCode> {
+    // As `component/wasm` does before each of its responses.
+    response::host_turn().await;
+    response::response(refusal.response(), (), async {})
 }
 
 /// The guard, and who is let in: nobody in particular where no token is needed.
@@ -185,6 +191,11 @@ impl Refusal {
                 "invalid_request",
                 "The header Connection names a header that is not of this hop",
             ),
+            Self::Target => (
+                StatusCode::BAD_REQUEST,
+                "invalid_request",
+                "The host or the path of the request cannot be read",
+            ),
         };
         let mut response = api::error_response(status, code, message, None);
         if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -201,21 +212,28 @@ fn log(line: &str) {
     let _ = writeln!(std::io::stderr(), "latchkey-guard: {line}");
 }
 
-/// The guard of this instance, made at its first request. A bad configuration is read again at every request: it may have
-/// been mended.
+/// The guard of this instance, made at its first request; by the native host, whose instances live long, again when the
+/// variables may have changed. A bad configuration is read again at every request: it may have been mended.
 async fn guard() -> Result<Rc<Guard>, ConfigError> {
-    if let Some(guard) = GUARD.with(|cell| cell.get().cloned()) {
+    if let Some(guard) = GUARD.with_borrow(Clone::clone)
+        && (guard.revision.is_none() || revision().await == guard.revision)
+    {
         return Ok(guard);
     }
-    let config = read_config().await?;
-    let new = || {
-        Rc::new(Guard {
-            config,
-            memory: Memory::new(&SecureRandom),
-        })
-    };
-    // Another request may have been faster while this one waited.
-    Ok(GUARD.with(|cell| cell.get_or_init(new).clone()))
+    // First: should the variables change meanwhile, it is an old one, and they are read again.
+    let revision = revision().await;
+    let guard = Rc::new(Guard {
+        config: read_config().await?,
+        memory: Memory::new(&SecureRandom),
+        revision,
+    });
+    REPORTED.set(false);
+    GUARD.set(Some(guard.clone()));
+    Ok(guard)
+}
+
+async fn revision() -> Option<String> {
+    variables::get(REVISION).await.ok()
 }
 
 async fn read_config() -> Result<Config, ConfigError> {

@@ -4,9 +4,10 @@ use spin_sdk::wasip3::http::types::{ErrorCode, Fields, Request, Response};
 use spin_sdk::wasip3::wit_bindgen::{self, StreamReader, StreamResult, StreamWriter};
 use spin_sdk::wasip3::{wit_future, wit_stream};
 
+use crate::Refusal;
 use crate::answer::Identity;
 use crate::bindings::wasi::http0_3_0::handler;
-use crate::request::is_identity;
+use crate::request::is_misleading;
 
 /// How much of a body is on its way at a time.
 const CHUNK: usize = 32 << 10;
@@ -63,7 +64,10 @@ pub(crate) async fn on(
         request.set_scheme(scheme.as_ref())?;
         request.set_authority(authority.as_deref())
     };
-    set().map_err(|()| ErrorCode::HttpRequestUriInvalid)?;
+    // Such as a port that is no number.
+    if set().is_err() {
+        return crate::refuse(Refusal::Target).await;
+    }
     handler::handle(request).await
 }
 
@@ -86,7 +90,7 @@ async fn copy_body(mut body: StreamReader<u8>, writer: &mut StreamWriter<u8>) {
 /// Some servers take trailers for headers.
 fn clean(trailers: Fields) -> Result<Fields, ErrorCode> {
     let names = trailers.copy_all().into_iter().map(|(name, _)| name);
-    let names: Vec<_> = names.filter(|name| is_identity(name)).collect();
+    let names: Vec<_> = names.filter(|name| is_misleading(name)).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     headers(&trailers, &names, None)
 }

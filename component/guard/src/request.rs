@@ -57,11 +57,28 @@ pub(crate) fn is_ambiguous(fields: &Fields) -> bool {
     fields.iter().enumerate().any(|(index, (name, _))| {
         let repeated = || {
             let mut others = fields[index + 1..].iter();
-            others.any(|(other, _)| other.eq_ignore_ascii_case(name))
+            others.any(|(other, _)| plain(other).eq(plain(name)))
         };
-        OVERRIDES.iter().any(|other| plain(name).eq(other.bytes()))
-            || SPIN.bytes().zip(plain(name)).all(|(a, b)| a == b) && repeated()
+        is_any(OVERRIDES, name) || is_spins(name) && repeated()
     })
+}
+
+/// Whether a trailer may be taken for a header that the guard looks at, or adds: some servers take trailers for headers.
+pub(crate) fn is_misleading(trailer: &str) -> bool {
+    let carriers = [header::AUTHORIZATION.as_str(), API_KEY];
+    is_identity(trailer)
+        || is_spins(trailer)
+        || is_any(OVERRIDES, trailer)
+        || is_any(&carriers, trailer)
+}
+
+fn is_any(names: &[&str], name: &str) -> bool {
+    names.iter().any(|other| plain(name).eq(other.bytes()))
+}
+
+fn is_spins(name: &str) -> bool {
+    let mut plain = plain(name);
+    SPIN.bytes().all(|byte| plain.next() == Some(byte))
 }
 
 /// Whether a browser asks whether a page may make the request that follows (Fetch, section 3.3.2). It has no credentials.
@@ -170,11 +187,28 @@ mod tests {
             (&[("accept", "a"), ("accept", "b")][..], false),
             (&[("spin-path-info", "/a"), ("spin-full-url", "b")], false),
             (&[("spin-path-info", "/a"), ("Spin-Path-Info", "/b")], true),
+            (&[("spin-path-info", "/a"), ("spin_path_info", "/b")], true),
             (&[("X-Original-URL", "/admin")], true),
             (&[("x_rewrite_url", "/admin")], true),
             (&[("X-HTTP-Method-Override", "DELETE")], true),
         ] {
             assert_eq!(is_ambiguous(&fields(sent)), ambiguous, "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn trailers() {
+        for name in [
+            "X_Latchkey_User",
+            "spin-path-info",
+            "Authorization",
+            "x_api_key",
+            "X-Original-URL",
+        ] {
+            assert!(is_misleading(name), "{name}");
+        }
+        for name in ["s", "spinner", "grpc-status", "digest"] {
+            assert!(!is_misleading(name), "{name}");
         }
     }
 

@@ -33,7 +33,7 @@ struct Header {
     #[serde(default, deserialize_with = "segment::not_null")]
     kid: Option<String>,
     /// Extensions that must be understood. We understand none.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "segment::not_null")]
     crit: Option<Value>,
 }
 

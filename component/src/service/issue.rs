@@ -139,6 +139,7 @@ impl<S: Store> Service<S> {
 mod tests {
     use super::*;
     use crate::testing::fixture;
+    use crate::token::Provenance;
 
     #[test]
     fn a_creation_knows_its_own_token_again() {
@@ -153,7 +154,7 @@ mod tests {
             issuer: None,
             limits: Limits::default(),
             retires_at: None,
-            provenance: Default::default(),
+            provenance: Provenance::default(),
         };
         let mut ledger = Ledger::default();
         let (first, other) = (token("alpha"), token("alpha"));

@@ -44,6 +44,9 @@ pub fn run(options: &Up) -> Result<(), Failure> {
     // What can be refused at once comes first, and what takes long last; nothing listens before all of it is good.
     let given_users = parse_all(&options.users, users::parse_given)?;
     let given_variables = parse_all(&options.variables, |v| v.expose().parse::<Assignment>())?;
+    let settled = given_variables.into_iter().map(Assignment::settled);
+    let given_variables = settled.collect::<Result<Vec<_>, _>>().map_err(usage)?;
+    let given_variables = given_variables.concat();
     let store = options.store.as_ref().map(store::parse).transpose()?;
 
     let manifest = Manifest::load(&options.manifest)?;

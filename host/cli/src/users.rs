@@ -36,6 +36,10 @@ pub enum UserError {
         "a user name in the variable `users` must not begin with #, which begins a comment there"
     )]
     Comment,
+    #[error(
+        "a user name in the variable `users` must not begin with a byte order mark, which is no part of it there"
+    )]
+    ByteOrderMark,
     #[error("the password of `{0}` must not be empty")]
     EmptyPassword(Username),
     #[error("the user `{0}` is given more than once")]
@@ -108,6 +112,8 @@ pub fn parse_entry_name(name: &str) -> Result<Username, UserError> {
         return Err(UserError::Whitespace);
     } else if name.starts_with('#') {
         return Err(UserError::Comment);
+    } else if without_byte_order_mark(name) != name {
+        return Err(UserError::ByteOrderMark);
     }
     Ok(name.parse()?)
 }
@@ -256,6 +262,8 @@ mod tests {
         for name in ["a b", "a\u{a0}b", "a\tb"] {
             assert_eq!(parse_entry_name(name), Err(UserError::Whitespace));
         }
+        let marked = parse_entry_name("\u{feff}a");
+        assert_eq!(marked, Err(UserError::ByteOrderMark));
         let colon = parse_entry_name("a:b");
         assert_eq!(colon, Err(UsernameError::Colon.into()));
         assert!(parse_entry_name(&"a".repeat(255)).is_ok());

@@ -23,7 +23,7 @@ use super::body::{Drained, Unsent};
 use super::limits::Limits;
 use super::observation::Observation;
 use super::rebinding::{is_host_clear, is_rebound};
-use super::services::{CLIENT_ADDRESS, Route, Service, Services};
+use super::services::{CLIENT_ADDRESS, Route, Service, Services, drop_headers_of_host};
 use super::target::Encoded;
 use super::thread::Thread;
 use crate::metrics::Metrics;
@@ -186,6 +186,7 @@ fn prepare(head: &mut Parts, addresses: &Addresses) {
     // All three parts are there, so they make a URI.
     head.uri = Uri::from_parts(uri).unwrap_or_default();
 
+    drop_headers_of_host(&mut head.headers);
     if let Ok(client) = HeaderValue::try_from(addresses.client.to_string()) {
         head.headers.append(CLIENT_ADDRESS, client);
     }

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Either};
 use latchkey_component::api::headers;
 use tokio::time::timeout;
@@ -24,6 +24,9 @@ use crate::metrics::Metrics;
 use crate::outbound::Target;
 
 pub(super) const CLIENT_ADDRESS: HeaderName = HeaderName::from_static(headers::CLIENT_ADDRESS);
+
+/// Begins the names of the headers by which a component is told of the client, and under Spin of the route.
+const OF_HOST: &str = "spin";
 
 /// The address of a component as a client, as Spin has it: the unspecified one.
 const INSIDE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
@@ -86,6 +89,19 @@ impl Service {
     }
 }
 
+/// Removes what only a host may say, by whatever character it separates words. An application that finds its path in such a
+/// header would take that of the client.
+pub(super) fn drop_headers_of_host(headers: &mut HeaderMap) {
+    let is_of_host = |name: &&HeaderName| {
+        let rest = name.as_str().strip_prefix(OF_HOST);
+        rest.is_some_and(|rest| rest.starts_with(|c: char| !c.is_ascii_alphanumeric()))
+    };
+    let names: Vec<_> = headers.keys().filter(is_of_host).cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
 impl Services {
     /// The way of a request from outside.
     pub(super) fn route<B>(&self, request: &Request<B>) -> Route<'_> {
@@ -131,7 +147,7 @@ impl Services {
             }
             Target::Application | Target::Network(_) => self.route(&request),
         };
-        request.headers_mut().remove(CLIENT_ADDRESS);
+        drop_headers_of_host(request.headers_mut());
         let address = HeaderValue::from_static("0.0.0.0:0");
         request.headers_mut().insert(CLIENT_ADDRESS, address);
         request.extensions_mut().insert(depth);
@@ -153,5 +169,26 @@ impl Services {
         let mut response = answer.unwrap_or_else(Failure::response);
         observation.end(&mut response);
         Ok(response.map(answer::boxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_a_host_may_say() {
+        let mut headers = HeaderMap::new();
+        for name in ["Spin-Path-Info", "spin-path-info", "spin_path_info"] {
+            let name: HeaderName = name.parse().expect("a name");
+            headers.append(name, HeaderValue::from_static("/a"));
+        }
+        for name in ["spinner", "x-spin-path-info"] {
+            headers.insert(name, HeaderValue::from_static("/a"));
+        }
+        drop_headers_of_host(&mut headers);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["spinner", "x-spin-path-info"]);
     }
 }

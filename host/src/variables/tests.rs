@@ -1,4 +1,6 @@
 use std::ffi::OsString;
+use std::io::Write;
+use std::os::fd::AsRawFd;
 
 use super::*;
 
@@ -184,4 +186,27 @@ fn names() {
     for name in ["", "A", "1a", "_a", "a_", "a__b", "a-b", "a b", "\u{e9}"] {
         assert!(check_name(name).is_err(), "{name}");
     }
+}
+
+/// As a shell has it: `--variable one=@<(command)`.
+#[test]
+fn a_pipe_is_read_once() {
+    let manifest = manifest(&[("one", Some(""))], &[("one", "{{ one }}")]);
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(b"1").unwrap();
+    drop(writer);
+    let argument = format!("one=@/dev/fd/{}", reader.as_raw_fd());
+    let assignment: Assignment = argument.parse().unwrap();
+    let settled = assignment.clone().settled().unwrap();
+    assert!(settled.iter().all(|one| one.file().is_none()));
+    for _ in 0..2 {
+        let variables = manifest.resolve(&settled, nothing).unwrap();
+        assert_eq!(variables.get("one").map(Secret::expose), Some("1"));
+    }
+    // What became one since is not waited for.
+    let error = manifest.resolve(&[assignment], nothing).unwrap_err();
+    assert!(error.to_string().contains("it is not a file"), "{error}");
+    // Files are read again, also those that are not there yet.
+    let missing: Assignment = "one=@/nowhere".parse().unwrap();
+    assert!(missing.settled().unwrap()[0].file().is_some());
 }

@@ -13,6 +13,8 @@ pub struct Watch {
     read: Vec<Option<Stamp>>,
     /// How they were at the last look.
     last: Vec<Option<Stamp>>,
+    /// Whether they were so at the look before.
+    still: bool,
 }
 
 /// A file, and its state: of a link, that of the file that it leads to. Kubernetes changes a link to a directory on the way.
@@ -34,6 +36,7 @@ impl Watch {
             files,
             read: stamps.clone(),
             last: stamps,
+            still: true,
         }
     }
 
@@ -46,13 +49,19 @@ impl Watch {
     /// half of one, and is left until two looks find it the same.
     pub fn changed(&mut self) -> bool {
         let now = stamps(&self.files);
-        if now != self.last {
+        self.still = now == self.last;
+        if !self.still {
             self.last = now;
             return false;
         }
         let changed = now != self.read;
         self.read = now;
         changed
+    }
+
+    /// Whether nobody was writing them at the last look: they can be tried again.
+    pub fn are_still(&self) -> bool {
+        self.still
     }
 }
 
@@ -96,6 +105,10 @@ mod tests {
         assert_eq!(looks(2), [false, false]);
         write("one", "longer");
         assert_eq!(looks(3), [false, true, false]);
+        write("one", "long");
+        assert_eq!((watch.changed(), watch.are_still()), (false, false));
+        assert_eq!((watch.changed(), watch.are_still()), (true, true));
+        let mut looks = |looks: usize| (0..looks).map(|_| watch.changed()).collect::<Vec<_>>();
         // It goes on changing.
         for text in ["a", "ab", "abc"] {
             write("one", text);

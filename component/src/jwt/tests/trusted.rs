@@ -59,6 +59,7 @@ fn the_three_algorithms_and_the_key_of_the_kid() {
         (r#"{"alg":"EdDSA","typ":"at+jwt"}"#, false),
         (r#"{"alg":"EdDSA","crit":["exp"],"exp":1}"#, false),
         (r#"{"alg":"EdDSA","crit":[]}"#, false),
+        (r#"{"alg":"EdDSA","crit":null}"#, false),
         (r#"{"alg":"eddsa"}"#, false),
         (r#"{"alg":"none"}"#, false),
         (r#"{"alg":"HS256"}"#, false),

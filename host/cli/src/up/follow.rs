@@ -29,7 +29,9 @@ pub fn files(
         let mut again = false;
         loop {
             thread::sleep(PERIOD);
-            if !watch.changed() && !again {
+            let changed = watch.changed();
+            let tries_again = again && watch.are_still();
+            if !changed && !tries_again {
                 continue;
             }
             let problem = match resolve() {
@@ -39,7 +41,10 @@ pub fn files(
                         tracing::info!("the configuration has changed, and is in use");
                         continue;
                     }
-                    Err(StartError::Configuration(problem)) => problem,
+                    Err(StartError::Configuration(problem)) => {
+                        again = false;
+                        problem
+                    }
                     Err(_) if again => continue,
                     // It says nothing of the configuration.
                     Err(error) => {
@@ -50,12 +55,14 @@ pub fn files(
                         continue;
                     }
                 },
+                Err(_) if again && !changed => continue,
+                // It may pass, and nothing shows in the files when it has: the system may lack descriptors.
                 Err(error) => {
+                    again = true;
                     server.refuse_variables();
                     error.to_string()
                 }
             };
-            again = false;
             tracing::error!(
                 "the configuration has changed, and the one before stays in use: {problem}"
             );
