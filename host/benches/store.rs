@@ -6,7 +6,7 @@
 //!   on disk what they acknowledge. PostgreSQL and Redis are left out where they are not installed.
 //!
 //! ```text
-//! cargo bench --locked --package latchkey-host --bench store
+//! cargo bench --locked --profile host --package latchkey-host --bench store
 //! ```
 //!
 //! Servers and clients share the processors, so only the ratios mean something. Each row is the median of pairs.

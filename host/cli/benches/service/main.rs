@@ -2,14 +2,14 @@
 //! against any server that is given.
 //!
 //! ```text
-//! cargo bench --locked --package latchkey-cli --bench service
-//! LATCHKEY_PEER_URL=http://127.0.0.1:3000 cargo bench --locked --package latchkey-cli --bench service
+//! cargo bench --locked --profile host --package latchkey-cli --bench service
+//! LATCHKEY_PEER_URL=http://127.0.0.1:3000 cargo bench --locked --profile host --package latchkey-cli --bench service
 //! ```
 //!
 //! A peer has to know the users of this benchmark, whose tokens are deleted there:
 //!
 //! ```text
-//! cargo bench --locked --package latchkey-cli --bench service -- --print-users > users
+//! cargo bench --locked --profile host --package latchkey-cli --bench service -- --print-users > users
 //! spin up --listen 127.0.0.1:3000 --variable users=@users
 //! ```
 //!
