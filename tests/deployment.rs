@@ -193,6 +193,7 @@ fn every_command_of_cargo_is_locked() {
     let texts = [
         ("README.md", include_str!("../README.md")),
         ("CONTRIBUTING.md", include_str!("../CONTRIBUTING.md")),
+        ("performance.md", include_str!("../docs/performance.md")),
         ("deploying.md", include_str!("../docs/deploying.md")),
         ("Containerfile", CONTAINER),
         ("spin.toml", MANIFEST),
