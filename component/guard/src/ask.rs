@@ -60,7 +60,7 @@ async fn answer(endpoint: &Endpoint, carriers: &HeaderMap) -> Result<HeaderMap, 
                 headers.append(name, value);
             }
             headers.insert(http::header::CONTENT_LENGTH, length);
-            Err(Refusal::Latchkey(refusal))
+            Err(Refusal::Latchkey(Box::new(refusal)))
         }
         // Redirects, too: tokens go where they are configured to go.
         _ => Err(unknown(format!(

@@ -71,7 +71,7 @@ struct Guard {
 /// Why a request is not handed on.
 enum Refusal {
     /// By Latchkey, or as it would.
-    Latchkey(http::Response<Bytes>),
+    Latchkey(Box<http::Response<Bytes>>),
     /// Nobody could tell whether the token is good; for the log, why.
     Unknown(String),
     Misconfigured,
@@ -172,7 +172,7 @@ impl Guard {
 impl Refusal {
     fn response(self) -> http::Response<Bytes> {
         let (status, code, message) = match self {
-            Self::Latchkey(response) => return response,
+            Self::Latchkey(response) => return *response,
             Self::Unknown(why) => {
                 log(&why);
                 (

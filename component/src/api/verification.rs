@@ -104,9 +104,9 @@ pub fn verify_offline(
     question: &Question,
     headers: &HeaderMap,
     now: Timestamp,
-) -> Result<HeaderMap, Response<Bytes>> {
+) -> Result<HeaderMap, Box<Response<Bytes>>> {
     offline(keys, &question.demand, headers, now)
-        .map_err(|error| refusal(&error, question.challenge_basic))
+        .map_err(|error| Box::new(refusal(&error, question.challenge_basic)))
 }
 
 fn offline(
