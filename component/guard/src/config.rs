@@ -291,7 +291,7 @@ mod tests {
         for (keys, problem) in [
             ("a secret of more than 32 bytes, for HS256", "JWK Set"),
             (r#"{"keys":[]}"#, "no keys"),
-            (&PUBLIC_KEY.replace(r#""x""#, d), "private half"),
+            (&PUBLIC_KEY.replace(r#""x""#, d), "private members"),
         ] {
             let error = config(&[("latchkey_keys", keys)]).unwrap_err();
             assert!(error.contains(problem), "{error}");
