@@ -49,7 +49,7 @@ fn compare_verification(row: &str, [host, twin]: &[Server; 2]) {
 
 /// A JWK Set of one new key.
 fn keys(algorithm: &str) -> String {
-    let mut command: Command = latchkey(["keygen", "--algorithm", algorithm]);
+    let mut command: Command = latchkey(["keygen", "--alg", algorithm]);
     let output = command.output().unwrap();
     assert!(output.status.success(), "no key for {algorithm}");
     String::from_utf8(output.stdout).unwrap()
