@@ -73,9 +73,9 @@ Print a new key for the variable `signing_keys`, as a JWK Set. It is a secret: k
 that only the server can read, and give it as --variable signing_keys=@FILE, here and to
 `spin up`.
 
-With --rotate, put a new key first in such a file instead. The new key signs from the next start
-on; the others stay, so that the tokens that they signed stay good. Remove a key when the last of
-those has expired.")]
+With --rotate, put a new key first in such a file instead. `latchkey up` signs with it within
+seconds, `spin up` from its next start on; the others stay, so that the tokens that they signed
+stay good. Remove a key when the last of those has expired.")]
     Keygen(Keygen),
     /// Create, list, show, revoke and rotate tokens, on any server
     #[command(long_about = token::ABOUT, after_long_help = token::AFTER)]
