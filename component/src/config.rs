@@ -189,7 +189,8 @@ const DAY: u64 = 24 * 60 * 60;
 
 const NO_HEADER: &str = "it is not the name of a header";
 
-fn invalid(variable: &'static str, problem: impl ToString) -> ConfigError {
+/// A variable that has a value of no use, and why; the problem must not repeat a secret.
+pub fn invalid(variable: &'static str, problem: impl ToString) -> ConfigError {
     ConfigError::Invalid {
         variable,
         problem: problem.to_string(),

@@ -8,7 +8,7 @@ use http::uri::{Authority, Scheme};
 
 use latchkey_component::api::Question;
 use latchkey_component::api::route::VERIFICATION;
-use latchkey_component::config::ConfigError;
+use latchkey_component::config::{ConfigError, invalid};
 #[cfg(feature = "offline")]
 use latchkey_component::jwt::VerifyingKeys;
 use latchkey_component::lifetime;
@@ -184,13 +184,6 @@ impl Endpoint {
             authority,
             path_with_query,
         })
-    }
-}
-
-fn invalid(variable: &'static str, problem: impl ToString) -> ConfigError {
-    ConfigError::Invalid {
-        variable,
-        problem: problem.to_string(),
     }
 }
 
