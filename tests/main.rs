@@ -14,6 +14,7 @@ mod cases;
 mod client;
 mod impostor;
 mod load;
+mod postgres_programs;
 mod postgres_server;
 mod process;
 mod python;

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Seek, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -12,14 +12,12 @@ use std::{fs, thread};
 
 use tempfile::TempDir;
 
+use crate::postgres_programs::{ask, free_port, own_directory, programs, settings, unprivileged};
 use crate::process::{Process, Stderr};
 use crate::server::{Launch, host_only};
 
 /// The password of `latchkey`, the superuser, and of every role.
 pub const PASSWORD: &str = "hunter2";
-
-/// `nobody`: the programs refuse to run as root.
-const NOBODY: u32 = 65_534;
 
 /// A PostgreSQL of the test's own.
 pub struct Postgres {
@@ -49,10 +47,10 @@ impl Postgres {
             eprintln!("SKIPPED: PostgreSQL is not installed");
             return None;
         };
-        let directory = own_directory();
+        let directory = own_directory(&std::env::temp_dir());
         let password = directory.path().join("password");
         fs::write(&password, PASSWORD).expect("a file");
-        let mut command = unprivileged(&programs.join("initdb"), directory.path());
+        let mut command = unprivileged(&[&programs.join("initdb")], directory.path());
         command
             .args("--username latchkey --auth scram-sha-256 --pwfile password".split(' '))
             .args("--no-sync --encoding UTF8 --locale C --pgdata data".split(' '));
@@ -74,12 +72,8 @@ impl Postgres {
     pub fn resume(&mut self) {
         // A server that was killed leaves processes that take a moment to notice.
         for _ in 0..20 {
-            let mut command = unprivileged(&self.programs.join("postgres"), self.directory.path());
-            command
-                .args(["-D", "data", "-p", &self.port.to_string()])
-                .args(["-c", "listen_addresses=127.0.0.1"])
-                .args(["-c", "unix_socket_directories="])
-                .args(self.settings.iter().flat_map(|setting| ["-c", setting]));
+            let mut command = self.command("postgres", self.directory.path());
+            command.args(settings(self.port, &self.settings));
             self.process = Some(Process::start(command, Stderr::Kept));
             for _ in 0..100 {
                 if self.ask("SELECT 1").is_ok() {
@@ -89,6 +83,10 @@ impl Postgres {
             }
         }
         panic!("PostgreSQL does not start");
+    }
+
+    fn command(&self, program: &str, directory: &Path) -> Command {
+        unprivileged(&[&self.programs.join(program)], directory)
     }
 
     /// Ends the server as a power cut would.
@@ -106,8 +104,8 @@ impl Postgres {
 
     /// A standby, which has everything that this one has acknowledged from now on.
     pub fn standby(&self) -> Self {
-        let directory = own_directory();
-        let mut command = unprivileged(&self.programs.join("pg_basebackup"), directory.path());
+        let directory = own_directory(&std::env::temp_dir());
+        let mut command = self.command("pg_basebackup", directory.path());
         command
             .env("PGPASSWORD", PASSWORD)
             .args(["--host", "127.0.0.1", "--port", &self.port.to_string()])
@@ -135,17 +133,7 @@ impl Postgres {
     }
 
     fn ask(&self, statement: &str) -> Result<String, String> {
-        let asked = Command::new(self.programs.join("psql"))
-            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"])
-            .args(["-c", statement])
-            .arg(self.url())
-            .env("PGOPTIONS", "-c synchronous_commit=local")
-            .output()
-            .expect("psql runs");
-        match asked.status.success() {
-            true => Ok(String::from_utf8_lossy(&asked.stdout).trim().to_owned()),
-            false => Err(String::from_utf8_lossy(&asked.stderr).into_owned()),
-        }
+        ask(&self.programs, &self.url(), statement)
     }
 
     pub fn url(&self) -> String {
@@ -163,7 +151,7 @@ impl Postgres {
             true => format!("subjectAltName=DNS:{name},IP:127.0.0.1"),
             false => format!("subjectAltName=DNS:{name}"),
         };
-        let mut command = unprivileged(Path::new("openssl"), &data);
+        let mut command = unprivileged(&[Path::new("openssl")], &data);
         command
             .args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2".split(' '))
             .args(["-subj", "/CN=postgres.example", "-addext", &names])
@@ -241,7 +229,7 @@ impl Pooler {
             eprintln!("SKIPPED: pgbouncer is not installed");
             return None;
         };
-        let directory = own_directory();
+        let directory = own_directory(&std::env::temp_dir());
         let port = free_port();
         let settings = format!(
             "[databases]\npostgres = host=127.0.0.1 port={} dbname=postgres\n\
@@ -252,7 +240,7 @@ impl Pooler {
         fs::write(directory.path().join("settings.ini"), settings).expect("a file");
         let users = format!("\"latchkey\" \"{PASSWORD}\"\n");
         fs::write(directory.path().join("users.txt"), users).expect("a file");
-        let mut command = unprivileged(program, directory.path());
+        let mut command = unprivileged(&[program], directory.path());
         command.arg("settings.ini");
         let process = Process::start(command, Stderr::Kept);
         for _ in 0..500 {
@@ -322,57 +310,6 @@ fn connect(client: &TcpStream, server: u16, silent: &Arc<AtomicBool>) -> std::io
         });
     }
     Ok(())
-}
-
-fn free_port() -> u16 {
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    free.local_addr().expect("an address").port()
-}
-
-/// Where Debian keeps the programs, which is not on the path; or where the path has them.
-fn programs() -> Option<PathBuf> {
-    let debian = fs::read_dir("/usr/lib/postgresql").ok();
-    let versions = debian.into_iter().flatten().flatten();
-    let newest = versions.map(|version| version.path().join("bin")).max();
-    let configured = || {
-        let output = Command::new("pg_config").arg("--bindir").output().ok()?;
-        let path = String::from_utf8(output.stdout).ok()?;
-        Some(PathBuf::from(path.trim()))
-    };
-    newest
-        .or_else(configured)
-        .filter(|programs| programs.join("initdb").exists())
-}
-
-/// A directory of the user that servers run as.
-fn own_directory() -> TempDir {
-    let directory = tempfile::tempdir().expect("a directory");
-    if is_root(directory.path()) {
-        chown(directory.path(), Some(NOBODY), Some(NOBODY)).expect("root may");
-    }
-    directory
-}
-
-/// Whether the owner of a file that was just made is root.
-fn is_root(made: &Path) -> bool {
-    made.metadata().expect("a file").uid() == 0
-}
-
-/// A program as a user that is not root.
-fn unprivileged(program: &Path, directory: &Path) -> Command {
-    let probe = tempfile::NamedTempFile::new().expect("a file");
-    let mut command = match is_root(probe.path()) {
-        true => {
-            let nobody = NOBODY.to_string();
-            let mut command = Command::new("setpriv");
-            command.args(["--clear-groups", "--reuid", &nobody, "--regid", &nobody]);
-            command.arg(program);
-            command
-        }
-        false => Command::new(program),
-    };
-    command.current_dir(directory);
-    command
 }
 
 #[track_caller]

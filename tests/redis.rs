@@ -205,6 +205,42 @@ fn a_redis_that_dies_and_comes_back_loses_nothing() {
     }
 }
 
+#[test]
+fn an_outage_is_two_lines_for_reads_and_two_for_writes() {
+    let Some(mut redis) = Redis::start() else {
+        return;
+    };
+    let server = Server::start(redis.launch());
+    can_write_again(&server);
+    redis.kill();
+    let user = named(&server);
+    for number in 0..5 {
+        let description = format!("never there {number}");
+        user.create(&description, 360)
+            .refused(503, "storage_unavailable");
+        user.list().refused(503, "storage_unavailable");
+        cannot_write(&server);
+    }
+    redis.resume();
+    // For a second, operations that were begun before might still fail.
+    for _ in 0..2 {
+        can_write_again(&server);
+        thread::sleep(Duration::from_millis(1_100));
+    }
+    can_write_again(&server);
+
+    let log = server.kill();
+    let lines = |text: &str| log.lines().filter(|line| line.contains(text)).count();
+    for access in ["read", "written"] {
+        let away = format!("the store cannot be {access}: ");
+        assert_eq!(lines(&away), 1, "{log}");
+        let back = format!("the store can be {access} again, after ");
+        assert_eq!(lines(&back), 1, "{log}");
+    }
+    // And the component's reason for each answer.
+    assert_eq!(lines("latchkey_host"), 4, "{log}");
+}
+
 /// A host on a Redis that takes no writes after `refuse`, until after `accept`.
 fn not_ready_between(refuse: impl FnOnce(&mut Redis), accept: impl FnOnce(&mut Redis)) {
     let Some(mut redis) = Redis::start() else {

@@ -17,7 +17,8 @@ pub use record::{End, Record, Replaced};
 /// How many write ids the document remembers.
 ///
 /// A writer finds its own id here after its swap, unless this many other changes of the same user came between the swap
-/// and the read that follows at once. Far fewer requests of one user can be under way in that moment.
+/// and the read that follows at once. That happens if the store is silent meanwhile, and the writer can tell: see
+/// [`Ledger::has_all_since`].
 const REMEMBERED_WRITES: usize = 64;
 
 /// How long a creation with an idempotency key may be repeated.
@@ -227,6 +228,15 @@ impl Ledger {
     /// Whether `write` is in this ledger, as far as the ledger remembers.
     pub fn contains(&self, write: WriteId) -> bool {
         self.writes.contains(&write)
+    }
+
+    /// Whether it remembers every write since the ledger was `former`.
+    pub fn has_all_since(&self, former: &Self) -> bool {
+        match former.writes.first() {
+            Some(last) => self.contains(*last),
+            // All that there ever were.
+            None => self.writes.len() < REMEMBERED_WRITES,
+        }
     }
 }
 

@@ -102,6 +102,9 @@ pub enum StoreError {
     /// Others changed the document for as long as we tried.
     #[error("the document stayed contended")]
     Contended,
+    /// The change may have been made, and others have made too many since to tell.
+    #[error("the document has forgotten whether the change was made")]
+    OutcomeUnknown,
 }
 
 /// What the service needs from outside. A tuple of the three implements it.

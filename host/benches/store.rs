@@ -7,7 +7,10 @@
 //!
 //! ```text
 //! cargo bench --locked --profile host --package latchkey-host --bench store
+//! cargo bench --locked --profile host --package latchkey-host --bench store -- stores
 //! ```
+//!
+//! With `stores`, only the last, which takes three minutes.
 //!
 //! Servers and clients share the processors, so only the ratios mean something. Each row is the median of pairs.
 
@@ -16,9 +19,7 @@
     reason = "a benchmark has nobody to tell but the one who runs it"
 )]
 
-use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -34,6 +35,8 @@ use tokio::sync::oneshot;
 
 #[path = "../src/keyvalue/postgres/tests/server.rs"]
 mod postgres_server;
+#[path = "../src/keyvalue/redis/tests/server.rs"]
+mod redis_server;
 
 const PAIRS: usize = 5;
 const RUN: Duration = Duration::from_millis(1500);
@@ -100,7 +103,7 @@ fn stores() {
         .collect();
     print!("{:<32}", "requests per second, median");
     hosts.iter().for_each(|(name, _)| print!("{name:>12}"));
-    println!();
+    println!("{:>20}", "PostgreSQL / Redis");
     for clients in [1, 8, MOST_CLIENTS] {
         let creations = |host: &Host, run| create(host, clients, clients * 100 + run);
         side_by_side(&format!("create, {clients} clients"), &hosts, creations);
@@ -117,7 +120,7 @@ fn stores() {
     }
 }
 
-/// Each host in turn, [`PAIRS`] times.
+/// Each host in turn, [`PAIRS`] times. The last column is the median of the ratios of neighbours.
 fn side_by_side(name: &str, hosts: &[(&str, Host)], measure: impl Fn(&Host, usize) -> f64) {
     let mut rates = vec![Vec::new(); hosts.len()];
     for run in 0..=PAIRS {
@@ -130,11 +133,23 @@ fn side_by_side(name: &str, hosts: &[(&str, Host)], measure: impl Fn(&Host, usiz
         }
     }
     print!("{name:<32}");
-    for mut rates in rates {
-        rates.sort_unstable_by(f64::total_cmp);
-        print!("{:>12.0}", rates[rates.len() / 2]);
+    for rates in &rates {
+        print!("{:>12.0}", median(rates.clone()));
     }
-    println!();
+    let of = |name| hosts.iter().position(|(host, _)| *host == name);
+    match (of("PostgreSQL"), of("Redis")) {
+        (Some(postgres), Some(redis)) => {
+            let pairs = rates[postgres].iter().zip(&rates[redis]);
+            let ratios = pairs.map(|(postgres, redis)| postgres / redis);
+            println!("{:>20.2}", median(ratios.collect()));
+        }
+        _ => println!(),
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 /// Verifications per second of one token.
@@ -151,10 +166,6 @@ fn compare(name: &str, a: impl Fn(usize) -> f64, b: impl Fn(usize) -> f64) {
     let mut pairs: Vec<_> = (0..=PAIRS).map(|run| (a(run), b(run))).collect();
     // The first warms up.
     pairs.remove(0);
-    let median = |mut values: Vec<f64>| {
-        values.sort_unstable_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
     let ratio = median(pairs.iter().map(|(a, b)| a / b).collect());
     let a = median(pairs.iter().map(|(a, _)| *a).collect());
     let b = median(pairs.iter().map(|(_, b)| *b).collect());
@@ -221,23 +232,23 @@ fn authorization(user: usize) -> String {
 enum Store {
     /// With at most so many writes to a commit.
     Sqlite(usize, TempDir),
-    Redis(Redis),
+    Redis(redis_server::Server),
     Postgres(postgres_server::Server),
 }
 
 impl Store {
     fn sqlite(batch: usize) -> Self {
-        Self::Sqlite(batch, on_disk())
+        Self::Sqlite(batch, tempfile::tempdir_in(target()).unwrap())
     }
 
+    /// One that keeps what it acknowledges.
     fn redis() -> Option<Self> {
-        Redis::start().map(Self::Redis)
+        let settings = ["--appendonly", "yes", "--appendfsync", "always"];
+        redis_server::Server::start(target(), &settings).map(Self::Redis)
     }
 
     fn postgres() -> Option<Self> {
-        let directory = on_disk();
-        let parent = directory.path().parent().unwrap();
-        postgres_server::Server::start(parent, &[]).map(Self::Postgres)
+        postgres_server::Server::start(target(), &[]).map(Self::Postgres)
     }
 
     async fn open(&self) -> Arc<dyn Backend> {
@@ -246,7 +257,7 @@ impl Store {
                 let file = directory.path().join("store.db");
                 return Arc::new(Sqlite::open_with_batch(&file, *batch).unwrap());
             }
-            Self::Redis(redis) => format!("redis://127.0.0.1:{}", redis.port),
+            Self::Redis(server) => server.url.clone(),
             Self::Postgres(server) => server.url("latchkey", "postgres"),
         };
         let url: StoreUrl = url.parse().unwrap();
@@ -260,62 +271,9 @@ impl Store {
     }
 }
 
-/// A directory beside the component: where temporary files are in memory, a commit costs nothing.
-fn on_disk() -> TempDir {
-    let target = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target"));
-    tempfile::tempdir_in(target).unwrap()
-}
-
-/// A Redis that keeps what it acknowledges.
-struct Redis {
-    /// A shell, which ends the server when its standard input is closed: also if this process is killed.
-    keeper: Child,
-    port: u16,
-    _directory: TempDir,
-}
-
-impl Redis {
-    fn start() -> Option<Self> {
-        let version = Command::new("redis-server").arg("--version").output();
-        version.ok()?;
-        let directory = on_disk();
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        let keeper = Command::new("sh")
-            .args([
-                "-c",
-                r#""$@" & read -r _; kill -9 $!"#,
-                "sh",
-                "redis-server",
-            ])
-            .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
-            .args([
-                "--save",
-                "",
-                "--appendonly",
-                "yes",
-                "--appendfsync",
-                "always",
-            ])
-            .current_dir(directory.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        Some(Self {
-            keeper,
-            port,
-            _directory: directory,
-        })
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        drop(self.keeper.stdin.take());
-        let _ = self.keeper.wait();
-    }
+/// Beside the component: where temporary files are in memory, a commit costs nothing.
+fn target() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target"))
 }
 
 /// A host in this process, over a store of its own.
@@ -362,6 +320,8 @@ impl Host {
         });
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
+            // An answer that never comes ends the benchmark.
+            .timeout_global(Some(Duration::from_secs(60)))
             .max_idle_connections(MOST_CLIENTS)
             .max_idle_connections_per_host(MOST_CLIENTS)
             .build()

@@ -12,6 +12,7 @@ mod doubts;
 pub(crate) mod handles;
 pub(crate) mod measured;
 pub mod memory;
+mod outages;
 mod postgres;
 mod redis;
 pub mod sqlite;

@@ -21,7 +21,8 @@
 //! | `guest` | what the component may use |
 //! | `outgoing` | sends the requests of a component, over the network or to another one |
 //!
-//! Before that, `compose` makes one component of each and its middleware.
+//! Before that, `assembly` puts the server together, for which `compose` makes one component of each and its middleware.
+//! `trial` asks Latchkey whether its configuration is good.
 //!
 //! A worker has a thread of its own for its connections, and for each component a queue and an instance. No lock and no queue
 //! is shared by all requests. The bounds are in [`Limits`].
@@ -31,31 +32,19 @@
 //! the host streams, without a bound on the length or, while something moves, on the time.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, OnceLock};
-
-use http_body_util::{BodyExt, Empty};
-use wasmtime_wasi_http::WasiBody;
+use std::sync::Arc;
 
 use crate::keyvalue::Backend;
-use crate::keyvalue::measured::Measured;
-use crate::keyvalue::wit::Stores;
-use crate::manifest::route::{Route, Routes};
+use crate::manifest::route::Route;
 use crate::metrics::Metrics;
 use crate::outbound::AllowedHosts;
 use crate::variables::Variables;
-use crate::variables::live::LiveVariables;
 
-use answer::{Answer, Failure};
 use connection::Shared;
-use dispatch::Dispatcher;
-use instance::ComponentInstances;
-use outgoing::Ways;
-use services::Services;
-use thread::Thread;
-use traffic::Moved;
 
 mod activity;
 mod answer;
+mod assembly;
 mod body;
 mod compose;
 mod connection;
@@ -77,6 +66,7 @@ mod start_error;
 mod target;
 mod thread;
 mod traffic;
+mod trial;
 mod worker;
 
 pub use compose::Middleware;
@@ -138,8 +128,6 @@ impl Service {
 /// Compiled components and their running workers.
 pub struct Server {
     shared: Arc<Shared>,
-    /// What makes the instances of each service, in the order of the application.
-    instances: Vec<ComponentInstances>,
 }
 
 impl Server {
@@ -147,99 +135,16 @@ impl Server {
     /// start has left the compiled components in the cache.
     pub fn new(application: Application, limits: Limits) -> Result<Self, StartError> {
         limits.check()?;
-        let parts = application.services.iter();
-        let parts = parts.map(|service| 1 + service.middleware.len()).sum();
-        let engine = engine::new(&limits, parts)?;
-        engine::start_clock(&engine);
-        let metrics = application.metrics;
-        let backend = match &metrics {
-            Some(metrics) => Arc::new(Measured::new(application.backend, metrics.clone())),
-            None => application.backend,
-        };
-        let start_thread = |name: String| {
-            Thread::start(name).map_err(|error| StartError::Engine(error.to_string()))
-        };
-        let sign_in_thread = start_thread("sign-in".to_owned())?;
-        let serving_threads: Vec<_> = (0..limits.serving_workers)
-            .map(|number| start_thread(format!("serving-{number}")))
-            .collect::<Result<_, _>>()?;
-
-        let is_alone = application.services.len() == 1;
-        let link = Arc::new(OnceLock::new());
-        let (mut all, mut routes, mut every) = (Vec::new(), Vec::new(), Vec::new());
-        for (number, service) in application.services.into_iter().enumerate() {
-            for route in service.routes {
-                // A label must outlive all metrics; there are as many as the manifest has routes.
-                let label: &'static str = route.to_string().leak();
-                routes.push((route, (number, label)));
-            }
-            let component = compose::compose(&service.middleware, service.component)
-                .and_then(|component| engine::compile(&engine, &component))
-                .and_then(|component| guest::link(&engine, &component))
-                .map_err(|error| match is_alone {
-                    true => error,
-                    false => StartError::Service(service.name.clone(), Box::new(error)),
-                })?;
-            let instances = ComponentInstances {
-                engine: engine.clone(),
-                linked: Arc::new(component),
-                stores: Stores::new(backend.clone(), service.key_value_stores),
-                variables: Arc::new(LiveVariables::new(service.variables)),
-                metrics: metrics.clone(),
-                audit: application.audit.clone(),
-                limits: limits_of(&limits, service.is_latchkey),
-                max_collected: answer::max_collected(service.is_latchkey),
-                ways: Ways {
-                    services: link.clone(),
-                    allowed: Arc::new(service.allowed_hosts),
-                    home: 0,
-                    moved: Moved::default(),
-                    time: limits.request_time * 9 / 10,
-                },
-            };
-            let start_worker = |home: usize, thread: &Thread| {
-                let (queue, jobs) = worker::queue();
-                let mut instances = instances.clone();
-                instances.ways.home = home;
-                instances.ways.moved = jobs.moved.clone();
-                thread.runtime.spawn(worker::run(Arc::new(instances), jobs));
-                queue
-            };
-            let sign_in = (service.is_latchkey).then(|| start_worker(0, &sign_in_thread));
-            let serving = serving_threads.iter().enumerate();
-            let serving = serving.map(|(home, thread)| start_worker(home, thread));
-            all.push(services::Service {
-                chained_name: service.is_chained.then_some(service.name),
-                is_latchkey: service.is_latchkey,
-                dispatcher: Dispatcher::new(sign_in, serving.collect(), limits.request_time),
-            });
-            every.push(instances);
-        }
-        let services = Arc::new(Services {
-            all,
-            routes: Routes::new(routes).map_err(StartError::Routes)?,
-            metrics: metrics.clone(),
-        });
-        // Nobody else sets it.
-        let _ = link.set(Arc::downgrade(&services));
-        Ok(Self {
-            shared: Arc::new(Shared {
-                services,
-                serving_threads,
-                _sign_in_thread: sign_in_thread,
-                limits,
-                metrics,
-            }),
-            instances: every,
-        })
+        let shared = Arc::new(assembly::assemble(application, limits)?);
+        Ok(Self { shared })
     }
 
     /// Makes one request to Latchkey, so that one that cannot work is found before anybody connects.
     pub async fn check(&self) -> Result<(), StartError> {
-        let services = self.shared.services.all.iter();
-        for latchkey in services.filter(|service| service.is_latchkey) {
-            let answer = latchkey.dispatcher.dispatch(0, None, question()?);
-            judge(answer.await).await?;
+        for service in self.services() {
+            if service.is_latchkey {
+                trial::check(service).await?;
+            }
         }
         Ok(())
     }
@@ -251,52 +156,35 @@ impl Server {
     ///
     /// [`StartError::Configuration`] says why they are refused; any other error may pass.
     pub async fn reconfigure(&self, variables: Vec<Variables>) -> Result<(), StartError> {
-        for ((service, instances), variables) in self.services().zip(&variables) {
+        let time = self.shared.limits.request_time;
+        for (service, variables) in self.services().iter().zip(&variables) {
             if service.is_latchkey
-                && let Err(error) = self.try_variables(instances, variables).await
+                && let Err(error) = trial::try_variables(service, variables, time).await
             {
                 self.refuse_variables();
                 return Err(error);
             }
         }
-        for (instances, variables) in self.instances.iter().zip(variables) {
-            instances.variables.replace(variables);
+        for (service, variables) in self.services().iter().zip(variables) {
+            service.instances.variables.replace(variables);
         }
         self.count_refused(false);
         Ok(())
     }
 
-    fn services(&self) -> impl Iterator<Item = (&services::Service, &ComponentInstances)> {
-        self.shared.services.all.iter().zip(&self.instances)
-    }
-
-    async fn try_variables(
-        &self,
-        instances: &ComponentInstances,
-        variables: &Variables,
-    ) -> Result<(), StartError> {
-        let trial = ComponentInstances {
-            variables: Arc::new(LiveVariables::new(variables.clone())),
-            metrics: None,
-            ..instances.clone()
-        };
-        let (queue, jobs) = worker::queue();
-        let request = question()?;
-        let time = self.shared.limits.request_time;
-        // The instance ends with its queue.
-        let ask = async move { queue.request(request, time).await };
-        let ((), answer) = tokio::join!(worker::run(Arc::new(trial), jobs), ask);
-        judge(answer).await
-    }
-
     /// Shows, in the component's readiness and in a metric, that there are variables that it cannot be given.
     pub fn refuse_variables(&self) {
-        for (service, instances) in self.services() {
+        for service in self.services() {
             if service.is_latchkey {
-                instances.variables.refuse_newer();
+                service.instances.variables.refuse_newer();
             }
         }
         self.count_refused(true);
+    }
+
+    /// In the order of the application.
+    fn services(&self) -> &[services::Service] {
+        &self.shared.services.all
     }
 
     fn count_refused(&self, refused: bool) {
@@ -313,46 +201,4 @@ impl Server {
     ) {
         listener::serve(&self.shared, listener, shutdown).await;
     }
-}
-
-/// Latchkey answers soon, and its requests wait for each other. Other components may stream for as long as their clients do: a few
-/// slow ones must not take all places of an instance.
-fn limits_of(limits: &Limits, is_latchkey: bool) -> Limits {
-    let mut limits = limits.clone();
-    if !is_latchkey {
-        limits.requests_per_instance = limits.requests_per_instance.max(limits.connections);
-    }
-    limits
-}
-
-/// A request that a component answers with 503 if its configuration cannot work.
-fn question() -> Result<http::Request<WasiBody>, StartError> {
-    http::Request::get("http://localhost/api/v1alpha/token")
-        .header(http::header::HOST, "localhost")
-        .body(Empty::new().map_err(|never| match never {}).boxed_unsync())
-        .map_err(|error| StartError::Failed(error.to_string()))
-}
-
-/// Fails if the component has not answered, or says that its configuration cannot work.
-async fn judge(answer: Result<Answer, Failure>) -> Result<(), StartError> {
-    let response = answer.map_err(|failure| StartError::Failed(failure.to_string()))?;
-    if response.status() != http::StatusCode::SERVICE_UNAVAILABLE {
-        return Ok(());
-    }
-    let body = response.into_body().collect().await;
-    let body = body.map_err(|error| StartError::Failed(error.to_string()))?;
-    match serde_json::from_slice::<Refusal>(&body.to_bytes()) {
-        Ok(refusal) if matches!(&*refusal.code, "not_configured" | "misconfigured") => {
-            Err(StartError::Configuration(refusal.message))
-        }
-        // Another failure may pass: the server starts, and each client is told.
-        _ => Ok(()),
-    }
-}
-
-/// What [`Server::check`] reads of the component's error.
-#[derive(serde::Deserialize)]
-struct Refusal {
-    code: String,
-    message: String,
 }

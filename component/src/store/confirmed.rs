@@ -25,6 +25,9 @@ pub(super) enum Step {
     Write(Vec<u8>),
 }
 
+/// The document before a swap, if there was one.
+pub(super) type Found = Option<Vec<u8>>;
+
 /// Decides what is to be done with a document. After its `Write` has been written, it must return `Done`. It is not called
 /// for a document that is what it last returned.
 pub(super) type Decision<'a> = dyn FnMut(Option<&[u8]>) -> Result<Step, StoreError> + 'a;
@@ -38,23 +41,23 @@ impl<P: Ports<KeyValue: AtomicKeyValue>> Documents<P> {
     ///
     /// Only the request that [`Gate`] admits creates a document: a store may accept two first writes.
     ///
-    /// Returns the error of the last swap whose outcome could not be read. The document may have it, without `decide` knowing:
-    /// others may have written so often meanwhile that it has forgotten the write.
+    /// Returns what the first swap found, if there was one. A swap may have been made without `decide` knowing: others may have
+    /// written so often since that the document has forgotten the write.
     pub(super) async fn change_document(
         &self,
         key: &str,
         decide: &mut Decision<'_>,
-    ) -> Result<Option<KeyValueError>, StoreError> {
+    ) -> Result<Option<Found>, StoreError> {
         let begin = self.ports.clock().now();
         let mut gate = Gate::new(key, self.ports.random());
         let mut failing = None;
-        let mut unknown = None;
+        let mut first_found = None;
         for attempt in 0..MAX_ATTEMPTS {
             if self.ports.clock().now().since(begin) >= TRY_FOR {
                 break;
             }
             let failed = match self.write(key, &gate, decide).await? {
-                Written::Nothing => return Ok(unknown),
+                Written::Nothing => return Ok(first_found),
                 Written::NotCreated => match gate
                     .enter(self.ports.key_values(), self.ports.clock())
                     .await
@@ -65,14 +68,15 @@ impl<P: Ports<KeyValue: AtomicKeyValue>> Documents<P> {
                     Err(error) => Some(error),
                 },
                 Written::Failed(error) => Some(error),
-                Written::Swapped(swap) => match self.confirm(key, swap, decide).await? {
-                    Confirmed::Done => return Ok(unknown),
-                    Confirmed::Lost => None,
-                    Confirmed::Failed(error) => {
-                        unknown = Some(error.clone());
-                        Some(error)
+                Written::Swapped(swap) => {
+                    let confirmed = self.confirm(key, &swap, decide).await?;
+                    first_found.get_or_insert(swap.found);
+                    match confirmed {
+                        Confirmed::Done => return Ok(first_found),
+                        Confirmed::Lost => None,
+                        Confirmed::Failed(error) => Some(error),
                     }
-                },
+                }
             };
             failing = match failed {
                 None => None,
@@ -106,13 +110,13 @@ impl<P: Ports<KeyValue: AtomicKeyValue>> Documents<P> {
         gate: &Gate,
         decide: &mut Decision<'_>,
     ) -> Result<Written, StoreError> {
-        let mut before = None;
+        let mut found = None;
         let mut decided = None;
         let answer = self
             .ports
             .key_values()
             .compare_and_swap(key, &mut |current| {
-                before = current.map(<[u8]>::to_vec);
+                found = current.map(<[u8]>::to_vec);
                 let step = decide(current);
                 let write = match &step {
                     // As late as possible: the store may have taken longer than the right to create lasts.
@@ -136,7 +140,7 @@ impl<P: Ports<KeyValue: AtomicKeyValue>> Documents<P> {
             Step::Done => Written::Nothing,
             Step::Write(_) if !swapped => Written::NotCreated,
             Step::Write(value) => Written::Swapped(Swap {
-                before,
+                found,
                 value,
                 answer,
             }),
@@ -147,7 +151,7 @@ impl<P: Ports<KeyValue: AtomicKeyValue>> Documents<P> {
     async fn confirm(
         &self,
         key: &str,
-        swap: Swap,
+        swap: &Swap,
         decide: &mut Decision<'_>,
     ) -> Result<Confirmed, StoreError> {
         let current = match self.ports.key_values().get(key).await {
@@ -160,13 +164,13 @@ impl<P: Ports<KeyValue: AtomicKeyValue>> Documents<P> {
         }
         Ok(match decide(current.as_deref())? {
             Step::Done => Confirmed::Done,
-            Step::Write(_) => match swap.answer {
+            Step::Write(_) => match &swap.answer {
                 // No writer was faster: the store does not write.
-                Ok(()) if current == swap.before => {
+                Ok(()) if current == swap.found => {
                     Confirmed::Failed(KeyValueError("a write had no effect".to_owned()))
                 }
                 Ok(()) => Confirmed::Lost,
-                Err(error) => Confirmed::Failed(error),
+                Err(error) => Confirmed::Failed(error.clone()),
             },
         })
     }
@@ -185,7 +189,7 @@ enum Written {
 }
 
 struct Swap {
-    before: Option<Vec<u8>>,
+    found: Found,
     value: Vec<u8>,
     answer: Result<(), KeyValueError>,
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::BackendError;
+use super::outages::{Access, Outages};
 
 /// How long a read may wait. A write has the time that its backend gives it, since nobody knows what becomes of one that is
 /// given up.
@@ -22,6 +23,7 @@ const OPEN_TIME: Duration = Duration::from_secs(3);
 #[derive(Default)]
 pub(super) struct CircuitBreaker {
     open_until: Mutex<Option<Instant>>,
+    outages: Outages,
 }
 
 impl CircuitBreaker {
@@ -31,8 +33,8 @@ impl CircuitBreaker {
         read: impl Future<Output = Result<T, BackendError>>,
     ) -> Result<T, BackendError> {
         let read = timeout(READ_TIME, read);
-        self.write(async { read.await.unwrap_or_else(|_| Err(silent())) })
-            .await
+        let read = async { read.await.unwrap_or_else(|_| Err(silent())) };
+        self.call(Access::Read, read).await
     }
 
     /// Calls the store to write to it.
@@ -40,23 +42,43 @@ impl CircuitBreaker {
         &self,
         write: impl Future<Output = Result<T, BackendError>>,
     ) -> Result<T, BackendError> {
+        self.call(Access::Write, write).await
+    }
+
+    async fn call<T>(
+        &self,
+        access: Access,
+        call: impl Future<Output = Result<T, BackendError>>,
+    ) -> Result<T, BackendError> {
         let began = Instant::now();
-        if self.open_until().is_some_and(|time| began < time) {
-            return Err(silent());
-        }
-        let result = write.await;
-        if result.is_err() && began.elapsed() >= READ_TIME {
+        let is_open = self.open_until().is_some_and(|time| began < time);
+        let result = match is_open {
+            true => Err(silent()),
+            false => call.await,
+        };
+        if !is_open && result.is_err() && began.elapsed() >= READ_TIME {
             *self.open_until() = Some(Instant::now() + OPEN_TIME);
         }
+        self.outages.observe(access, &result);
         result
     }
 
     /// Closes if another call was successful, which did not block anybody: the store answers again.
-    pub(super) fn heed<T>(&self, result: Result<T, BackendError>) -> Result<T, BackendError> {
+    pub(super) fn heed<T>(
+        &self,
+        access: Access,
+        result: Result<T, BackendError>,
+    ) -> Result<T, BackendError> {
         if result.is_ok() {
             *self.open_until() = None;
         }
+        self.outages.observe(access, &result);
         result
+    }
+
+    /// Takes note of a call that was made past it.
+    pub(super) fn observe<T>(&self, access: Access, result: &Result<T, BackendError>) {
+        self.outages.observe(access, result);
     }
 
     fn open_until(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
@@ -93,9 +115,12 @@ mod tests {
             assert_eq!(breaker.write(ready(Ok(()))).await, Err(silent()));
         }
         assert_eq!(began.elapsed(), waited);
-        assert_eq!(breaker.heed::<()>(Err(silent())), Err(silent()));
+        assert_eq!(
+            breaker.heed::<()>(Access::Read, Err(silent())),
+            Err(silent())
+        );
         assert_eq!(breaker.read(ready(Ok(()))).await, Err(silent()));
-        assert_eq!(breaker.heed(Ok(())), Ok(()));
+        assert_eq!(breaker.heed(Access::Read, Ok(())), Ok(()));
         assert_eq!(breaker.read(ready(Ok(()))).await, Ok(()));
 
         let silence = breaker.read(pending::<Result<(), _>>());

@@ -10,6 +10,7 @@ use wasmtime::component::{Accessor, HasData, Resource, ResourceTable};
 
 use super::circuit_breaker::CircuitBreaker;
 use super::handles::{Bucket, Cas};
+use super::outages::Access;
 use super::writes::Writes;
 use super::{Backend, BackendError, DEFAULT_LABEL, Swap};
 use crate::bindings::{spin::key_value::key_value as spin, wasi::keyvalue as wasi};
@@ -24,14 +25,20 @@ pub(crate) struct Stores {
 }
 
 impl Stores {
-    /// `granted` are the labels of the manifest's `key_value_stores`.
-    pub(crate) fn new(backend: Arc<dyn Backend>, granted: BTreeSet<String>) -> Self {
-        let granted = Arc::new(granted);
-        let breaker = Arc::default();
+    /// None is granted yet.
+    pub(crate) fn new(backend: Arc<dyn Backend>) -> Self {
         Self {
             backend,
-            granted,
-            breaker,
+            granted: Arc::default(),
+            breaker: Arc::default(),
+        }
+    }
+
+    /// The same for a component that is granted these, the labels of its `key_value_stores`.
+    pub(crate) fn granting(&self, labels: BTreeSet<String>) -> Self {
+        Self {
+            granted: Arc::new(labels),
+            ..self.clone()
         }
     }
 
@@ -83,7 +90,6 @@ impl View<'_> {
 
 impl From<BackendError> for wasi::store::Error {
     fn from(error: BackendError) -> Self {
-        tracing::warn!("key-value: {error}");
         Self::Other(error.to_string())
     }
 }
@@ -137,7 +143,8 @@ impl<T: Send> spin::HostStoreWithStore<T> for KeyValue {
             let view = access.get();
             wasmtime::error::Ok((view.read(&store, key)?, view.stores.breaker.clone()))
         })?;
-        Ok(breaker.heed(value.await).map_err(Into::into))
+        let value = value.await;
+        Ok(breaker.heed(Access::Read, value).map_err(Into::into))
     }
 
     async fn set(
@@ -151,7 +158,7 @@ impl<T: Send> spin::HostStoreWithStore<T> for KeyValue {
             wasmtime::error::Ok((view.backend(&store)?, view.stores.breaker.clone()))
         })?;
         let written = backend.set(&key, value).await;
-        Ok(breaker.heed(written).map_err(Into::into))
+        Ok(breaker.heed(Access::Write, written).map_err(Into::into))
     }
 }
 
@@ -294,7 +301,12 @@ impl wasi::atomics::Host for View<'_> {
         };
         let write = {
             let (backend, key) = (backend.clone(), key.clone());
-            async move { backend.compare_and_swap(&key, current, value).await }
+            let breaker = self.stores.breaker.clone();
+            async move {
+                let outcome = backend.compare_and_swap(&key, current, value).await;
+                breaker.observe(Access::Write, &outcome);
+                outcome
+            }
         };
         Ok(match self.writes.begin(&key, write) {
             None | Some(Ok(Swap::Stored)) => Ok(()),

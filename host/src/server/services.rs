@@ -16,6 +16,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 use super::activity::Activity;
 use super::answer::{self, Answer, Failure};
 use super::dispatch::Dispatcher;
+use super::instance::ComponentInstances;
 use super::observation::Observation;
 use super::route_class::RouteClass;
 use super::traffic::Streamed;
@@ -44,9 +45,11 @@ pub(super) struct Service {
     pub(super) chained_name: Option<String>,
     pub(super) is_latchkey: bool,
     pub(super) dispatcher: Dispatcher,
+    /// What its workers make instances of.
+    pub(super) instances: ComponentInstances,
 }
 
-/// All of them.
+/// All of them, in the order of the application.
 pub(super) struct Services {
     pub(super) all: Vec<Service>,
     /// Each leads to a service, by its number.

@@ -106,6 +106,19 @@ impl Fixture {
         change.await.unwrap()
     }
 
+    /// A change that comes to nothing, and finishes what others have left.
+    async fn change_nothing(&self) {
+        let nothing = self.token(9, "nothing");
+        assert_eq!(self.revoke(&nothing).await, Err(LedgerError::NoSuchToken));
+    }
+
+    /// Writes a fact about a token of `ada` past the records.
+    async fn set(&self, fact: Fact, token: &Token, document: &str) {
+        let key = fact.key(user("ada"), token.id);
+        let value = document.as_bytes().to_vec();
+        self.key_values.memory.set(&key, value).await.unwrap();
+    }
+
     async fn list(&self, name: &str) -> Vec<Token> {
         let mut ledger = self.records.load(user(name)).await.unwrap();
         ledger.expire(self.clock.now(), DAY);
@@ -129,9 +142,10 @@ impl Fixture {
         keys
     }
 
-    fn document(&self, key: &str) -> String {
+    /// What the store holds of a fact about a token of `ada`.
+    fn document(&self, fact: Fact, id: TokenId) -> String {
         let documents = self.key_values.memory.documents.borrow();
-        String::from_utf8(documents[key].clone()).unwrap()
+        String::from_utf8(documents[&fact.key(user("ada"), id)].clone()).unwrap()
     }
 }
 
@@ -165,17 +179,17 @@ async fn the_facts_are_what_the_module_says() {
         .collect();
     assert_eq!(order, ["token", "token", "retired", "token", "revoked"]);
     assert_eq!(
-        fixture.document(&format!("latchkey-token-ada-{two}")),
+        fixture.document(Fact::Token, two),
         format!(
             r#"{{"format":1,"at":1662720135250000,"token":{{"id":"{two}","description":"alpha","life":3600,"iat":1662720135}},"replaces":{{"id":"{one}","until":1662720200}}}}"#
         )
     );
     assert_eq!(
-        fixture.document(&format!("latchkey-retired-ada-{one}")),
+        fixture.document(Fact::Retired, one),
         r#"{"format":1,"exp":1662723735,"until":1662720200}"#
     );
     assert_eq!(
-        fixture.document(&format!("latchkey-revoked-ada-{two}")),
+        fixture.document(Fact::Revoked, two),
         r#"{"format":1,"exp":1662723735}"#
     );
 }
@@ -254,17 +268,11 @@ async fn newest_first_within_a_second() {
 async fn a_revoked_token_stays_dead_while_it_could_live() {
     let fixture = records();
     let token = fixture.create("ada", 1, "alpha").await;
-    let record = fixture.document(&Fact::Token.key(user("ada"), token.id));
+    let record = fixture.document(Fact::Token, token.id);
     assert_eq!(fixture.revoke(&token).await, Ok(()));
     assert_eq!(fixture.revoke(&token).await, Err(LedgerError::NoSuchToken));
     // The record arrives again, late.
-    let key = Fact::Token.key(user("ada"), token.id);
-    fixture
-        .key_values
-        .memory
-        .set(&key, record.into_bytes())
-        .await
-        .unwrap();
+    fixture.set(Fact::Token, &token, &record).await;
     assert_eq!(fixture.find(&token).await, None);
     assert_eq!(fixture.list("ada").await, []);
 }
@@ -288,11 +296,7 @@ async fn the_next_change_finishes_a_rotation() {
         assert_eq!(fixture.list("ada").await, listed);
         assert_eq!(fixture.find(&old).await, Some(old.clone()));
         // Even one that changes nothing.
-        let nothing = fixture.token(9, "nothing");
-        assert_eq!(
-            fixture.revoke(&nothing).await,
-            Err(LedgerError::NoSuchToken)
-        );
+        fixture.change_nothing().await;
         assert_eq!(fixture.find(&old).await, Some(retired));
     }
 }
@@ -303,25 +307,15 @@ async fn the_earlier_of_two_ends_counts() {
     let old = fixture.create("ada", 1, "alpha").await;
     let before = fixture.key_values.memory.documents.borrow().clone();
     let early = fixture.rotate(&old, 2, Some(1_662_720_200)).await;
-    let record = fixture.document(&Fact::Token.key(user("ada"), early.id));
+    let record = fixture.document(Fact::Token, early.id);
     // In another region, which has not heard of it.
     *fixture.key_values.memory.documents.borrow_mut() = before;
     fixture.rotate(&old, 3, Some(1_662_723_000)).await;
-    let key = Fact::Token.key(user("ada"), early.id);
-    fixture
-        .key_values
-        .memory
-        .set(&key, record.into_bytes())
-        .await
-        .unwrap();
+    fixture.set(Fact::Token, &early, &record).await;
 
     let end = |token: Option<Token>| token.and_then(|token| token.retires_at);
     assert_eq!(end(fixture.find(&old).await), Some(1_662_723_000));
-    let nothing = fixture.token(9, "nothing");
-    assert_eq!(
-        fixture.revoke(&nothing).await,
-        Err(LedgerError::NoSuchToken)
-    );
+    fixture.change_nothing().await;
     assert_eq!(end(fixture.find(&old).await), Some(1_662_720_200));
 }
 
@@ -386,13 +380,7 @@ async fn what_a_newer_version_wrote_is_refused() {
     let fixture = records();
     let token = fixture.create("ada", 1, "alpha").await;
     let set = async |fact: Fact, document: &str| {
-        let key = fact.key(user("ada"), token.id);
-        fixture
-            .key_values
-            .memory
-            .set(&key, document.into())
-            .await
-            .unwrap();
+        fixture.set(fact, &token, document).await;
         fixture.records.find(user("ada"), token.id).await
     };
     let newer = |format| {
