@@ -289,7 +289,7 @@ fn matches<'a>(template: &str, path: &'a str) -> Option<Names<'a>> {
     };
     let path = path.strip_prefix(USERS)?.strip_prefix('/')?;
     let (user, path) = path.split_at_checked(path.find('/')?)?;
-    let names = matches_token(template, path).filter(|_| is_plain_segment(user))?;
+    let names = matches_token(template, path).filter(|_| names_no_way(user))?;
     Some(Names {
         user: Some(user),
         ..names
@@ -305,6 +305,17 @@ fn matches_token<'a>(template: &str, path: &'a str) -> Option<Names<'a>> {
         token_id: Some(id),
         ..Names::default()
     })
+}
+
+/// Whether no proxy in front takes the name in this segment for a way through the paths, also one that decodes it: that would
+/// lead to another user. A name with a slash is one segment, as `octo%2Frepo`; decoded on the way, it has no route.
+fn names_no_way(segment: &str) -> bool {
+    let mut decoded = segment.to_ascii_lowercase();
+    for (encoded, character) in [("%2f", "/"), ("%5c", "/"), ("\\", "/"), ("%2e", ".")] {
+        decoded = decoded.replace(encoded, character);
+    }
+    let mut parts = decoded.split('/');
+    parts.all(|part| !matches!(part, "" | "." | ".."))
 }
 
 /// Whether the query has `name=true`, and no other parameter of this name.
@@ -440,8 +451,29 @@ mod tests {
             ("/v1alpha/users//token", None),
             ("/v1alpha/users/../token", None),
             ("/v1alpha/users/%2e%2e/token", None),
-            ("/v1alpha/users/a%2fb/token", None),
+            ("/v1alpha/users/.%2e/token", None),
+            (
+                "/v1alpha/users/octo%2Frepo/token",
+                Some((tokens, Some("octo%2Frepo"), None)),
+            ),
+            (
+                "/v1alpha/users/a%5cb.%2ec/token/x",
+                Some((token, Some("a%5cb.%2ec"), Some("x"))),
+            ),
+            (
+                "/v1alpha/users/a%252F../token",
+                Some((tokens, Some("a%252F.."), None)),
+            ),
+            // A proxy that decodes these may make another user of them.
+            ("/v1alpha/users/%2Fa/token", None),
+            ("/v1alpha/users/a%2F/token", None),
+            ("/v1alpha/users/a%2F%2Fb/token", None),
+            ("/v1alpha/users/a%2F..%2Fb/token", None),
+            ("/v1alpha/users/a%5C.%2E%2fb/token", None),
+            ("/v1alpha/users/a\\..\\b/token", None),
+            // As it is when one has decoded it.
             ("/v1alpha/users/a/b/token", None),
+            ("/v1alpha/users/a/b/token/x", None),
             ("/v1alpha/users/ada/token/x/rotate", None),
             ("/v1alpha/users/ada/tokens", None),
             ("/v1alpha/usersada/token", None),
