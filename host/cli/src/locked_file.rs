@@ -88,8 +88,22 @@ impl Lock {
         let begin = Instant::now();
         loop {
             let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(false).mode(0o600);
-            let file = options.open(&path).map_err(named)?;
+            options.write(true).mode(0o600);
+            // A new one is made here, and not where a link leads to.
+            let file = match options.clone().create_new(true).open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.open(&path),
+                opened => opened,
+            };
+            let file = match file {
+                // Removed in between.
+                Err(error)
+                    if error.kind() == io::ErrorKind::NotFound && begin.elapsed() < PATIENCE =>
+                {
+                    thread::sleep(PERIOD);
+                    continue;
+                }
+                file => file.map_err(named)?,
+            };
             match file.try_lock() {
                 // Who held the lock has removed the file: another may have made the next.
                 Ok(()) if is_at(&file, &path)? => return Ok(Self { path, _file: file }),
