@@ -18,12 +18,12 @@ use crate::server::{HASH, Launch, PASSWORD, Server, TOKENS, host_only};
 use crate::verify::verify;
 use crate::webdriver::Browser;
 
-const SECRET: &str = "the-secret-of-the-proxy-32-bytes-or-more";
+pub const SECRET: &str = "the-secret-of-the-proxy-32-bytes-or-more";
 
 /// Whom nginx says that everybody is.
 const NAME: &str = "Zoë \"Q\" O'Neill / 日本";
 
-fn launch() -> Launch {
+pub fn launch() -> Launch {
     Launch::new()
         .users(Some(&format!("ada:{HASH}")))
         .variable("proxy_user_header", "X-Forwarded-User")
@@ -46,7 +46,8 @@ fn vouched<'a>(server: &'a Server, name: &str, method: &str, path: &str) -> Requ
         .header("sec-fetch-site", "same-origin")
 }
 
-fn create(server: &Server, name: &str, description: &str) -> Response {
+/// Creates a token for the user whom the proxy names.
+pub fn create(server: &Server, name: &str, description: &str) -> Response {
     let body = json!({ "jwt_token_description": description, "jwt_token_life": 360 });
     vouched(server, name, "POST", TOKENS)
         .json(body.to_string())

@@ -65,6 +65,31 @@ impl Nginx {
     }
 }
 
+/// nginx that hands everything on to `target`, and its address. It ends with the process.
+pub fn in_front(server: &Server, target: &str) -> Option<(String, Process, TempDir)> {
+    let binary = binary()?;
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let front = free.local_addr().expect("an address");
+    drop(free);
+    let directory = tempfile::tempdir().expect("a directory");
+    let config = directory.path().join("nginx.conf");
+    let text = format!("server {{ listen {front}; location / {{ proxy_pass {target}; }} }}");
+    fs::write(&config, with_servers(&text)).expect("a file");
+    let mut command = Command::new(binary);
+    command.arg("-p").arg(directory.path());
+    command.arg("-e").arg(directory.path().join("error.log"));
+    command.arg("-c").arg(&config);
+    let process = Process::start(command, Stderr::Kept);
+    let url = format!("http://{front}");
+    for _ in 0..1_000 {
+        if server.agent.get(&url).call().is_ok() {
+            return Some((url, process, directory));
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("nginx does not start");
+}
+
 /// The two locations are those of the README.
 fn config_text(server: &Server, front: &str, page: &str) -> String {
     let readme = include_str!("../README.md");

@@ -186,3 +186,46 @@ fn what_cannot_work_leaves_the_last_good_configuration() {
     assert!(!is_warned(server) && !refused() && !ada.signs_in());
     assert!(server.named("bob", PASSWORD).signs_in());
 }
+
+#[test]
+fn a_file_of_users_that_is_cut_off_takes_nobody_out() {
+    if !host_only("a configuration of its own") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let users = directory.path().join("users");
+    let good = format!("ada:{HASH}\n");
+    fs::write(&users, &good).expect("a file");
+    let file = format!("@{}", users.display());
+    let servers = [Server::start(
+        crate::login_proxy::launch().users(Some(&file)),
+    )];
+    let [server] = &servers;
+    let ada = server.named("ada", PASSWORD);
+    let token = ada.issue("Token", 3_600).token;
+    for text in ["", " \n", "\u{feff}\n"] {
+        fs::write(&users, text).expect("a file");
+        on_all(&servers, "the warning is seen", is_warned);
+        let line = server.stderr_line();
+        let problem = "the file of the variable `users` is empty";
+        assert!(line.contains(problem), "{line}");
+        assert!(ada.signs_in());
+        verify(server, &token).expect(200);
+        fs::write(&users, &good).expect("a file");
+        on_all(&servers, "the warning is gone", |server| !is_warned(server));
+    }
+    // Who means it says so.
+    fs::write(&users, "# nobody\n").expect("a file");
+    on_all(&servers, "ada is out", |server| {
+        verify(server, &token).status == 401
+    });
+    assert!(!is_warned(server) && !ada.signs_in());
+
+    // At the start it is the same.
+    fs::write(&users, "").expect("a file");
+    let finished = crate::login_proxy::launch().users(Some(&file));
+    let finished = finished.spawn(Stderr::Kept).finish();
+    assert_eq!(finished.status.code(), Some(2), "{finished:?}");
+    assert!(finished.stderr.contains("`users` is empty"), "{finished:?}");
+    drop(Server::start(crate::login_proxy::launch().users(Some(""))));
+}

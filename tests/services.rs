@@ -322,6 +322,17 @@ fn what_cannot_be_served_is_said_at_the_start() {
             "\"redis://a\"".to_owned(),
             "the component `one`: `redis://a` in `allowed_outbound_hosts`",
         ),
+        // The template, and not what a variable has put in its place.
+        (
+            "\"http://self\"",
+            "\"redis://:{{ word }}@a\"".to_owned(),
+            "the component `one`: `redis://:{{ word }}@a` in `allowed_outbound_hosts`",
+        ),
+        (
+            "\"http://self\"",
+            "\"https://{{ word }}\"".to_owned(),
+            "the component `one`: `https://{{ word }}` in `allowed_outbound_hosts` cannot be served: its port is not a number",
+        ),
         (
             "/two/exact",
             "/one/*".to_owned(),
@@ -335,10 +346,12 @@ fn what_cannot_be_served_is_said_at_the_start() {
     ] {
         assert!(MANIFEST.contains(from), "{from}");
         let manifest = manifest(&MANIFEST.replacen(from, &to, 1));
-        let mut process: Process = launch(&manifest).spawn(Stderr::Kept);
+        let launch = launch(&manifest).variable("word", "s3cr3t:never-shown");
+        let mut process: Process = launch.spawn(Stderr::Kept);
         let finished = process.finish();
         assert_eq!(finished.status.code(), Some(1), "{finished:?}");
         assert!(finished.stderr.contains(reason), "{finished:?}");
+        assert!(!finished.stderr.contains("s3cr3t"), "{finished:?}");
         assert_eq!(finished.stdout, "", "{finished:?}");
     }
 }

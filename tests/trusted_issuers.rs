@@ -376,3 +376,53 @@ fn a_configuration_that_cannot_work_is_refused() {
         .header("authorization", &basic("ada", "x"));
     assert_eq!(nobody.send().status, 401);
 }
+
+/// Each way to sign in that the description names, at each operation, and none where it names none.
+#[test]
+fn every_described_way_signs_in_everywhere() {
+    if !host_only("a configuration of its own") {
+        return;
+    }
+    let Some(made) = Made::by_python() else {
+        return;
+    };
+    let issuers = made.issuers(ALL, &json!({}));
+    let launch = crate::login_proxy::launch().variable("trusted_issuers", &issuers);
+    let server = Server::start(launch);
+    let description = server.request("GET", "/openapi.json").send().json();
+    let basic = basic("ada", crate::server::PASSWORD);
+    let bearer = format!("Bearer {}", made.token("pyjwt EdDSA"));
+    let mut cases = Cases::default();
+    let mut seen = 0;
+    for (path, item) in description["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("an object") {
+            let ways = operation["security"].as_array().into_iter().flatten();
+            for way in ways.filter(|way| way.get("bearer").or(way.get("apiKey")).is_none()) {
+                let query = match &**method {
+                    "delete" if path.ends_with("/token") => "?all=true",
+                    _ => "",
+                };
+                let target = path.replace("{jwt_token_id}", crate::show::UNKNOWN);
+                let target = target.replace("{user}", "ada") + query;
+                let mut request = server
+                    .request(&method.to_uppercase(), &target)
+                    .header("sec-fetch-site", "same-origin");
+                for scheme in way.as_object().expect("an object").keys() {
+                    let described = &description["components"]["securitySchemes"][scheme];
+                    let (name, value) = match (&**scheme, described["name"].as_str()) {
+                        ("basic", _) => ("authorization", &*basic),
+                        ("idToken", _) => ("authorization", &*bearer),
+                        ("proxySecret", Some(name)) => (name, crate::login_proxy::SECRET),
+                        ("proxyUser", Some(name)) => (name, "zoe"),
+                        _ => panic!("{scheme}"),
+                    };
+                    request = request.header(name, value);
+                }
+                let status = request.send().status;
+                cases.check((method, path, way), status == 401, false);
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 39, "{seen}");
+}

@@ -178,6 +178,25 @@ fn nobody_is_lost_where_many_edit_at_once() {
 }
 
 #[test]
+fn who_can_only_read_the_file_holds_up_nobody() {
+    let users = Users::new(&format!("ada:{HASH}\n"));
+    let file = fs::File::open(&users.path).expect("the file");
+    file.lock().expect("a lock of a reader");
+    users.done(&["add", "bob", "--generate"]);
+    let lock = users.directory.path().join(".users.htpasswd.lock");
+    // What a process that was killed has left is used again, and then gone.
+    fs::write(&lock, "").expect("a file");
+    users.done(&["remove", "ada"]);
+    assert!(!lock.exists());
+    // Who may write it has it locked, and is named after a while.
+    let file = fs::File::create(&lock).expect("a file");
+    file.lock().expect("a lock");
+    users.refused(&["remove", "bob"], ".users.htpasswd.lock locked for");
+    drop(file);
+    users.done(&["add", "cy", "--generate"]);
+}
+
+#[test]
 fn a_server_takes_what_it_writes() {
     if !host_only("users of its own") {
         return;
@@ -196,4 +215,25 @@ fn a_server_takes_what_it_writes() {
         let token = user.issue("Token", 360).token;
         crate::verify::verify(&server, &token).expect(200);
     }
+}
+
+#[test]
+fn who_begins_in_the_future_is_told_so() {
+    if !host_only("users of its own") {
+        return;
+    }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let since = now.expect("a time").as_secs() + 3_600;
+    let users = format!(
+        "ada:{HASH}:since={since}\nbob:{HASH}:since={}",
+        since - 7_200
+    );
+    let server = Server::start(Launch::new().users(Some(&users)));
+    server.named("bob", PASSWORD).issue("Token", 360);
+    let refused = server.named("ada", PASSWORD).create("t", 360);
+    let refused = refused.refused(409, "user_begins_later");
+    let seconds: u64 = refused.header("retry-after").parse().expect("seconds");
+    assert!((1..=3_600).contains(&seconds), "{seconds}");
+    let line = server.stderr_line();
+    assert!(line.contains("a token was not made"), "{line}");
 }

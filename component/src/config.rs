@@ -86,8 +86,7 @@ pub struct Config {
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum ConfigError {
     #[error(
-        "no users are configured: set the variable `users` to entries `name:hash`, where `latchkey hash-password NAME` \
-         makes an entry"
+        "no users are configured: `latchkey user add NAME --file FILE` makes a file of them; give it as the variable `users`"
     )]
     NoUsers,
     #[error(

@@ -113,6 +113,10 @@ pub enum ServiceError {
     NoTokens,
     #[error("there is no such user")]
     NoSuchUser,
+    #[error("nothing vouches for the user: a token would be dead")]
+    UserInactive,
+    #[error("the entry of the user begins in {} seconds: a token would be dead", .0.as_secs())]
+    UserBegins(Duration),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error("the idempotency key was used for another request")]

@@ -184,7 +184,9 @@ pub trait Store {
         apply: impl FnMut(&mut T) -> Option<R>,
     ) -> Result<Option<R>, StoreError>;
 
-    /// Notes that there is this user, who signs in by these means; unless others are noted that `keeps` wants to keep.
+    /// Notes that there is this user, who signs in by these means; unless others are noted that `keeps` wants to keep. Where
+    /// there is no room, the user is not noted. For a new user this returns a few of the others, who may be
+    /// [forgotten](Self::forget_users).
     ///
     /// # Errors
     ///
@@ -194,16 +196,23 @@ pub trait Store {
         user: &Username,
         means: &Means,
         keeps: impl Fn(&Means) -> bool,
-    ) -> Result<(), StoreError>;
+    ) -> Result<Vec<Username>, StoreError>;
 
-    /// How this user signs in, if the user was ever noted.
+    /// Notes no longer that there are these users.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`], after which some may be forgotten.
+    async fn forget_users(&self, users: &[Username]) -> Result<(), StoreError>;
+
+    /// How this user signs in, if the user is noted.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     async fn noted_means(&self, user: &Username) -> Result<Option<Means>, StoreError>;
 
-    /// All users that were ever noted.
+    /// All users that are noted.
     ///
     /// # Errors
     ///

@@ -119,7 +119,8 @@ pub(crate) const ADA: &str = "Basic YWRhOmh1bnRlcjI=";
 /// The hash of `hunter2`, at the lowest cost.
 pub(crate) const HASH: &str = "$2b$04$abcdefghijklmnopqrstuuV3duMsC0HpUex6N9qapiuOHHWkwRXVm";
 
-/// A service with these variables. `users` are names here, by default `ada` and `bob`; their password is `hunter2`.
+/// A service with these variables. `users` are names here, by default `ada` and `bob`; their password is `hunter2`, and `since
+/// NAME` may say since when one has the name.
 pub(crate) fn fixture(variables: &[(&str, &str)]) -> Fixture {
     let clock = FakeClock(Rc::new(Cell::new(Duration::from_millis(1_662_720_135_250))));
     assemble(variables, clock, Memory::default(), FakeRandom::default())
@@ -138,7 +139,12 @@ fn assemble(
     let users = variable("users").unwrap_or("ada bob");
     let users: Vec<_> = users
         .split(' ')
-        .map(|name| format!("{name}:{HASH}"))
+        .map(|name| {
+            let since = format!("since {name}");
+            let since = variables.iter().find(|(set, _)| *set == since);
+            let since = since.map(|(_, secs)| format!(":since={secs}"));
+            format!("{name}:{HASH}{}", since.unwrap_or_default())
+        })
         .collect();
     let config = Config::from_variables(|name| match name {
         "users" => Some(users.join(" ")),

@@ -55,3 +55,8 @@ fn requests() {
 fn routes() {
     holds_for_seeds("routes", fuzz::routes::check);
 }
+
+#[test]
+fn trusted_issuers() {
+    holds_for_seeds("trusted_issuers", fuzz::trusted_issuers::check);
+}

@@ -11,3 +11,4 @@ pub mod lifetime;
 mod ports;
 pub mod requests;
 pub mod routes;
+pub mod trusted_issuers;

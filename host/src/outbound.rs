@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use http::Uri;
 use http::uri::{Authority, Scheme};
+use latchkey_component::secret::Secret;
 use url::Host;
 
 /// The domain of chained requests: `http://<component>.spin.internal`.
@@ -57,22 +58,21 @@ pub enum Target {
 }
 
 impl AllowedHosts {
-    /// Fails if an entry is malformed, or for another protocol than HTTP; the text names it.
+    /// Fails if an entry is malformed, or for another protocol than HTTP; the text names it. The entries are not templates.
     pub fn parse<S: AsRef<str>>(hosts: impl IntoIterator<Item = S>) -> Result<Self, String> {
-        let hosts = hosts.into_iter().filter_map(|host| {
-            let text = host.as_ref().trim();
-            // A template whose variable is empty: the host is optional.
-            if matches!(text, "" | "http://" | "https://") {
-                return None;
-            }
-            Some(parse(text).map_err(|why| {
-                format!(
-                    "`{}` in `allowed_outbound_hosts` cannot be served: {why}",
-                    text.escape_debug()
-                )
-            }))
+        let parsed = hosts.into_iter().filter_map(|host| {
+            let text = host.as_ref();
+            parse_unless_blank(text, text)
         });
-        hosts.collect::<Result<_, _>>().map(Self)
+        parsed.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The same for what `templates` stand for. The text names the template: a value in the place of it may be secret.
+    pub fn parse_expanded(templates: &[String], expanded: &[Secret]) -> Result<Self, String> {
+        let parsed = templates.iter().zip(expanded);
+        let parsed =
+            parsed.filter_map(|(template, text)| parse_unless_blank(template, text.expose()));
+        parsed.collect::<Result<_, _>>().map(Self)
     }
 
     /// Where a request to `uri` goes, if it may be sent.
@@ -166,6 +166,20 @@ fn is_within(address: IpAddr, network: IpAddr, length: u8) -> bool {
         }
     };
     front(address) == front(network)
+}
+
+/// `None` for a template whose variable is empty: the host is optional.
+fn parse_unless_blank(name: &str, text: &str) -> Option<Result<AllowedHost, String>> {
+    let text = text.trim();
+    if matches!(text, "" | "http://" | "https://") {
+        return None;
+    }
+    Some(parse(text).map_err(|why| {
+        format!(
+            "`{}` in `allowed_outbound_hosts` cannot be served: {why}",
+            name.escape_debug()
+        )
+    }))
 }
 
 fn parse(text: &str) -> Result<AllowedHost, &'static str> {

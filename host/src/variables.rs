@@ -219,11 +219,11 @@ impl ApplicationVariables {
     }
 
     /// The hosts that these templates stand for.
-    pub fn hosts(&self, templates: &[String]) -> Result<Vec<String>, VariableError> {
+    pub fn hosts(&self, templates: &[String]) -> Result<Vec<Secret>, VariableError> {
         let expanded = templates.iter().map(|template| {
             let value = expand(template, &self.0);
             let value = value.map_err(|why| VariableError::Host(template.clone(), why))?;
-            Ok(value.text.expose().to_owned())
+            Ok(value.text)
         });
         expanded.collect()
     }

@@ -138,7 +138,9 @@ impl ApiError {
             | Self::InvalidLifetime(..)
             | Self::InvalidIdempotencyKey
             | Self::Service(Ledger(DescriptionTaken) | Lifetime(_)) => StatusCode::BAD_REQUEST,
-            Self::Service(Ledger(AlreadyRotated)) => StatusCode::CONFLICT,
+            Self::Service(
+                Ledger(AlreadyRotated) | ServiceError::UserInactive | ServiceError::UserBegins(_),
+            ) => StatusCode::CONFLICT,
             Self::Service(IdempotencyKeyReused) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyAttempts { .. } | Self::Service(Ledger(TooManyIdempotencyKeys)) => {
                 StatusCode::TOO_MANY_REQUESTS
@@ -210,6 +212,8 @@ impl ApiError {
             Self::Service(IdempotencyKeyReused) => "idempotency_key_reused",
             Self::Service(NoTokens) => "no_tokens",
             Self::Service(ServiceError::NoSuchUser) => "no_such_user",
+            Self::Service(ServiceError::UserInactive) => "user_inactive",
+            Self::Service(ServiceError::UserBegins(_)) => "user_begins_later",
             Self::Service(Store(_)) => "storage_unavailable",
         }
     }
@@ -293,6 +297,16 @@ impl ApiError {
             Self::Service(ServiceError::NoSuchUser) => {
                 "There is no user of this name: neither configured, nor has one signed in".to_owned()
             }
+            Self::Service(ServiceError::UserInactive) => {
+                "The token would be dead: this user has no configured password, and has not signed in lately by other means \
+                 that are configured"
+                    .to_owned()
+            }
+            Self::Service(ServiceError::UserBegins(_)) => {
+                "The token would be dead: by the clock of this server, `since` in the entry of this user in `users` is in \
+                 the future"
+                    .to_owned()
+            }
             Self::Service(Ledger(NoSuchToken)) => {
                 "Token does not exist, make sure to enter correct token id".to_owned()
             }
@@ -319,6 +333,9 @@ impl ApiError {
         match self {
             Self::Service(Store(error)) => Some(format!("storage unavailable: {error}")),
             Self::IdTokenRefused(error) => Some(format!("an ID token was refused: {error}")),
+            Self::Service(error @ ServiceError::UserBegins(_)) => {
+                Some(format!("a token was not made: {error}"))
+            }
             _ => None,
         }
     }
@@ -338,7 +355,8 @@ impl ApiError {
             Self::Unauthorized | Self::SignInFailed(_) | Self::IdTokenRefused(_) => {
                 challenge(headers, BASIC.to_owned());
             }
-            Self::TooManyAttempts { retry_after, .. } => {
+            Self::TooManyAttempts { retry_after, .. }
+            | Self::Service(ServiceError::UserBegins(retry_after)) => {
                 headers.insert(header::RETRY_AFTER, whole_seconds(*retry_after));
             }
             Self::NoBearer => challenge(headers, BEARER.to_owned()),

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use super::{Service, ServiceError};
 use crate::auth::{Authority, Bounds, SignedIn};
@@ -15,9 +16,15 @@ const MOST: usize = 4_096;
 /// How many users are told of at a time: for each of them the store is read three times.
 const PAGE: usize = 50;
 
-/// The users that are known to be noted in the store.
+/// How long a user without tokens stays noted after the last sign-in.
+const KEPT: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// How long an instance takes for granted that a user is noted: another may have forgotten that user.
+const NOTED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The users that are known to be noted in the store, and since when.
 #[derive(Default)]
-pub(super) struct Noted(RefCell<BTreeMap<Username, Means>>);
+pub(super) struct Noted(RefCell<BTreeMap<Username, (Means, Timestamp)>>);
 
 impl fmt::Debug for Noted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -60,7 +67,8 @@ impl<S: Store> Service<S> {
     }
 
     /// Notes that there is this user. Cheap, unless it is news. Users with a password are in the configuration: those matter
-    /// when they are taken out, and only to administrators.
+    /// when they are taken out, and only to administrators. Of those that were noted before, some that nobody needs are
+    /// forgotten.
     ///
     /// # Errors
     ///
@@ -68,16 +76,53 @@ impl<S: Store> Service<S> {
     pub async fn note_user(&self, user: &Username, means: &Means) -> Result<(), StoreError> {
         let is_needed = *means != Means::Password || !self.config.admins.is_empty();
         let keeps = |former: &Means| self.keeps(former, means);
-        if !is_needed || self.noted.0.borrow().get(user).is_some_and(keeps) {
+        let now = self.now();
+        let is_known = self.noted.0.borrow().get(user).is_some_and(|(former, at)| {
+            let is_recent = *at <= now && now.since(*at) < NOTED_FOR;
+            is_recent && keeps(former)
+        });
+        if !is_needed || is_known {
             return Ok(());
         }
-        self.store.note_user(user, means, keeps).await?;
+        let others = self.store.note_user(user, means, keeps).await?;
+        let mut unneeded = Vec::new();
+        for other in others {
+            let tokens = self.listed(&other).await?;
+            if !self.needs_note(&other, tokens).await? {
+                unneeded.push(other);
+            }
+        }
+        self.forget(&unneeded).await?;
         let mut noted = self.noted.0.borrow_mut();
         if noted.len() >= MOST {
             noted.clear();
         }
-        noted.insert(user.clone(), means.clone());
+        noted.insert(user.clone(), (means.clone(), now));
         Ok(())
+    }
+
+    /// Whether a user who is noted must stay so.
+    async fn needs_note(&self, user: &Username, tokens: usize) -> Result<bool, StoreError> {
+        if tokens > 0 || self.config.users.named(user.as_str()).is_some() {
+            return Ok(true);
+        }
+        let last_sign_in = self.last_sign_in(user).await?;
+        Ok(last_sign_in.is_some_and(|at| self.now().since(at) < KEPT))
+    }
+
+    async fn forget(&self, users: &[Username]) -> Result<(), StoreError> {
+        match users {
+            [] => Ok(()),
+            users => self.store.forget_users(users).await,
+        }
+    }
+
+    /// How many tokens of `user` are listed.
+    async fn listed(&self, user: &Username) -> Result<usize, StoreError> {
+        let _permit = self.admit(None).await;
+        let mut ledger = self.store.load(user).await?;
+        self.tidy(&mut ledger, user, self.now());
+        Ok(ledger.tokens().len())
     }
 
     /// Whether `former` means need no replacement: who signs in by two in turn is not written each time.
@@ -103,8 +148,12 @@ impl<S: Store> Service<S> {
         let means = match self.config.users.named(user.as_str()) {
             Some(_) => Means::Password,
             None => {
-                let noted = self.store.noted_means(&user).await?;
-                noted.ok_or(ServiceError::NoSuchUser)?
+                let means = match self.store.noted_means(&user).await? {
+                    Some(means) => Some(means),
+                    // There may have been no room for the note.
+                    None => self.newest_means(&user).await?,
+                };
+                means.ok_or(ServiceError::NoSuchUser)?
             }
         };
         let provenance = Provenance {
@@ -118,8 +167,17 @@ impl<S: Store> Service<S> {
         })
     }
 
-    /// The users whose names come after `after`: those that are configured, and all that ever had a token or signed in
-    /// otherwise.
+    /// How the user signed in whose newest token this is, if any is listed.
+    async fn newest_means(&self, user: &Username) -> Result<Option<Means>, StoreError> {
+        let _permit = self.admit(None).await;
+        let mut ledger = self.store.load(user).await?;
+        self.tidy(&mut ledger, user, self.now());
+        let newest = ledger.into_tokens().next();
+        Ok(newest.map(|token| token.provenance.means))
+    }
+
+    /// The users whose names come after `after`: those that are configured, and those that are noted. Forgets those of them
+    /// that nobody needs any more.
     ///
     /// # Errors
     ///
@@ -131,20 +189,23 @@ impl<S: Store> Service<S> {
         let mut names = names.into_iter().filter(is_after);
         let page: Vec<_> = names.by_ref().take(PAGE).collect();
         let mut users = Vec::with_capacity(page.len());
+        let mut unneeded = Vec::new();
         for user in page {
-            let _permit = self.admit(None).await;
-            let mut ledger = self.store.load(&user).await?;
-            self.tidy(&mut ledger, &user, self.now());
+            let tokens = self.listed(&user).await?;
             let uses = self.uses(&user).await;
+            if !self.needs_note(&user, tokens).await? {
+                unneeded.push(user.clone());
+            }
             users.push(UserSummary {
                 is_configured: self.config.users.named(user.as_str()).is_some(),
                 is_admin: self.config.admins.contains(&user),
-                tokens: ledger.tokens().len(),
+                tokens,
                 last_used: uses.latest(),
                 last_sign_in: uses.last_sign_in().map(Timestamp::as_secs),
                 user,
             });
         }
+        self.forget(&unneeded).await?;
         Ok(Directory {
             users,
             has_more: names.next().is_some(),

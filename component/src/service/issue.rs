@@ -1,5 +1,7 @@
 //! New tokens.
 
+use std::time::Duration;
+
 use super::{Issued, Service, ServiceError};
 use crate::auth::{Authority, Bounds};
 use crate::idempotency::{Digest, IdempotencyKey};
@@ -22,7 +24,8 @@ impl<S: Store> Service<S> {
     /// # Errors
     ///
     /// [`ServiceError::Lifetime`], [`ServiceError::Scope`], [`ServiceError::Ledger`],
-    /// [`ServiceError::IdempotencyKeyReused`]; after [`ServiceError::Store`] there may be a record of a token that nobody has.
+    /// [`ServiceError::IdempotencyKeyReused`]; [`ServiceError::UserInactive`] and [`ServiceError::UserBegins`] for a token that
+    /// [`Self::verify`] would refuse; after [`ServiceError::Store`] there may be a record of a token that nobody has.
     pub async fn issue(
         &self,
         user: &Username,
@@ -48,6 +51,12 @@ impl<S: Store> Service<S> {
             retires_at: None,
             provenance: authority.provenance.clone(),
         };
+        let since = Timestamp::new(Duration::from_secs(self.config.users.since(user)));
+        if !self.is_of(user, &token) {
+            return Err(ServiceError::UserBegins(since.since(now)));
+        } else if self.vouched(user, &token).await?.is_none() {
+            return Err(ServiceError::UserInactive);
+        }
         let created = self
             .store
             .change(user, |ledger| self.create(ledger, user, &token, key, now))

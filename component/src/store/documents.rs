@@ -23,6 +23,13 @@ const SIGNING_KEY: &str = "latchkey-signing-key";
 /// The key of the document that names all users.
 const USERS: &str = "latchkey-users";
 
+/// The most bytes of that document: some 25,000 users. Every store that takes the largest ledgers takes it.
+const MOST_USERS: usize = 1_000_000;
+
+/// How many users are looked at for each new one, whether they can be forgotten: more than one, so that the document shrinks
+/// to those that are needed.
+const LOOKS: usize = 8;
+
 /// The documents in a key-value store.
 #[derive(Debug)]
 pub struct Documents<P> {
@@ -126,15 +133,39 @@ impl<P: Ports<KeyValue: AtomicKeyValue>> Store for Documents<P> {
         user: &Username,
         means: &Means,
         keeps: impl Fn(&Means) -> bool,
-    ) -> Result<(), StoreError> {
-        let note = |users: &mut BTreeMap<String, Means>| match users.get(user.as_str()) {
-            Some(former) if keeps(former) => None,
-            _ => {
-                users.insert(user.as_str().to_owned(), means.clone());
-                Some(())
+    ) -> Result<Vec<Username>, StoreError> {
+        let name = user.as_str();
+        let start = self.ports.random().next_u64();
+        let mut others = Vec::new();
+        let note = |users: &mut BTreeMap<String, Means>| {
+            let former = users.get(name);
+            if former.is_some_and(&keeps) {
+                return None;
+            } else if former.is_none() {
+                let start = start.checked_rem(users.len() as u64).unwrap_or_default();
+                let names = users.keys().cycle().skip(start as usize);
+                let looks = names.take(LOOKS.min(users.len()));
+                others = looks.filter_map(|name| name.parse().ok()).collect();
             }
+            let is_new = former.is_none();
+            users.insert(name.to_owned(), means.clone());
+            let size = serde_json::to_vec(users).map_or(usize::MAX, |document| document.len());
+            let fits = !is_new || size <= MOST_USERS;
+            fits.then_some(())
         };
         self.change_value(USERS, note).await?;
+        Ok(others)
+    }
+
+    async fn forget_users(&self, users: &[Username]) -> Result<(), StoreError> {
+        let forget = |noted: &mut BTreeMap<String, Means>| {
+            let before = noted.len();
+            for user in users {
+                noted.remove(user.as_str());
+            }
+            (noted.len() < before).then_some(())
+        };
+        self.change_value(USERS, forget).await?;
         Ok(())
     }
 

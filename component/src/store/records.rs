@@ -199,7 +199,7 @@ impl<P: Ports<KeyValue: ListableKeyValue>> Store for Records<P> {
         user: &Username,
         means: &Means,
         keeps: impl Fn(&Means) -> bool,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<Username>, StoreError> {
         let note = |noted: &mut Option<Means>| match noted.as_ref() {
             Some(former) if keeps(former) => None,
             _ => {
@@ -208,6 +208,14 @@ impl<P: Ports<KeyValue: ListableKeyValue>> Store for Records<P> {
             }
         };
         self.change_value(&user_key(user), note).await?;
+        // Each user has a key: nothing grows too large, and to find others all keys would have to be listed.
+        Ok(Vec::new())
+    }
+
+    async fn forget_users(&self, users: &[Username]) -> Result<(), StoreError> {
+        for user in users {
+            self.ports.key_values().delete(&user_key(user)).await?;
+        }
         Ok(())
     }
 

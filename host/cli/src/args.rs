@@ -259,9 +259,9 @@ pub struct Up {
 
     /// Add a user for this run; repeatable
     ///
-    /// For a quick try: other users of this machine can see the password in the list of processes. To keep users, set the
-    /// variable `users` to what `latchkey hash-password` prints. Without a password, NAME gets a generated one, which is
-    /// printed once. If there are no users, `admin` is made that way.
+    /// For a quick try: other users of this machine can see the password in the list of processes. To keep users, make a file
+    /// of them with `latchkey user add NAME --file FILE`, and give it as --variable users=@FILE. Without a password, NAME gets
+    /// a generated one, which is printed once. If there are no users, `admin` is made that way.
     #[arg(long = "user", value_name = "NAME[:PASSWORD]")]
     pub users: Vec<Secret>,
 

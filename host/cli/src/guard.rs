@@ -225,7 +225,7 @@ impl<'a> Check<'a> {
     /// With the defaults of the variables. `None` where one has none.
     fn expanded(&self, template: &str) -> Option<String> {
         let expanded = self.variables.as_ref()?.hosts(&[template.to_owned()]);
-        expanded.ok()?.pop()
+        Some(expanded.ok()?.pop()?.expose().to_owned())
     }
 }
 

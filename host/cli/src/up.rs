@@ -44,6 +44,8 @@ pub fn run(options: &Up) -> Result<(), Failure> {
     // What can be refused at once comes first, and what takes long last; nothing listens before all of it is good.
     let given_users = parse_all(&options.users, users::parse_given)?;
     let given_variables = parse_all(&options.variables, |v| v.expose().parse::<Assignment>())?;
+    // As they were given: also a pipe may be empty because what fills it has failed.
+    let sources = given_variables.clone();
     let settled = given_variables.into_iter().map(Assignment::settled);
     let given_variables = settled.collect::<Result<Vec<_>, _>>().map_err(usage)?;
     let given_variables = given_variables.concat();
@@ -62,6 +64,9 @@ pub fn run(options: &Up) -> Result<(), Failure> {
     };
     let mut services = services(&manifest, &resolve().map_err(usage)?)?;
     let latchkey = manifest.services.iter().position(|one| one.is_latchkey);
+    if let Some(latchkey) = latchkey {
+        users::check_file(&sources, &services[latchkey].variables).map_err(usage)?;
+    }
     let added = match latchkey {
         Some(latchkey) => users::add_to(&mut services[latchkey].variables, given_users),
         None => users::add_to(&mut Variables::default(), given_users),
@@ -119,9 +124,10 @@ pub fn run(options: &Up) -> Result<(), Failure> {
                 .map(|planned| application.of(&manifest.component(planned).templates))
                 .collect::<Result<_, _>>()?;
             if let Some(latchkey) = latchkey {
+                users::check_file(&sources, &variables[latchkey])?;
                 added.add_to(&mut variables[latchkey]);
             }
-            Ok(variables)
+            anyhow::Ok(variables)
         };
         follow::files(watch, resolve, server.clone())?;
         server.serve(listener, shutdown).await;
@@ -163,8 +169,9 @@ fn services(
 ) -> Result<Vec<Service>, Failure> {
     let service = |planned: &manifest::Service| {
         let component = manifest.component(planned);
-        let hosts = variables.hosts(&component.allowed_outbound_hosts);
-        let hosts = AllowedHosts::parse(hosts.map_err(usage)?);
+        let templates = &component.allowed_outbound_hosts;
+        let expanded = variables.hosts(templates).map_err(usage)?;
+        let hosts = AllowedHosts::parse_expanded(templates, &expanded);
         let hosts = hosts.map_err(|why| anyhow!("the component `{}`: {why}", planned.component))?;
         Ok(Service {
             name: planned.component.clone(),

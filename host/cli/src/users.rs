@@ -7,9 +7,9 @@ use crate::keygen::SystemRandom;
 use latchkey_component::auth::{self, Credentials, GeneratedPassword};
 use latchkey_component::config::user_entries;
 use latchkey_component::secret::Secret;
-use latchkey_component::text::without_byte_order_mark;
+use latchkey_component::text::{trim, without_byte_order_mark};
 use latchkey_component::token::{Username, UsernameError};
-use latchkey_host::variables::Variables;
+use latchkey_host::variables::{Assignment, Variables};
 
 /// The component's variable with its users: htpasswd entries, separated by whitespace.
 const USERS: &str = "users";
@@ -46,6 +46,11 @@ pub enum UserError {
     Repeated(Username),
     #[error("--user is of no use: the manifest gives the component no variable `users`")]
     NoVariable,
+    #[error(
+        "the file of the variable `users` is empty: it may have been cut off. If nobody is to sign in with a password, write a \
+         comment into it, or leave out the variable"
+    )]
+    EmptyFile,
     #[error("cannot hash a password: {0}")]
     Hash(String),
 }
@@ -130,6 +135,20 @@ pub fn entry(user: &Credentials) -> Result<String, UserError> {
         .hash_password_with_salt(password.expose().as_bytes(), &random::<16>()?)
         .map_err(failed)?;
     Ok(format!("{name}:{hash}"))
+}
+
+/// Fails if the variable `users` is read from a file that is empty.
+pub fn check_file(given: &[Assignment], variables: &Variables) -> Result<(), UserError> {
+    let is_file = given.iter().rev().find_map(|assignment| match assignment {
+        Assignment::Value(name, _) if name == USERS => Some(false),
+        Assignment::File(name, _) if name == USERS => Some(true),
+        Assignment::Value(..) | Assignment::File(..) | Assignment::Map(_) => None,
+    });
+    let users = variables.get(USERS);
+    match users.is_some_and(|users| trim(users.expose()).is_empty()) && is_file == Some(true) {
+        true => Err(UserError::EmptyFile),
+        false => Ok(()),
+    }
 }
 
 /// The users of one run.

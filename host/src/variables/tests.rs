@@ -63,7 +63,8 @@ fn hosts_are_templates_too() {
     let declared = BTreeMap::from([("host".to_owned(), Some(Secret::from("a.example")))]);
     let application = ApplicationVariables::resolve(&declared, &[], nothing).unwrap();
     let hosts = |template: &str| application.hosts(&[template.to_owned()]);
-    assert_eq!(hosts("https://{{ host }}").unwrap(), ["https://a.example"]);
+    let expanded = hosts("https://{{ host }}").unwrap();
+    assert_eq!(expanded, ["https://a.example".into()]);
     let error = hosts("https://{{ tsoh }}").unwrap_err().to_string();
     assert!(error.contains("declares no variable `tsoh`"), "{error}");
 }

@@ -39,6 +39,8 @@ pub(in super::super) fn statuses_and_codes() -> Vec<(u16, &'static str)> {
         Service(IdempotencyKeyReused),
         Service(NoTokens),
         Service(ServiceError::NoSuchUser),
+        Service(ServiceError::UserInactive),
+        Service(ServiceError::UserBegins(Duration::ZERO)),
         Service(Lifetime(LifetimeError::Zero)),
         Service(ServiceError::Scope(scope())),
         Service(Ledger(NoSuchToken)),
@@ -80,6 +82,8 @@ pub(in super::super) fn statuses_and_codes() -> Vec<(u16, &'static str)> {
             IdempotencyKeyReused
             | NoTokens
             | ServiceError::NoSuchUser
+            | ServiceError::UserInactive
+            | ServiceError::UserBegins(_)
             | Lifetime(_)
             | ServiceError::Scope(_)
             | Ledger(

@@ -109,8 +109,29 @@ fn paths_of_users() {
         ("/v1alpha/users//token", None),
         ("/v1alpha/users/../token", None),
         ("/v1alpha/users/%2e%2e/token", None),
-        ("/v1alpha/users/a%2fb/token", None),
+        ("/v1alpha/users/.%2e/token", None),
+        (
+            "/v1alpha/users/octo%2Frepo/token",
+            Some((tokens, Some("octo%2Frepo"), None)),
+        ),
+        (
+            "/v1alpha/users/a%5cb.%2ec/token/x",
+            Some((token, Some("a%5cb.%2ec"), Some("x"))),
+        ),
+        (
+            "/v1alpha/users/a%252F../token",
+            Some((tokens, Some("a%252F.."), None)),
+        ),
+        // A proxy that decodes these may make another user of them.
+        ("/v1alpha/users/%2Fa/token", None),
+        ("/v1alpha/users/a%2F/token", None),
+        ("/v1alpha/users/a%2F%2Fb/token", None),
+        ("/v1alpha/users/a%2F..%2Fb/token", None),
+        ("/v1alpha/users/a%5C.%2E%2fb/token", None),
+        ("/v1alpha/users/a\\..\\b/token", None),
+        // As it is when one has decoded it.
         ("/v1alpha/users/a/b/token", None),
+        ("/v1alpha/users/a/b/token/x", None),
         ("/v1alpha/users/ada/token/x/rotate", None),
         ("/v1alpha/users/ada/tokens", None),
         ("/v1alpha/usersada/token", None),

@@ -240,7 +240,10 @@ fn who_may_ask_is_described() {
     for (path, method, operation) in operations() {
         let route = Route::parse(path, Some("all=true")).unwrap();
         let scheme = match route.action(&method.to_uppercase().parse().unwrap()) {
-            Some(Action::Managed(_)) => json!([{"basic": []}]),
+            // Those of the proxy are two headers of one request.
+            Some(Action::Managed(_)) => json!([
+                {"basic": []}, {"idToken": []}, {"proxySecret": [], "proxyUser": []},
+            ]),
             Some(Action::Open(route::OpenAction::Verify)) => {
                 json!([{"bearer": []}, {"apiKey": []}])
             }

@@ -38,6 +38,27 @@ async fn a_rotation_answers_as_a_creation() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn before_the_entry_of_its_user_begins_no_token_is_made() {
+    let fixture = fixture(&[("since ada", "1662720195")]);
+    let body = r#"{"jwt_token_description":"t","jwt_token_life":"1h"}"#;
+    let line = "POST /api/v1alpha/token";
+    let refused = fixture.send(line, &[AUTH, JSON], body).await;
+    assert_eq!((refused.status, refused.code()), (409, "user_begins_later"));
+    assert_eq!(refused.header("retry-after"), "60");
+    assert_eq!(
+        fixture.list("ada").await,
+        Err(crate::service::ServiceError::NoTokens)
+    );
+    // By then it is good.
+    fixture.clock.advance(std::time::Duration::from_secs(60));
+    let made = fixture.send(line, &[AUTH, JSON], body).await;
+    assert_eq!(made.status, 201);
+    let token = made.body["jwt_token"].as_str().unwrap();
+    let live = fixture.service.verify(token).await.unwrap();
+    assert!(live.is_some());
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn rotations_that_are_refused() {
     let fixture = fixture(&[]);
     let issued = fixture.issue("ada", "alpha", "1h").await.unwrap();

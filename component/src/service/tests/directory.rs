@@ -23,6 +23,7 @@ async fn configured_users_and_all_that_had_a_token_or_signed_in() {
     before.issue("cy", "one", "1h").await.unwrap();
     before.issue("cy", "two", "1h").await.unwrap();
     let zoe = "zo\u{eb} x".parse().unwrap();
+    before.service.note_sign_in(&zoe).await.unwrap();
     before.service.note_user(&zoe, &Means::Proxy).await.unwrap();
     let now = before.restarted(&[("users", "ada bob"), ("admins", "root")]);
     assert_eq!(
@@ -173,4 +174,145 @@ async fn means_are_replaced_when_they_vouch_for_nobody_any_more() {
         note(&fixture.restarted(&proxy), &Means::Proxy).await,
         Means::Proxy
     );
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+const PROXY: [(&str, &str); 2] = [
+    ("proxy_user_header", "x-user"),
+    ("proxy_secret", "0123456789abcdef0123456789abcdef"),
+];
+
+async fn sign_in(fixture: &Fixture, name: &str) -> SignedIn {
+    let signed_in = crate::auth::vouched(name.parse().unwrap());
+    let service = &fixture.service;
+    service.note_sign_in(&signed_in.user).await.unwrap();
+    let means = &signed_in.authority.provenance.means;
+    service.note_user(&signed_in.user, means).await.unwrap();
+    signed_in
+}
+
+fn noted(fixture: &Fixture) -> Vec<String> {
+    let stored = fixture.memory.documents.borrow()["latchkey-users"].clone();
+    let stored: BTreeMap<String, Means> = serde_json::from_slice(&stored).unwrap();
+    stored.into_keys().collect()
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn whom_nobody_needs_is_forgotten() {
+    let all = [
+        &PROXY[..],
+        &[("admins", "root"), ("max_token_life", "10 years")],
+    ]
+    .concat();
+    let fixture = fixture(&all);
+    sign_in(&fixture, "gone").await;
+    let signed_in = sign_in(&fixture, "with a token").await;
+    let (user, authority) = (&signed_in.user, &signed_in.authority);
+    let (description, life) = ("t".parse().unwrap(), "10 years".parse().unwrap());
+    let limits = Limits::default();
+    let issue = (fixture.service).issue(user, authority, description, life, limits, None);
+    issue.await.unwrap();
+    fixture.issue("ada", "t", "1h").await.unwrap();
+    fixture.issue("bob", "t", "1h").await.unwrap();
+    for _ in 0..200 {
+        fixture.clock.advance(DAY);
+    }
+    sign_in(&fixture, "lately").await;
+    assert_eq!(
+        noted(&fixture),
+        ["ada", "bob", "gone", "lately", "with a token"]
+    );
+    for _ in 0..200 {
+        fixture.clock.advance(DAY);
+    }
+    // The next new user shows it, and so does a list. Bob is no longer configured, and his tokens are not listed.
+    let without_bob = fixture.restarted(&[&all[..], &[("users", "ada")]].concat());
+    sign_in(&without_bob, "zoe").await;
+    let kept = ["ada", "lately", "with a token", "zoe"];
+    assert_eq!(noted(&without_bob), kept);
+    without_bob.service.users(None).await.unwrap();
+    assert_eq!(noted(&without_bob), kept);
+    let without_ada = without_bob.restarted(&[&all[..], &[("users", "bob")]].concat());
+    assert_eq!(names(&without_ada, None).await.len(), 5);
+    assert_eq!(noted(&without_ada), kept[1..]);
+    // An instance that noted somebody long ago does not rely on it.
+    sign_in(&fixture, "gone").await;
+    assert!(noted(&fixture).contains(&"gone".to_owned()));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_full_document_takes_no_more_and_their_users_are_found_by_their_tokens() {
+    let fixture = fixture(&PROXY);
+    let users: BTreeMap<String, Means> = (0..3_980)
+        .map(|number| (format!("{number:0>240}"), Means::Proxy))
+        .collect();
+    let full = serde_json::to_vec(&users).unwrap();
+    assert!((990_000..1_000_000).contains(&full.len()), "{}", full.len());
+    let key = "latchkey-users".to_owned();
+    fixture.memory.documents.borrow_mut().insert(key, full);
+    // They have all signed in: there is nothing to forget.
+    let now = fixture.service.now().as_secs().to_string().into_bytes();
+    for name in users.keys() {
+        let key = crate::store::signed_in_key(&name.parse().unwrap());
+        let mut documents = fixture.memory.documents.borrow_mut();
+        documents.insert(key, now.clone());
+    }
+    let mut added = 0;
+    let signed_in = loop {
+        let signed_in = sign_in(&fixture, &format!("new {added:0>240}")).await;
+        match noted(&fixture).contains(&signed_in.user.to_string()) {
+            true => added += 1,
+            false => break signed_in,
+        }
+    };
+    assert!(added < 40, "{added}");
+    let root = "root".parse().unwrap();
+    let user = &signed_in.user;
+    let found = async || fixture.service.on_behalf_of(user.clone(), &root).await;
+    assert_eq!(found().await, Err(ServiceError::NoSuchUser));
+    let (description, life) = ("t".parse().unwrap(), "1h".parse().unwrap());
+    let (authority, limits) = (&signed_in.authority, Limits::default());
+    let issue = (fixture.service).issue(user, authority, description, life, limits, None);
+    issue.await.unwrap();
+    let means = found().await.unwrap().authority.provenance.means;
+    assert_eq!(means, Means::Proxy);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn no_token_is_made_that_is_dead() {
+    let fixture = fixture(&[&PROXY[..], &[("admins", "root")]].concat());
+    let root = "root".parse().unwrap();
+    let make = async |fixture: &Fixture, name: &str| {
+        let subject = fixture.service.on_behalf_of(name.parse().unwrap(), &root);
+        let SignedIn { user, authority } = subject.await?;
+        let (description, life) = ("t".parse().unwrap(), "1h".parse().unwrap());
+        let limits = Limits::default();
+        let issue = (fixture.service).issue(&user, &authority, description, life, limits, None);
+        let token = issue.await?.signed;
+        let live = fixture.service.verify(token.expose()).await?;
+        assert!(live.is_some(), "{name}");
+        fixture.service.revoke_all(&user).await?;
+        Ok(())
+    };
+    fixture.issue("bob", "t", "1h").await.unwrap();
+    sign_in(&fixture, "zoe").await;
+    assert_eq!(make(&fixture, "ada").await, Ok(()));
+    assert_eq!(make(&fixture, "zoe").await, Ok(()));
+    assert_eq!(
+        make(&fixture, "nobody").await,
+        Err(ServiceError::NoSuchUser)
+    );
+    let inactive = Err(ServiceError::UserInactive);
+    // Bob is taken out; then so is the proxy.
+    let without_bob = fixture.restarted(&[&PROXY[..], &[("users", "ada")]].concat());
+    assert_eq!(make(&without_bob, "bob").await, inactive);
+    assert_eq!(make(&fixture.restarted(&[]), "zoe").await, inactive);
+    // She has been away for too long.
+    fixture.clock.advance(30 * DAY);
+    assert_eq!(make(&fixture, "zoe").await, inactive);
+    sign_in(&fixture, "zoe").await;
+    assert_eq!(make(&fixture, "zoe").await, Ok(()));
+    // Users with a password need not sign in.
+    assert_eq!(make(&fixture, "ada").await, Ok(()));
 }

@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use latchkey_host::server::{Server, StartError};
+use latchkey_host::variables::Variables;
 use latchkey_host::variables::watch::Watch;
-use latchkey_host::variables::{VariableError, Variables};
 
 /// How often the files are looked at. A change is taken at the second look that finds it.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -16,7 +16,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// nobody. Files that cannot be read or used change nothing, and are logged once.
 pub fn files(
     mut watch: Watch,
-    resolve: impl Fn() -> Result<Vec<Variables>, VariableError> + Send + 'static,
+    resolve: impl Fn() -> anyhow::Result<Vec<Variables>> + Send + 'static,
     server: Arc<Server>,
 ) -> io::Result<()> {
     if watch.is_empty() {
