@@ -225,19 +225,28 @@ fn no_administrator_where_users_are_given_and_there_are_none() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     let path = file.path().to_str().expect("UTF-8");
     std::fs::write(path, " \n").expect("a file");
-    for launch in [
-        Launch::new().users(Some("")),
-        Launch::new().users(Some(&format!("@{path}"))),
-        Launch::new().users(None).env("SPIN_VARIABLE_USERS", ""),
+    let unset = "set the variable `users`";
+    for (launch, code, reason) in [
+        (Launch::new().users(Some("")), 1, unset),
+        (
+            Launch::new().users(Some(&format!("@{path}"))),
+            2,
+            "the file of the variable `users` is empty",
+        ),
+        (
+            Launch::new().users(None).env("SPIN_VARIABLE_USERS", ""),
+            1,
+            unset,
+        ),
     ] {
         let finished = launch.spawn(Stderr::Kept).finish();
         assert_eq!(
             (finished.status.code(), finished.stdout.as_str()),
-            (Some(1), ""),
+            (Some(code), ""),
             "{finished:?}"
         );
         let said = &finished.stderr;
-        assert!(said.contains("set the variable `users`"), "{said}");
+        assert!(said.contains(reason), "{said}");
         assert!(!said.contains("admin"), "{said}");
     }
 }

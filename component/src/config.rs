@@ -86,7 +86,8 @@ pub struct Config {
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum ConfigError {
     #[error(
-        "no users are configured: `latchkey user add NAME --file FILE` makes a file of them; give it as the variable `users`"
+        "no users are configured: set the variable `users` to entries `name:hash`, as `latchkey user add NAME --file FILE` \
+         writes them"
     )]
     NoUsers,
     #[error(

@@ -295,7 +295,7 @@ impl ApiError {
             }
             Self::Service(NoTokens) => "Tokens does not exist".to_owned(),
             Self::Service(ServiceError::NoSuchUser) => {
-                "There is no user of this name: neither configured, nor has one signed in".to_owned()
+                "There is no user of this name: neither configured, nor has one signed in lately".to_owned()
             }
             Self::Service(ServiceError::UserInactive) => {
                 "The token would be dead: this user has no configured password, and has not signed in lately by other means \

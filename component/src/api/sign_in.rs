@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::auth::{LoginProxy, PROXY_SECRET_HEADER, SignIn};
+use crate::text::is_unsafe;
 use crate::token::Username;
 
 /// The user whom the login proxy names.
@@ -46,6 +47,8 @@ fn proxy_user(headers: &HeaderMap, proxy: &LoginProxy) -> ProxyUser {
         (Some(user), None) if user.is_empty() => ProxyUser::Absent,
         (Some(user), None) => std::str::from_utf8(user.as_bytes())
             .ok()
+            // Nobody must look like somebody else in a list.
+            .filter(|user| !user.contains(is_unsafe))
             .and_then(|user| user.parse().ok())
             .map_or(ProxyUser::Malformed, ProxyUser::Named),
         (Some(_), Some(_)) => ProxyUser::Malformed,
@@ -108,6 +111,7 @@ mod tests {
             (&[secret, user("ada"), user("ada")], "malformed"),
             (&[secret, user("ada"), user("bob")], "malformed"),
             (&[secret, user("a:b")], "malformed"),
+            (&[secret, user("a\u{200b}da")], "malformed"),
             (&[secret, ("x-forwarded-user", b"\xff")], "malformed"),
             // Credentials beside it.
             (&[secret, user("ada"), authorization(ADA)], "proxy ada"),
