@@ -271,16 +271,27 @@ fn the_compose_file_names_what_is_there() {
     let compose = documents(include_str!("../deploy/compose.yaml")).remove(0);
     let document = include_str!("../docs/postgresql.md");
     let manifest: toml::Table = MANIFEST.parse().expect("TOML");
-    let services = compose["services"].as_hash().expect("services");
-    for service in services.values() {
-        for secret in service["secrets"].as_vec().expect("secrets") {
+    let services = &compose["services"];
+    for service in ["postgres", "nginx"] {
+        for secret in services[service]["secrets"].as_vec().expect("secrets") {
             let name = secret.as_str().or(secret["source"].as_str());
             let file = compose["secrets"][name.expect("a name")]["file"].as_str();
             let file = file.expect("a file").trim_start_matches("secrets/");
             assert!(document.contains(file), "{file}");
         }
     }
+    let read = [
+        include_str!("../deploy/compose.yaml"),
+        include_str!("../deploy/Containerfile"),
+    ];
+    for file in ["store", "users", "signing_keys"] {
+        assert!(document.contains(&format!("secrets/latchkey/{file}")));
+        let inside = format!("@/run/secrets/{file}");
+        assert!(read.iter().any(|text| text.contains(&inside)), "{inside}");
+    }
     for host in ["one", "two"] {
+        let mounted = services[host]["volumes"][0].as_str();
+        assert_eq!(mounted, Some("./secrets/latchkey:/run/secrets:ro"));
         let environment = &compose["services"][host]["environment"];
         for name in environment.as_hash().expect("variables").keys() {
             let name = name.as_str().expect("a name");
@@ -294,11 +305,11 @@ fn the_compose_file_names_what_is_there() {
             command.contains(&format!("server {host}:25441;")),
             "{command}"
         );
-        let replaced = command.split('/').nth(1).expect("what is replaced");
-        assert!(
-            include_str!("../deploy/nginx.conf").contains(replaced),
-            "{replaced}"
-        );
+        for separator in ['/', '|'] {
+            let replaced = command.split(separator).nth(1).expect("what is replaced");
+            let is_there = include_str!("../deploy/nginx.conf").contains(replaced);
+            assert!(is_there, "{replaced}");
+        }
     }
 }
 
