@@ -189,6 +189,7 @@ impl Server {
                 audit: application.audit.clone(),
                 limits: limits_of(&limits, service.is_latchkey),
                 max_collected: answer::max_collected(service.is_latchkey),
+                gets_host: !service.is_latchkey,
                 ways: Ways {
                     services: link.clone(),
                     allowed: Arc::new(service.allowed_hosts),
