@@ -38,6 +38,11 @@ pub fn compare(directory: &Path, cache: &Path) {
 
 fn text() -> String {
     let source = |name: &str, package: &str, profile: &str, more: &str| {
+        // As the example has it.
+        let config = match profile {
+            "guard" => " --config deploy/edge/cargo.toml",
+            _ => "",
+        };
         format!(
             r#"
 [component.{name}]
@@ -45,7 +50,7 @@ source = "{ROOT}/target/wasm32-wasip2/{profile}/{package}.wasm"
 {more}
 [component.{name}.build]
 workdir = "{ROOT}"
-command = "cargo build --locked --package {} --target wasm32-wasip2 --profile {profile}"
+command = "cargo build --locked --package {} --target wasm32-wasip2 --profile {profile}{config}"
 "#,
             package.replace('_', "-")
         )
