@@ -47,6 +47,8 @@ source = "log.wasm"
 source = "../target/wasm32-wasip2/release/latchkey_guard.wasm"
 "#;
 
+const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
 fn check(manifest: &str, args: &[&str]) -> Finished {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("spin.toml");
@@ -180,7 +182,7 @@ fn what_the_guard_is_not_granted() {
         ),
         (
             "latchkey_scope = \"app\"",
-            "latchkey_url = \"https://id.example/tokens\"",
+            "latchkey_scope = \"app\", latchkey_url = \"https://id.example/tokens\"",
             "asks https://id.example/tokens, which `allowed_outbound_hosts` does not grant",
         ),
         (
@@ -197,11 +199,63 @@ fn what_the_guard_is_not_granted() {
         assert_eq!(lines.len(), 1, "{lines:?}");
     }
     // With keys it asks nobody.
-    let offline = GUARDED
-        .replace("\"allowed_outbound_hosts\", ", "")
-        .replace("latchkey_scope = \"app\"", "latchkey_keys = \"{}\"");
+    let offline = GUARDED.replace("\"allowed_outbound_hosts\", ", "").replace(
+        "latchkey_scope = \"app\"",
+        &format!("latchkey_scope = \"\", latchkey_keys = '{KEYS}'"),
+    );
     let finished = check(&offline, &[]);
     assert_eq!(finished.status.code(), Some(0), "{finished:?}");
+}
+
+#[test]
+fn variables_that_the_guard_would_not_take() {
+    let of = "[[trigger.http]] with route = \"/app/...\"";
+    let refused = |problem: &str| format!("the guard of {of} would refuse all requests: {problem}");
+    let opened = format!("`latchkey_public` opens all of {of}: nothing there needs a token");
+    for (variables, expected) in [
+        ("", refused("the variable `latchkey_scope`")),
+        (
+            "latchkey_scope = \"a  b\"",
+            refused("the variable `latchkey_scope`"),
+        ),
+        (
+            "latchkey_scope = \"\", latchkey_cache = \"2 hours\"",
+            refused("the variable `latchkey_cache`"),
+        ),
+        (
+            "latchkey_scope = \"\", latchkey_public = \"/...\"",
+            refused("the variable `latchkey_public`"),
+        ),
+        (
+            "latchkey_scope = \"\", latchkey_public = \"/app/a*\"",
+            refused("the variable `latchkey_public`"),
+        ),
+        (
+            "latchkey_scope = \"\", latchkey_public = \"/app/...\"",
+            opened.clone(),
+        ),
+        (
+            "latchkey_scope = \"{{ given }}\", latchkey_public = \"/x /app/...\"",
+            opened,
+        ),
+        (
+            "latchkey_scope = \"\", latchkey_pubic = \"/a\"",
+            format!("the guard of {of} has no variable `latchkey_pubic`"),
+        ),
+    ] {
+        let lines = found("latchkey_scope = \"app\"", variables);
+        assert!(lines[0].starts_with(&expected), "{variables}: {lines:?}");
+        assert_eq!(lines.len(), 1, "{variables}: {lines:?}");
+    }
+    for variables in [
+        "latchkey_scope = \"{{ given }}\"",
+        "latchkey_scope = \"\", latchkey_public = \"/app/static/... /app\"",
+        // Who starts it decides.
+        "latchkey_scope = \"\", latchkey_public = \"{{ given }}\", latchkey_cache = \"{{ given }}\"",
+    ] {
+        let finished = check(&GUARDED.replace("latchkey_scope = \"app\"", variables), &[]);
+        assert_eq!(finished.status.code(), Some(0), "{variables}: {finished:?}");
+    }
 }
 
 #[test]
@@ -211,9 +265,6 @@ fn the_guard_may_be_called_otherwise() {
     assert_eq!(finished.status.code(), Some(1), "{finished:?}");
     assert!(finished.stderr.contains("no trigger of"), "{finished:?}");
     let finished = check(&renamed, &["--guard", "guard"]);
-    assert_eq!(finished.status.code(), Some(0), "{finished:?}");
-    let offline = GUARDED.replace("latchkey_guard.wasm", "latchkey_guard_offline.wasm");
-    let finished = check(&offline, &[]);
     assert_eq!(finished.status.code(), Some(0), "{finished:?}");
     let path = GUARDED.replace("component = \"guard\"", "path = \"latchkey_guard.wasm\"");
     let finished = check(&path, &[]);

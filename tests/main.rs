@@ -12,6 +12,7 @@
 
 mod cases;
 mod client;
+mod guarded;
 mod impostor;
 mod load;
 mod postgres_programs;
@@ -49,7 +50,10 @@ mod faults;
 mod forgeries;
 mod generated_passwords;
 mod guard;
+mod guard_asks;
 mod guard_check;
+mod guard_load;
+mod guard_requests;
 mod health;
 mod idempotency;
 mod keygen;

@@ -43,6 +43,7 @@
 //! | [`config`] | variables to a valid configuration |
 //! | [`service`] | the use cases |
 //! | [`api`] | HTTP |
+//! | [`guard`] | how the guard is configured |
 //!
 //! The composition roots are the crates in `component/wasm`, `component/edge` and `component/guard`, the only ones that know
 //! WIT. Without Wasm and Spin in this one, the whole service runs natively, in tests and in the benchmark.
@@ -51,6 +52,7 @@ pub mod api;
 pub mod audit;
 pub mod auth;
 pub mod config;
+pub mod guard;
 pub mod idempotency;
 pub mod jwt;
 pub mod ledger;

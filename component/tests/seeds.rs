@@ -27,6 +27,11 @@ fn credentials() {
 }
 
 #[test]
+fn guard() {
+    holds_for_seeds("guard", fuzz::guard::check);
+}
+
+#[test]
 fn jwk_set() {
     holds_for_seeds("jwk_set", fuzz::jwk_set::check);
 }

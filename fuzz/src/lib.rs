@@ -4,6 +4,7 @@
 //! in `fuzz/seeds`; `component/tests/seeds.rs` includes this file, and tries all of it in every test run.
 
 pub mod credentials;
+pub mod guard;
 pub mod jwk_set;
 pub mod jwt;
 pub mod ledger;

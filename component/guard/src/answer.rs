@@ -61,6 +61,16 @@ impl Identity {
     }
 }
 
+/// Whether a header of an answer is looked at.
+pub(crate) fn is_read(name: &str) -> bool {
+    let refusal = [
+        header::CONTENT_TYPE.as_str(),
+        header::WWW_AUTHENTICATE.as_str(),
+    ];
+    let mut read = [USER, TOKEN_ID, SCOPE, EXPIRES].into_iter().chain(refusal);
+    read.any(|read| read.eq_ignore_ascii_case(name))
+}
+
 /// The value of a header that comes at most once. `None` if it comes twice, or is no text.
 fn one<'a>(headers: &'a HeaderMap, name: &str) -> Option<Option<&'a str>> {
     let mut values = headers.get_all(name).iter();
@@ -146,6 +156,21 @@ mod tests {
         ] {
             assert_eq!(read(answer, "read"), None, "{answer:?}");
         }
+    }
+
+    #[test]
+    fn all_that_an_answer_says_is_read() {
+        for name in [
+            USER,
+            TOKEN_ID,
+            SCOPE,
+            EXPIRES,
+            "Content-Type",
+            "WWW-Authenticate",
+        ] {
+            assert!(is_read(name), "{name}");
+        }
+        assert!(!is_read("set-cookie"));
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! The guard: HTTP middleware that lets requests with a good token through to the application behind it, and no others.
 //!
 //! It imports and exports `wasi:http/handler@0.3.0`. Whatever is in doubt is refused. `docs/guard.md` says how it is used.
+//! Its configuration is `latchkey_component::guard`. Each look at a request is a call of the host, so there are few of them.
 //!
 //! | module | its one job |
 //! |---|---|
-//! | `config` | variables to a valid configuration |
-//! | `public` | paths that need no token |
 //! | `request` | what is looked at in the headers of a request |
 //! | `answer` | what an answer of Latchkey means |
 //! | `memory` | good answers, remembered for a while |
@@ -23,10 +22,8 @@ mod ask;
 mod bindings;
 #[path = "../../wasm/src/clock_and_random.rs"]
 mod clock_and_random;
-mod config;
 mod memory;
 mod pass;
-mod public;
 mod request;
 #[path = "../../wasm/src/response.rs"]
 mod response;
@@ -34,6 +31,7 @@ mod response;
 use std::cell::{Cell, RefCell};
 use std::io::Write;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -44,12 +42,16 @@ use spin_sdk::wasip3::http::types::{ErrorCode, Method, Request, Response};
 
 use latchkey_component::api;
 use latchkey_component::config::{ConfigError, REVISION};
+use latchkey_component::guard::{Config, VARIABLES, Verifier};
 use latchkey_component::ports::Clock;
+use latchkey_component::token::Timestamp;
 
 use answer::Identity;
 use clock_and_random::{SecureRandom, SystemClock};
-use config::{Config, VARIABLES, Verifier};
 use memory::Memory;
+
+/// How often the host is asked whether the variables have changed: to ask it takes time, and it looks at files no more often.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// When a client should try again if Latchkey could not be asked, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
@@ -64,8 +66,9 @@ thread_local! {
 struct Guard {
     config: Config,
     memory: Memory,
-    /// What the host said of the variables, if it says anything.
+    /// What the host said of the variables, if it says anything, and when it was asked.
     revision: Option<String>,
+    looked: Cell<Timestamp>,
 }
 
 /// Why a request is not handed on.
@@ -92,13 +95,14 @@ impl Guest for Component {
     async fn handle(request: Request) -> Result<Response, ErrorCode> {
         let headers = request.get_headers();
         let fields = headers.copy_all();
-        match admit(&request, &fields).await {
+        let method = request.get_method();
+        match admit(&request, &method, &fields).await {
             Ok((guard, identity)) => {
                 let keep = guard.config.keep_authorization;
                 let removed = request::removed(&fields, keep);
                 let headers = pass::headers(&headers, &removed, identity.as_ref())?;
-                let has_body = request::has_body(&request.get_method(), &fields);
-                pass::on(request, headers, has_body).await
+                let has_body = request::has_body(&method, &fields);
+                pass::on(request, method, headers, has_body).await
             }
             Err(refusal) => refuse(refusal).await,
         }
@@ -114,9 +118,11 @@ async fn refuse(refusal: Refusal) -> Result<Response, ErrorCode> {
 /// The guard, and who is let in: nobody in particular where no token is needed.
 async fn admit(
     request: &Request,
+    method: &Method,
     fields: &request::Fields,
 ) -> Result<(Rc<Guard>, Option<Identity>), Refusal> {
-    let guard = guard().await.map_err(|error| {
+    let now = SystemClock.now();
+    let guard = guard(now).await.map_err(|error| {
         if !REPORTED.replace(true) {
             log(&error.to_string());
         }
@@ -125,36 +131,35 @@ async fn admit(
     if request::hides_identity(fields) {
         return Err(Refusal::HidesIdentity);
     }
-    if guard.is_open(request, fields) {
+    if guard.is_open(request, method, fields) {
         return Ok((guard, None));
     }
-    let identity = guard.verify(&request::carriers(fields)).await?;
+    let identity = guard.verify(&request::carriers(fields), now).await?;
     Ok((guard, Some(identity)))
 }
 
 impl Guard {
-    fn is_open(&self, request: &Request, fields: &request::Fields) -> bool {
+    fn is_open(&self, request: &Request, method: &Method, fields: &request::Fields) -> bool {
+        let public = &self.config.public;
         let is_public = || {
-            let path = request.get_path_with_query();
-            path.is_some_and(|path| self.config.public.contain(&path))
+            !public.is_empty()
+                && (request.get_path_with_query()).is_some_and(|path| public.contain(&path))
         };
         let is_preflight = self.config.preflight
-            && matches!(request.get_method(), Method::Options)
+            && matches!(method, Method::Options)
             && request::is_preflight(fields);
         (is_preflight || is_public()) && !request::is_ambiguous(fields)
     }
 
-    async fn verify(&self, carriers: &HeaderMap) -> Result<Identity, Refusal> {
+    async fn verify(&self, carriers: &HeaderMap, now: Timestamp) -> Result<Identity, Refusal> {
         let Config {
             question, remember, ..
         } = &self.config;
-        let now = SystemClock.now();
         let digest = (!remember.is_zero()).then(|| self.memory.digest(carriers));
         if let Some(identity) = digest.and_then(|digest| self.memory.get(&digest, now)) {
             return Ok(identity);
         }
         let headers = match &self.config.verifier {
-            #[cfg(feature = "offline")]
             Verifier::Keys(keys) => {
                 api::verify_offline(keys, question, carriers, now).map_err(Refusal::Latchkey)?
             }
@@ -214,11 +219,17 @@ fn log(line: &str) {
 
 /// The guard of this instance, made at its first request; by the native host, whose instances live long, again when the
 /// variables may have changed. A bad configuration is read again at every request: it may have been mended.
-async fn guard() -> Result<Rc<Guard>, ConfigError> {
-    if let Some(guard) = GUARD.with_borrow(Clone::clone)
-        && (guard.revision.is_none() || revision().await == guard.revision)
-    {
-        return Ok(guard);
+async fn guard(now: Timestamp) -> Result<Rc<Guard>, ConfigError> {
+    if let Some(guard) = GUARD.with_borrow(Clone::clone) {
+        let looked = guard.looked.get();
+        let is_fresh = looked <= now && now < looked.plus(LOOK);
+        if guard.revision.is_none() || is_fresh {
+            return Ok(guard);
+        }
+        if revision().await == guard.revision {
+            guard.looked.set(now);
+            return Ok(guard);
+        }
     }
     // First: should the variables change meanwhile, it is an old one, and they are read again.
     let revision = revision().await;
@@ -226,6 +237,7 @@ async fn guard() -> Result<Rc<Guard>, ConfigError> {
         config: read_config().await?,
         memory: Memory::new(&SecureRandom),
         revision,
+        looked: Cell::new(now),
     });
     REPORTED.set(false);
     GUARD.set(Some(guard.clone()));

@@ -1,6 +1,6 @@
 //! Hands a request on. The response passes as a handle: the guard does not touch it.
 
-use spin_sdk::wasip3::http::types::{ErrorCode, Fields, Request, Response};
+use spin_sdk::wasip3::http::types::{ErrorCode, Fields, Method, Request, Response};
 use spin_sdk::wasip3::wit_bindgen::{self, StreamReader, StreamResult, StreamWriter};
 use spin_sdk::wasip3::{wit_future, wit_stream};
 
@@ -33,10 +33,10 @@ pub(crate) fn headers(
 /// The application's response to `request` with these headers.
 pub(crate) async fn on(
     request: Request,
+    method: Method,
     headers: Fields,
     has_body: bool,
 ) -> Result<Response, ErrorCode> {
-    let method = request.get_method();
     let path_with_query = request.get_path_with_query();
     let scheme = request.get_scheme();
     let authority = request.get_authority();
@@ -59,7 +59,10 @@ pub(crate) async fn on(
         Request::new(headers, None, passed_on, None)
     };
     let set = || {
-        request.set_method(&method)?;
+        // A request is of `GET` by itself.
+        if !matches!(method, Method::Get) {
+            request.set_method(&method)?;
+        }
         request.set_path_with_query(path_with_query.as_deref())?;
         request.set_scheme(scheme.as_ref())?;
         request.set_authority(authority.as_deref())

@@ -13,14 +13,17 @@ const IDENTITY: &str = "x-latchkey";
 
 /// Headers by which some applications take another path or method than that of the request.
 const OVERRIDES: &[&str] = &[
+    "x-envoy-original-path",
     "x-forwarded-path",
     "x-forwarded-prefix",
     "x-forwarded-uri",
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
+    "x-original-path",
     "x-original-uri",
     "x-original-url",
+    "x-override-url",
     "x-rewrite-url",
 ];
 
@@ -190,6 +193,9 @@ mod tests {
             (&[("spin-path-info", "/a"), ("spin_path_info", "/b")], true),
             (&[("X-Original-URL", "/admin")], true),
             (&[("x_rewrite_url", "/admin")], true),
+            (&[("X-Override-URL", "/admin")], true),
+            (&[("X-Original-Path", "/admin")], true),
+            (&[("X-Envoy-Original-Path", "/admin")], true),
             (&[("X-HTTP-Method-Override", "DELETE")], true),
         ] {
             assert_eq!(is_ambiguous(&fields(sent)), ambiguous, "{sent:?}");

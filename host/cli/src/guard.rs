@@ -1,13 +1,15 @@
 //! `latchkey guard check`: whether anything reaches a guarded component past the guard.
 //!
 //! Middleware belongs to a trigger, not to a component. So the whole manifest counts, also what `latchkey up` does not serve:
-//! it is read here leniently, and whatever is not understood is reported rather than passed over.
+//! it is read here leniently, and whatever is not understood is reported rather than passed over. The guard's variables are
+//! read as the guard reads them.
 
 mod manifest;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::anyhow;
+use latchkey_component::guard::{Config, DEFAULT_URL, SCOPE, VARIABLES};
 use latchkey_host::outbound::{AllowedHosts, Target};
 use latchkey_host::variables::ApplicationVariables;
 
@@ -16,11 +18,11 @@ use crate::failure::{Failure, usage};
 use crate::terminal::{print, visible};
 use manifest::{Component, Document, Entry, Trigger};
 
-/// The guard's own file names.
-const GUARDS: [&str; 2] = ["latchkey_guard.wasm", "latchkey_guard_offline.wasm"];
+/// The guard's own file name.
+const GUARD: &str = "latchkey_guard.wasm";
 
-/// Where the guard asks, unless its variable `latchkey_url` says otherwise.
-const DEFAULT_URL: &str = "http://latchkey.spin.internal";
+/// Begins the names of the guard's variables.
+const OF_GUARD: &str = "latchkey_";
 
 /// Prints what is wrong, a line each.
 pub fn check(options: &GuardCheck) -> Result<(), Failure> {
@@ -29,7 +31,7 @@ pub fn check(options: &GuardCheck) -> Result<(), Failure> {
     let guarded = checked.guarded();
     let file = options.manifest.display();
     if guarded.is_empty() {
-        let guard = options.guard.as_deref().unwrap_or(GUARDS[0]);
+        let guard = options.guard.as_deref().unwrap_or(GUARD);
         return Err(anyhow!(
             "no trigger of {file} has the guard in front of it ({guard}); --guard names another component"
         )
@@ -75,7 +77,7 @@ impl<'a> Check<'a> {
     fn is_guard(&self, entry: &Entry) -> bool {
         let is_guards_file = |text: &str| {
             let name = text.rsplit(['/', '\\']).next();
-            name.is_some_and(|name| GUARDS.contains(&name))
+            name == Some(GUARD)
         };
         match (&entry.component, self.guard) {
             (Some(id), Some(guard)) => id == guard,
@@ -123,6 +125,9 @@ impl<'a> Check<'a> {
                     _ if !guarded.contains(component) => {}
                     Some(guard) => {
                         problems.extend(self.missing_grants(kind, trigger, component, guard));
+                        if guard.inherits("variables") {
+                            problems.extend(self.bad_variables(kind, trigger, component));
+                        }
                     }
                     None => {
                         let trigger = trigger.describe(kind);
@@ -220,6 +225,38 @@ impl<'a> Check<'a> {
             Some(_) => {}
         }
         missing
+    }
+
+    /// What the guard of this trigger would refuse of its variables, or would not see, and whether they open all of the trigger.
+    fn bad_variables(&self, kind: &str, trigger: &Trigger, component: &str) -> Vec<String> {
+        let route = trigger.route();
+        let trigger = trigger.describe(kind);
+        let Some(component) = self.document.component.get(component) else {
+            return Vec::new();
+        };
+        let names = component.variables.keys();
+        let misspelt =
+            names.filter(|name| name.starts_with(OF_GUARD) && !VARIABLES.contains(&name.as_str()));
+        let mut problems: Vec<_> = misspelt
+            .map(|name| format!("the guard of {trigger} has no variable `{name}`"))
+            .collect();
+        // What is not known before the start is taken for what is left out: nothing is said of it.
+        let config = Config::from_variables(|name| {
+            let value = self.expanded(component.variables.get(name)?);
+            value.or_else(|| (name == SCOPE).then(String::new))
+        });
+        match config {
+            Err(error) => problems.push(format!(
+                "the guard of {trigger} would refuse all requests: {error}"
+            )),
+            Ok(config) if route.is_some_and(|route| config.public.contain_route(route)) => {
+                problems.push(format!(
+                    "`latchkey_public` opens all of {trigger}: nothing there needs a token"
+                ));
+            }
+            Ok(_) => {}
+        }
+        problems
     }
 
     /// With the defaults of the variables. `None` where one has none.

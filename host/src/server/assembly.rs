@@ -122,6 +122,7 @@ impl Assembly {
             audit: self.audit.clone(),
             limits: self.limits_of(service.is_latchkey),
             max_collected: answer::max_collected(service.is_latchkey),
+            gets_host: !service.is_latchkey,
             ways: Ways {
                 services: self.services.clone(),
                 allowed: Arc::new(service.allowed_hosts),

@@ -3,7 +3,8 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use http::{Method, Request};
+use http::header::HOST;
+use http::{HeaderValue, Method, Request};
 use wasmtime::component::{Accessor, Instance, Resource, TypedFunc};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
@@ -34,6 +35,8 @@ pub(super) struct ComponentInstances {
     pub(super) limits: Limits,
     /// Answers up to this length are collected.
     pub(super) max_collected: u64,
+    /// Whether the component gets the header `Host`, as under Spin. Latchkey has no use for it.
+    pub(super) gets_host: bool,
     pub(super) ways: Ways,
 }
 
@@ -71,7 +74,7 @@ impl Instances for ComponentInstances {
         let handle = handle(&instance, &mut store)?;
         let _counted = self.metrics.as_deref().map(Metrics::instance);
         let serving = store.run_concurrent(async |accessor| {
-            let respond = |request| respond(accessor, handle, request, self.max_collected);
+            let respond = |request| respond(accessor, handle, request, self);
             worker::serve_jobs(jobs, &self.limits, &progress, respond).await
         });
         let serving = async { serving.await? };
@@ -93,18 +96,35 @@ fn handle(instance: &Instance, store: &mut Store<Guest>) -> wasmtime::Result<Han
     instance.get_typed_func(store, function)
 }
 
+/// The value of `Host`, if the request has it: where its target names another, that one (RFC 9112, section 3.2.2).
+fn host(request: &Request<WasiBody>) -> Option<HeaderValue> {
+    let host = request.headers().get(HOST)?;
+    let authority = request.uri().authority();
+    match authority.is_none_or(|authority| authority.as_str().as_bytes() == host.as_bytes()) {
+        true => Some(host.clone()),
+        false => HeaderValue::try_from(authority?.as_str()).ok(),
+    }
+}
+
 /// Calls the component. Fails if the instance traps.
 async fn respond(
     accessor: &Accessor<Guest>,
     handle: Handle,
     request: Request<WasiBody>,
-    max_collected: u64,
+    instances: &ComponentInstances,
 ) -> wasmtime::Result<Result<Answer, Failure>> {
     let depth = request.extensions().get().copied().unwrap_or_default();
     let head = request.method() == Method::HEAD;
+    let host = host(&request).filter(|_| instances.gets_host);
     let (call, sent) = accessor.with(|mut access| {
         let view = access.get().http();
-        let (request, sent) = p3::Request::from_http(view.hooks, request);
+        let (mut request, sent) = p3::Request::from_http(view.hooks, request);
+        if let Some(host) = host {
+            // The library has removed it, as it is not for components to set.
+            request.headers.set_mutable(usize::MAX);
+            request.headers.append_raw(HOST, host)?;
+            request.headers.set_immutable();
+        }
         // Boxed, since its type names a borrow that its value does not have.
         let sent: Sent = Box::pin(sent);
         let request = view.table.push(request)?;
@@ -125,5 +145,5 @@ async fn respond(
             return Ok(Err(Failure::Trap));
         }
     };
-    Ok(answer::collect(response, head, max_collected).await)
+    Ok(answer::collect(response, head, instances.max_collected).await)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::header::HOST;
 use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderName, HeaderValue, Request, Response, Uri};
 use http_body_util::BodyExt;
 use wasmtime::AsContextMut;
 use wasmtime::component::{Accessor, GuestTaskId, HasData, Resource};
@@ -15,8 +15,8 @@ use wasmtime_wasi_http::p3;
 use wasmtime_wasi_http::p3::bindings::http::client::HostWithStore;
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{
-    Error, RequestOptions, WasiBody, WasiHttp, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
-    default_send_request,
+    DEFAULT_FORBIDDEN_HEADERS, Error, RequestOptions, WasiBody, WasiHttp, WasiHttpCtxView,
+    WasiHttpHooks, WasiHttpView, default_send_request,
 };
 
 use super::guest::Guest;
@@ -46,6 +46,8 @@ pub(super) struct Outgoing {
     depth: Depth,
     /// The depths of those that the instance serves, unless 0.
     depths: HashMap<GuestTaskId, Depth>,
+    /// Where the last request was allowed to go. Most go where the one before went, and to find it out takes time.
+    last: Option<(Scheme, Authority, Target)>,
 }
 
 impl Outgoing {
@@ -54,7 +56,23 @@ impl Outgoing {
             ways,
             depth: Depth::default(),
             depths: HashMap::new(),
+            last: None,
         }
+    }
+
+    /// Where a request goes, if it may be sent.
+    fn target(&mut self, uri: &Uri) -> Option<Target> {
+        if let Some((scheme, authority, target)) = &self.last
+            && uri.scheme() == Some(scheme)
+            && uri.authority() == Some(authority)
+        {
+            return Some(target.clone());
+        }
+        let target = self.ways.allowed.target(uri)?;
+        if let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) {
+            self.last = Some((scheme.clone(), authority.clone(), target.clone()));
+        }
+        Some(target)
     }
 
     /// To be called where the instance serves one request only, of this depth.
@@ -81,14 +99,21 @@ impl Outgoing {
 /// Tells whether sending a request or receiving its response went well.
 type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
+/// Of one hop. The library makes its list anew for each header that it looks at.
+static FORBIDDEN: [HeaderName; 9] = DEFAULT_FORBIDDEN_HEADERS;
+
 impl WasiHttpHooks for Outgoing {
+    fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
+        FORBIDDEN.contains(name)
+    }
+
     fn send_request(
         &mut self,
         request: Request<WasiBody>,
         options: Option<RequestOptions>,
         _: Io,
     ) -> Box<dyn Future<Output = Result<(Response<WasiBody>, Io), Error>> + Send> {
-        let Some(target) = self.ways.allowed.target(request.uri()) else {
+        let Some(target) = self.target(request.uri()) else {
             let host = request.uri().host().unwrap_or_default();
             tracing::warn!(
                 "the component may not send requests to {host:?}: see `allowed_outbound_hosts`"

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::HOST;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Either};
 use latchkey_component::api::headers;
@@ -143,6 +144,8 @@ impl Services {
                 let is_named = |service: &&Service| service.chained_name.as_ref() == Some(name);
                 let service = self.all.iter().find(is_named);
                 let service = service.ok_or(Error::DestinationNotFound)?;
+                // As under Spin: it is a component's name, and no host's.
+                request.headers_mut().remove(HOST);
                 Route {
                     service: Some(service),
                     class: service.class(&request, "chained"),
@@ -166,9 +169,13 @@ impl Services {
             }
             service.stream(home, request, None, None).await
         };
-        let time = options.first_byte_timeout.unwrap_or(Duration::MAX);
-        let answer = timeout(time, answer).await;
-        let answer = answer.map_err(|_| Error::ConnectionReadTimeout)?;
+        let answer = match options.first_byte_timeout {
+            None => answer.await,
+            Some(time) => {
+                let answer = timeout(time, answer).await;
+                answer.map_err(|_| Error::ConnectionReadTimeout)?
+            }
+        };
         let mut response = answer.unwrap_or_else(Failure::response);
         observation.end(&mut response);
         Ok(response.map(answer::boxed))

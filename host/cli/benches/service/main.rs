@@ -36,6 +36,7 @@
 //! | verify, EdDSA and ES256 | one token, signed by a configured key of that algorithm |
 //! | edge | the component of WASI 0.2, an instance for each request |
 //! | growth | one user with 1 to 1,000 tokens; then one token beside 1,000,000 tokens of 20,000 users |
+//! | guarded | an application behind the guard, beside the same one without it, in one host |
 //! | component | the file that is served, as it is and as `gzip -9` makes it |
 //!
 //! Milliseconds throughout; `p50` and `p99` are as wrk gives them, corrected for what a closed loop leaves out. The ratio
@@ -56,6 +57,7 @@ mod alike;
 mod client;
 mod figures;
 mod growth;
+mod guarded;
 mod load;
 mod machine;
 mod operations;
@@ -113,6 +115,7 @@ fn measure() {
     drop(twin);
     variants::compare(directory.path(), cache.path());
     growth::measure(directory.path(), cache.path());
+    guarded::compare(directory.path(), cache.path());
 
     if let Ok(url) = env::var("LATCHKEY_PEER_URL") {
         let users =

@@ -103,6 +103,11 @@ impl Trigger {
             .filter_map(Value::as_str)
     }
 
+    /// The pattern of the paths that it serves, if it has one.
+    pub(super) fn route(&self) -> Option<&str> {
+        self.other.get("route")?.as_str()
+    }
+
     /// For people: what tells it from the others.
     pub(super) fn describe(&self, kind: &str) -> String {
         let what = [

@@ -6,19 +6,18 @@ use form_urlencoded::Serializer;
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
-use latchkey_component::api::Question;
-use latchkey_component::api::route::VERIFICATION;
-use latchkey_component::config::{ConfigError, invalid};
-#[cfg(feature = "offline")]
-use latchkey_component::jwt::VerifyingKeys;
-use latchkey_component::lifetime;
-use latchkey_component::text;
-use latchkey_component::token::{Audience, Demand, Scope};
+use crate::api::Question;
+use crate::api::route::VERIFICATION;
+use crate::config::{ConfigError, invalid};
+use crate::jwt::VerifyingKeys;
+use crate::lifetime;
+use crate::text;
+use crate::token::{Audience, Demand, Scope};
 
-use crate::public::PublicPaths;
+use super::public::PublicPaths;
 
 /// The variables that the guard reads.
-pub(crate) const VARIABLES: &[&str] = &[
+pub const VARIABLES: &[&str] = &[
     URL,
     KEYS,
     SCOPE,
@@ -32,7 +31,8 @@ pub(crate) const VARIABLES: &[&str] = &[
 
 const URL: &str = "latchkey_url";
 const KEYS: &str = "latchkey_keys";
-const SCOPE: &str = "latchkey_scope";
+/// The variable that must be there.
+pub const SCOPE: &str = "latchkey_scope";
 const AUDIENCE: &str = "latchkey_audience";
 const CHALLENGE: &str = "latchkey_challenge";
 const PUBLIC: &str = "latchkey_public";
@@ -41,47 +41,55 @@ const CACHE: &str = "latchkey_cache";
 const KEEP_AUTHORIZATION: &str = "latchkey_keep_authorization";
 
 /// A Latchkey in the same application.
-const DEFAULT_URL: &str = "http://latchkey.spin.internal";
+pub const DEFAULT_URL: &str = "http://latchkey.spin.internal";
 
 /// The longest `latchkey_cache`: who revokes a token does not wait for longer.
 const MAX_CACHE: Duration = Duration::from_secs(60 * 60);
 
 /// A validated configuration.
 #[derive(Debug)]
-pub(crate) struct Config {
+pub struct Config {
     /// What a token must have, and how it is asked for.
-    pub(crate) question: Question,
-    pub(crate) verifier: Verifier,
-    pub(crate) public: PublicPaths,
+    pub question: Question,
+    /// Who says whether it is good.
+    pub verifier: Verifier,
+    /// What needs no token.
+    pub public: PublicPaths,
     /// Whether a CORS preflight goes through.
-    pub(crate) preflight: bool,
+    pub preflight: bool,
     /// For how long an answer is remembered that lets in.
-    pub(crate) remember: Duration,
+    pub remember: Duration,
     /// Whether the application gets the token, too.
-    pub(crate) keep_authorization: bool,
+    pub keep_authorization: bool,
 }
 
 /// Who says whether a token is good.
 #[derive(Debug)]
-pub(crate) enum Verifier {
+pub enum Verifier {
     /// Latchkey, asked there.
     Latchkey(Endpoint),
     /// The keys alone.
-    #[cfg(feature = "offline")]
     Keys(VerifyingKeys),
 }
 
 /// Where Latchkey is asked.
 #[derive(Debug)]
-pub(crate) struct Endpoint {
-    pub(crate) scheme: Scheme,
-    pub(crate) authority: Authority,
-    pub(crate) path_with_query: String,
+pub struct Endpoint {
+    /// `http` or `https`.
+    pub scheme: Scheme,
+    /// The host, perhaps with a port.
+    pub authority: Authority,
+    /// Of `/verify`, with all that is demanded.
+    pub path_with_query: String,
 }
 
 impl Config {
     /// Reads each variable by `variable`. One that is not set, or blank, has its default; `latchkey_scope` must be set.
-    pub(crate) fn from_variables(
+    ///
+    /// # Errors
+    ///
+    /// The first variable that cannot work.
+    pub fn from_variables(
         variable: impl Fn(&'static str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
         let get = |name| {
@@ -135,15 +143,9 @@ impl Config {
 
 impl Verifier {
     /// The keys, and for how long a good token is remembered: to its end, since a signature does not turn wrong.
-    #[cfg(feature = "offline")]
     fn offline(keys: &str) -> Result<(Self, Duration), ConfigError> {
         let keys = keys.parse().map_err(|problem| invalid(KEYS, problem))?;
         Ok((Self::Keys(keys), Duration::MAX))
-    }
-
-    #[cfg(not(feature = "offline"))]
-    fn offline(_: &str) -> Result<(Self, Duration), ConfigError> {
-        Err(invalid(KEYS, "only latchkey_guard_offline.wasm has it"))
     }
 }
 
@@ -154,7 +156,8 @@ impl Endpoint {
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
             return Err(WRONG);
         };
-        if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
+        let is_http = [Scheme::HTTP, Scheme::HTTPS].contains(&scheme);
+        if !is_http || authority.host().is_empty() {
             return Err(WRONG);
         }
         if authority.as_str().contains('@') {
@@ -234,7 +237,6 @@ mod tests {
                 "{}://{}{}",
                 endpoint.scheme, endpoint.authority, endpoint.path_with_query
             ),
-            #[cfg(feature = "offline")]
             Verifier::Keys(_) => String::new(),
         }
     }
@@ -274,7 +276,6 @@ mod tests {
         );
     }
 
-    #[cfg(feature = "offline")]
     #[test]
     fn keys() {
         let good = config(&[("latchkey_keys", PUBLIC_KEY), ("latchkey_cache", "1s")]).unwrap();
@@ -291,18 +292,12 @@ mod tests {
         }
     }
 
-    #[cfg(not(feature = "offline"))]
-    #[test]
-    fn keys_need_the_other_component() {
-        let error = config(&[("latchkey_keys", PUBLIC_KEY)]).unwrap_err();
-        assert!(error.contains("latchkey_guard_offline.wasm"), "{error}");
-    }
-
     #[test]
     fn what_is_refused() {
         for (variable, value, problem) in [
             ("latchkey_url", "latchkey", "write http://"),
             ("latchkey_url", "/verify", "write http://"),
+            ("latchkey_url", "http://:80", "write http://"),
             ("latchkey_url", "ftp://latchkey.example", "write http://"),
             ("latchkey_url", "http://a:b@latchkey.example", "password"),
             ("latchkey_url", "http://latchkey.example/?a=b", "query"),

@@ -10,7 +10,7 @@ const BELOW: &str = "/...";
 
 /// Exact paths, and prefixes with all that is below them.
 #[derive(Debug, Default)]
-pub(crate) struct PublicPaths(Vec<Entry>);
+pub struct PublicPaths(Vec<Entry>);
 
 #[derive(Debug)]
 enum Entry {
@@ -20,17 +20,36 @@ enum Entry {
 }
 
 impl PublicPaths {
+    /// Whether no path is public.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether all is public that a route of Spin serves: one path, or, with `/...` at its end, all below one.
+    pub fn contain_route(&self, route: &str) -> bool {
+        match route.strip_suffix(BELOW) {
+            None => self.contain(route),
+            Some(base) => self.0.iter().any(|entry| match entry {
+                Entry::Exact(_) => false,
+                Entry::Below(prefix) => is_below(prefix, base),
+            }),
+        }
+    }
+
     /// Whether the path of `path_with_query` is public.
-    pub(crate) fn contain(&self, path_with_query: &str) -> bool {
+    pub fn contain(&self, path_with_query: &str) -> bool {
         let path = path_with_query.split('?').next().unwrap_or_default();
         has_one_reading(path)
             && self.0.iter().any(|entry| match entry {
                 Entry::Exact(exact) => path == exact,
-                Entry::Below(prefix) => path
-                    .strip_prefix(prefix.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+                Entry::Below(prefix) => is_below(prefix, path),
             })
     }
+}
+
+fn is_below(prefix: &str, path: &str) -> bool {
+    let rest = path.strip_prefix(prefix);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Whether all routers understand the path alike: no escapes, no parameters of segments, no segments that are empty or of
@@ -141,6 +160,23 @@ mod tests {
             assert!(!public.contain(path), "{path}");
         }
         assert!(!PublicPaths::default().contain("/"));
+    }
+
+    #[test]
+    fn routes_that_are_public_as_a_whole() {
+        let public: PublicPaths = "/health /static/...".parse().unwrap();
+        for (route, is_open) in [
+            ("/health", true),
+            ("/static/...", true),
+            ("/static/a/...", true),
+            ("/static/:name", true),
+            ("/...", false),
+            ("/health/...", false),
+            ("/statics/...", false),
+            ("/app/...", false),
+        ] {
+            assert_eq!(public.contain_route(route), is_open, "{route}");
+        }
     }
 
     #[test]
