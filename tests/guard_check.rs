@@ -199,7 +199,8 @@ fn what_the_guard_is_not_granted() {
         assert_eq!(lines.len(), 1, "{lines:?}");
     }
     // With keys it asks nobody.
-    let offline = GUARDED.replace("\"allowed_outbound_hosts\", ", "").replace(
+    let offline = GUARDED.replace("latchkey_guard.wasm", "latchkey_guard_offline.wasm");
+    let offline = offline.replace("\"allowed_outbound_hosts\", ", "").replace(
         "latchkey_scope = \"app\"",
         &format!("latchkey_scope = \"\", latchkey_keys = '{KEYS}'"),
     );
@@ -247,6 +248,13 @@ fn variables_that_the_guard_would_not_take() {
         assert!(lines[0].starts_with(&expected), "{variables}: {lines:?}");
         assert_eq!(lines.len(), 1, "{variables}: {lines:?}");
     }
+    // Only the other guard has it.
+    let keys = format!("latchkey_scope = \"\", latchkey_keys = '{KEYS}'");
+    let lines = found("latchkey_scope = \"app\"", &keys);
+    assert!(
+        lines[0].starts_with(&refused("the variable `latchkey_keys`")),
+        "{lines:?}"
+    );
     for variables in [
         "latchkey_scope = \"{{ given }}\"",
         "latchkey_scope = \"\", latchkey_public = \"/app/static/... /app\"",
@@ -265,6 +273,9 @@ fn the_guard_may_be_called_otherwise() {
     assert_eq!(finished.status.code(), Some(1), "{finished:?}");
     assert!(finished.stderr.contains("no trigger of"), "{finished:?}");
     let finished = check(&renamed, &["--guard", "guard"]);
+    assert_eq!(finished.status.code(), Some(0), "{finished:?}");
+    let offline = GUARDED.replace("latchkey_guard.wasm", "latchkey_guard_offline.wasm");
+    let finished = check(&offline, &[]);
     assert_eq!(finished.status.code(), Some(0), "{finished:?}");
     let path = GUARDED.replace("component = \"guard\"", "path = \"latchkey_guard.wasm\"");
     let finished = check(&path, &[]);

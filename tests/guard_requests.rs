@@ -1,10 +1,11 @@
 //! Hostile requests to the guard, over the host: what reaches the application behind it, and what does not.
 
 use crate::cases::Cases;
+use crate::client::basic;
 use crate::forgeries::{self, forge};
 use crate::guarded::{CHAINED, Guarded, example, exchange, get, issue};
 use crate::raw::head;
-use crate::server::host_only;
+use crate::server::{PASSWORD, host_only};
 
 #[test]
 fn a_host_that_cannot_be_read() {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Read;
+use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -34,6 +35,27 @@ fn start(manifest: &str, variables: &[(&str, &str)]) -> Server {
     Server::ready(launch.spawn(Stderr::Kept), Duration::from_secs(1800))
 }
 
+/// Builds the guard with `latchkey_keys`: the example has no need of it.
+fn build_offline() {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let mut build = Command::new(env!("CARGO"));
+        build.current_dir(ROOT).args([
+            "build",
+            "--locked",
+            "--package",
+            "latchkey-guard-offline",
+            "--target",
+            "wasm32-wasip2",
+            "--profile",
+            "guard",
+            "--config",
+            "deploy/edge/cargo.toml",
+        ]);
+        assert!(build.status().expect("cargo runs").success());
+    });
+}
+
 /// An application of Latchkey and the service of the example below `/app`, guarded with these variables, as TOML.
 pub struct Guarded {
     pub server: Server,
@@ -48,6 +70,13 @@ impl Guarded {
     pub fn with(variables: &str, hosts: &str, given: &[(&str, &str)]) -> Self {
         // Which builds the components.
         example();
+        let guard = match variables.contains("latchkey_keys") {
+            true => {
+                build_offline();
+                "latchkey_guard_offline"
+            }
+            false => "latchkey_guard",
+        };
         let directory = tempfile::tempdir().expect("a directory");
         let manifest = directory.path().join("spin.toml");
         let target = format!("{ROOT}/target/wasm32-wasip2");
@@ -71,7 +100,7 @@ source = "{target}/release/latchkey_guarded_app.wasm"
 allowed_outbound_hosts = [{hosts:?}]
 variables = {{ {variables} }}
 [component.guard]
-source = "{target}/guard/latchkey_guard.wasm"
+source = "{target}/guard/{guard}.wasm"
 [component.latchkey]
 source = "{target}/release/latchkey_wasm.wasm"
 key_value_stores = ["default"]

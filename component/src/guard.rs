@@ -3,5 +3,5 @@
 mod config;
 mod public;
 
-pub use config::{Config, DEFAULT_URL, Endpoint, SCOPE, VARIABLES, Verifier};
+pub use config::{Config, DEFAULT_URL, Endpoint, SCOPE, VARIABLES, Verifier, no_keys, parse_keys};
 pub use public::PublicPaths;

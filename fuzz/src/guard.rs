@@ -2,7 +2,7 @@
 
 use http::uri::Scheme;
 use latchkey_component::api::route::VERIFICATION;
-use latchkey_component::guard::{Config, SCOPE, Verifier};
+use latchkey_component::guard::{Config, SCOPE, Verifier, parse_keys};
 
 /// The first line of the input is a path, each other one a variable: `latchkey_public=/a/...`.
 ///
@@ -19,7 +19,8 @@ pub fn check(input: &[u8]) {
         let found = variables.iter().find(|(other, _)| *other == name);
         found.map(|(_, value)| *value)
     };
-    let Ok(config) = Config::from_variables(|name| value(name).map(str::to_owned)) else {
+    let Ok(config) = Config::from_variables(|name| value(name).map(str::to_owned), parse_keys)
+    else {
         return;
     };
     assert!(value(SCOPE).is_some());

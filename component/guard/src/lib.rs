@@ -42,6 +42,10 @@ use spin_sdk::wasip3::http::types::{ErrorCode, Method, Request, Response};
 
 use latchkey_component::api;
 use latchkey_component::config::{ConfigError, REVISION};
+#[cfg(not(feature = "offline"))]
+use latchkey_component::guard::no_keys as parse_keys;
+#[cfg(feature = "offline")]
+use latchkey_component::guard::parse_keys;
 use latchkey_component::guard::{Config, VARIABLES, Verifier};
 use latchkey_component::ports::Clock;
 use latchkey_component::token::Timestamp;
@@ -160,9 +164,13 @@ impl Guard {
             return Ok(identity);
         }
         let headers = match &self.config.verifier {
+            #[cfg(feature = "offline")]
             Verifier::Keys(keys) => {
                 api::verify_offline(keys, question, carriers, now).map_err(Refusal::Latchkey)?
             }
+            // There are none.
+            #[cfg(not(feature = "offline"))]
+            Verifier::Keys(_) => return Err(Refusal::Misconfigured),
             Verifier::Latchkey(endpoint) => ask::latchkey(endpoint, carriers).await?,
         };
         let identity = Identity::read(&headers, &question.demand)
@@ -258,8 +266,9 @@ async fn read_config() -> Result<Config, ConfigError> {
             Err(_) => return Err(ConfigError::Unreadable { variable }),
         }
     }
-    Config::from_variables(|variable| {
+    let value = |variable| {
         let value = values.iter().find(|(name, _)| *name == variable);
         value.map(|(_, value)| value.clone())
-    })
+    };
+    Config::from_variables(value, parse_keys)
 }

@@ -85,12 +85,14 @@ pub struct Endpoint {
 
 impl Config {
     /// Reads each variable by `variable`. One that is not set, or blank, has its default; `latchkey_scope` must be set.
+    /// `keys` reads the keys: [`parse_keys`], or [`no_keys`] in the guard that has no cryptography in it.
     ///
     /// # Errors
     ///
     /// The first variable that cannot work.
     pub fn from_variables(
         variable: impl Fn(&'static str) -> Option<String>,
+        keys: impl FnOnce(&str) -> Result<VerifyingKeys, String>,
     ) -> Result<Self, ConfigError> {
         let get = |name| {
             let value = variable(name)?;
@@ -121,7 +123,11 @@ impl Config {
                 let problem = "`latchkey_url` is set, too: with keys nobody is asked";
                 return Err(invalid(KEYS, problem));
             }
-            (Some(keys), None) => Verifier::offline(&keys)?,
+            (Some(text), None) => {
+                let keys = keys(&text).map_err(|problem| invalid(KEYS, problem))?;
+                // Remembered to the end of a token: a signature does not turn wrong.
+                (Verifier::Keys(keys), Duration::MAX)
+            }
             (None, url) => {
                 let url = url.as_deref().unwrap_or(DEFAULT_URL);
                 let endpoint = Endpoint::parse(url, &question);
@@ -141,12 +147,23 @@ impl Config {
     }
 }
 
-impl Verifier {
-    /// The keys, and for how long a good token is remembered: to its end, since a signature does not turn wrong.
-    fn offline(keys: &str) -> Result<(Self, Duration), ConfigError> {
-        let keys = keys.parse().map_err(|problem| invalid(KEYS, problem))?;
-        Ok((Self::Keys(keys), Duration::MAX))
-    }
+/// Reads public keys.
+///
+/// # Errors
+///
+/// They are not a JWK Set of keys that verify.
+pub fn parse_keys(keys: &str) -> Result<VerifyingKeys, String> {
+    keys.parse()
+        .map_err(|problem| ToString::to_string(&problem))
+}
+
+/// Refuses any.
+///
+/// # Errors
+///
+/// Always.
+pub fn no_keys(_: &str) -> Result<VerifyingKeys, String> {
+    Err("only latchkey_guard_offline.wasm has it".to_owned())
 }
 
 impl Endpoint {
@@ -227,8 +244,8 @@ mod tests {
         let scope = [("latchkey_scope", "")];
         let variables = variables.iter().chain(&scope);
         let value = |name| variables.clone().find(|(other, _)| *other == name);
-        Config::from_variables(|name| value(name).map(|(_, value)| (*value).to_owned()))
-            .map_err(|error| error.to_string())
+        let value = |name| value(name).map(|(_, value)| (*value).to_owned());
+        Config::from_variables(value, parse_keys).map_err(|error| error.to_string())
     }
 
     fn asked(variables: &[(&str, &str)]) -> String {
@@ -258,7 +275,9 @@ mod tests {
 
     #[test]
     fn without_the_scope_variables_may_be_hidden() {
-        let error = Config::from_variables(|_| None).unwrap_err().to_string();
+        let error = Config::from_variables(|_| None, parse_keys)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("`latchkey_scope`"), "{error}");
     }
 
@@ -290,6 +309,16 @@ mod tests {
             let error = config(&[("latchkey_keys", keys)]).unwrap_err();
             assert!(error.contains(problem), "{error}");
         }
+    }
+
+    #[test]
+    fn keys_need_the_other_component() {
+        let value = |name| match name {
+            SCOPE => Some(String::new()),
+            _ => (name == KEYS).then(|| PUBLIC_KEY.to_owned()),
+        };
+        let error = Config::from_variables(value, no_keys).unwrap_err();
+        assert!(error.to_string().contains("latchkey_guard_offline.wasm"));
     }
 
     #[test]

@@ -161,7 +161,7 @@ pub struct GuardCheck {
     #[arg(value_name = "FILE", default_value = "spin.toml")]
     pub manifest: PathBuf,
 
-    /// The guard's component; by default any whose file is latchkey_guard.wasm
+    /// The guard's component; by default any whose file is latchkey_guard.wasm or latchkey_guard_offline.wasm
     #[arg(long, value_name = "ID")]
     pub guard: Option<String>,
 }

@@ -9,7 +9,7 @@ mod manifest;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::anyhow;
-use latchkey_component::guard::{Config, DEFAULT_URL, SCOPE, VARIABLES};
+use latchkey_component::guard::{Config, DEFAULT_URL, SCOPE, VARIABLES, no_keys, parse_keys};
 use latchkey_host::outbound::{AllowedHosts, Target};
 use latchkey_host::variables::ApplicationVariables;
 
@@ -18,8 +18,8 @@ use crate::failure::{Failure, usage};
 use crate::terminal::{print, visible};
 use manifest::{Component, Document, Entry, Trigger};
 
-/// The guard's own file name.
-const GUARD: &str = "latchkey_guard.wasm";
+/// The guard's own file names. The first has no cryptography in it, and takes no keys.
+const GUARDS: [&str; 2] = ["latchkey_guard.wasm", "latchkey_guard_offline.wasm"];
 
 /// Begins the names of the guard's variables.
 const OF_GUARD: &str = "latchkey_";
@@ -31,7 +31,7 @@ pub fn check(options: &GuardCheck) -> Result<(), Failure> {
     let guarded = checked.guarded();
     let file = options.manifest.display();
     if guarded.is_empty() {
-        let guard = options.guard.as_deref().unwrap_or(GUARD);
+        let guard = options.guard.as_deref().unwrap_or(GUARDS[0]);
         return Err(anyhow!(
             "no trigger of {file} has the guard in front of it ({guard}); --guard names another component"
         )
@@ -75,20 +75,26 @@ impl<'a> Check<'a> {
     }
 
     fn is_guard(&self, entry: &Entry) -> bool {
-        let is_guards_file = |text: &str| {
-            let name = text.rsplit(['/', '\\']).next();
-            name == Some(GUARD)
-        };
-        match (&entry.component, self.guard) {
-            (Some(id), Some(guard)) => id == guard,
-            (Some(id), None) => {
+        match self.guard {
+            None => GUARDS.iter().any(|guard| self.is_file(entry, guard)),
+            Some(guard) => match &entry.component {
+                Some(id) => id == guard,
+                None => entry.package.as_deref() == Some(guard),
+            },
+        }
+    }
+
+    /// Whether the file of a middleware has this name.
+    fn is_file(&self, entry: &Entry, name: &str) -> bool {
+        let is_named = |text: &str| text.rsplit(['/', '\\']).next() == Some(name);
+        match &entry.component {
+            Some(id) => {
                 let component = self.document.component.get(id);
-                component.is_some_and(|component| is_guards_file(component.source()))
+                component.is_some_and(|component| is_named(component.source()))
             }
-            (None, Some(guard)) => entry.package.as_deref() == Some(guard),
-            (None, None) => {
+            None => {
                 let files = [&entry.path, &entry.url];
-                files.into_iter().flatten().any(|text| is_guards_file(text))
+                files.into_iter().flatten().any(|text| is_named(text))
             }
         }
     }
@@ -126,7 +132,7 @@ impl<'a> Check<'a> {
                     Some(guard) => {
                         problems.extend(self.missing_grants(kind, trigger, component, guard));
                         if guard.inherits("variables") {
-                            problems.extend(self.bad_variables(kind, trigger, component));
+                            problems.extend(self.bad_variables(kind, trigger, component, guard));
                         }
                     }
                     None => {
@@ -228,7 +234,13 @@ impl<'a> Check<'a> {
     }
 
     /// What the guard of this trigger would refuse of its variables, or would not see, and whether they open all of the trigger.
-    fn bad_variables(&self, kind: &str, trigger: &Trigger, component: &str) -> Vec<String> {
+    fn bad_variables(
+        &self,
+        kind: &str,
+        trigger: &Trigger,
+        component: &str,
+        guard: &Entry,
+    ) -> Vec<String> {
         let route = trigger.route();
         let trigger = trigger.describe(kind);
         let Some(component) = self.document.component.get(component) else {
@@ -241,11 +253,15 @@ impl<'a> Check<'a> {
             .map(|name| format!("the guard of {trigger} has no variable `{name}`"))
             .collect();
         // What is not known before the start is taken for what is left out: nothing is said of it.
-        let config = Config::from_variables(|name| {
+        let value = |name| {
             let value = self.expanded(component.variables.get(name)?);
             value.or_else(|| (name == SCOPE).then(String::new))
-        });
-        match config {
+        };
+        let keys = match self.is_file(guard, GUARDS[0]) {
+            true => no_keys,
+            false => parse_keys,
+        };
+        match Config::from_variables(value, keys) {
             Err(error) => problems.push(format!(
                 "the guard of {trigger} would refuse all requests: {error}"
             )),

@@ -63,15 +63,23 @@ command = "cargo build --locked --package {} --target wasm32-wasip2 --profile {p
     text += &route("/...", "latchkey", "");
     text += &source("latchkey", "latchkey_wasm", "release", latchkey);
     text += &source("guard", "latchkey_guard", "guard", "");
+    text += &source("guard-offline", "latchkey_guard_offline", "guard", "");
     text += &route("/bare/...", "bare", "");
     text += &source("bare", "latchkey_guarded_app", "release", "");
     for (way, variables) in WAYS {
-        let middleware = "dependencies.middleware = [{ component = \"guard\", inherit_configuration = [\"allowed_outbound_hosts\", \"variables\"] }]";
+        let guard = if way == "offline" {
+            "guard-offline"
+        } else {
+            "guard"
+        };
+        let middleware = format!(
+            "dependencies.middleware = [{{ component = \"{guard}\", inherit_configuration = [\"allowed_outbound_hosts\", \"variables\"] }}]"
+        );
         let variables = variables.replace("KEYS", KEYS);
         let granted = format!(
             "allowed_outbound_hosts = [\"http://latchkey.spin.internal\"]\n[component.{way}.variables]\nlatchkey_scope = \"\"\n{variables}"
         );
-        text += &route(&format!("/{way}/..."), way, middleware);
+        text += &route(&format!("/{way}/..."), way, &middleware);
         text += &source(way, "latchkey_guarded_app", "release", &granted);
     }
     text
