@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::header::HOST;
 use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderName, HeaderValue, Request, Response, Uri};
 use http_body_util::BodyExt;
 use wasmtime::AsContextMut;
 use wasmtime::component::{Accessor, GuestTaskId, HasData, Resource};
@@ -15,8 +15,8 @@ use wasmtime_wasi_http::p3;
 use wasmtime_wasi_http::p3::bindings::http::client::HostWithStore;
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{
-    Error, RequestOptions, WasiBody, WasiHttp, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
-    default_send_request,
+    DEFAULT_FORBIDDEN_HEADERS, Error, RequestOptions, WasiBody, WasiHttp, WasiHttpCtxView,
+    WasiHttpHooks, WasiHttpView, default_send_request,
 };
 
 use super::guest::Guest;
@@ -81,7 +81,22 @@ impl Outgoing {
 /// Tells whether sending a request or receiving its response went well.
 type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
+/// The headers that a component neither sees nor sets: those of the library. Its own test of a name makes them anew.
+static FORBIDDEN: [HeaderName; 9] = DEFAULT_FORBIDDEN_HEADERS;
+
+/// The largest part of a body that is taken from an instance at a time. Each part is a turn of the instance: a list of 100
+/// tokens is one, and not two.
+const PART: usize = 64 << 10;
+
 impl WasiHttpHooks for Outgoing {
+    fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
+        FORBIDDEN.contains(name)
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        PART
+    }
+
     fn send_request(
         &mut self,
         request: Request<WasiBody>,
