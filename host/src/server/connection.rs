@@ -44,6 +44,8 @@ pub(super) struct Shared {
 /// The addresses of a connection.
 struct Addresses {
     client: SocketAddr,
+    /// As the value of a header.
+    client_value: Option<HeaderValue>,
     local: Option<SocketAddr>,
     /// That of the listener, which may stand for several.
     listener: SocketAddr,
@@ -71,6 +73,7 @@ pub(super) async fn serve(
     let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(shared.limits.write_time));
     let addresses = Addresses {
         client,
+        client_value: HeaderValue::try_from(client.to_string()).ok(),
         local: stream.local_addr().ok(),
         listener,
     };
@@ -187,7 +190,7 @@ fn prepare(head: &mut Parts, addresses: &Addresses) {
     head.uri = Uri::from_parts(uri).unwrap_or_default();
 
     drop_headers_of_host(&mut head.headers);
-    if let Ok(client) = HeaderValue::try_from(addresses.client.to_string()) {
-        head.headers.append(CLIENT_ADDRESS, client);
+    if let Some(client) = &addresses.client_value {
+        head.headers.append(CLIENT_ADDRESS, client.clone());
     }
 }

@@ -99,12 +99,20 @@ impl Outgoing {
 /// Tells whether sending a request or receiving its response went well.
 type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
-/// Of one hop. The library makes its list anew for each header that it looks at.
+/// The headers of one hop, which a component neither sees nor sets. The library makes its list anew for each header that it looks at.
 static FORBIDDEN: [HeaderName; 9] = DEFAULT_FORBIDDEN_HEADERS;
+
+/// The largest part of a body that is taken from an instance at a time. Each part is a turn of the instance: a list of 100
+/// tokens is one, and not two.
+const PART: usize = 64 << 10;
 
 impl WasiHttpHooks for Outgoing {
     fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
         FORBIDDEN.contains(name)
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        PART
     }
 
     fn send_request(
