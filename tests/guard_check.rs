@@ -212,7 +212,7 @@ fn what_the_guard_is_not_granted() {
 fn variables_that_the_guard_would_not_take() {
     let of = "[[trigger.http]] with route = \"/app/...\"";
     let refused = |problem: &str| format!("the guard of {of} would refuse all requests: {problem}");
-    let opened = format!("`latchkey_public` opens all of {of}: nothing there needs a token");
+    let opened = format!("`latchkey_public` opens {of}: its paths need no token");
     for (variables, expected) in [
         ("", refused("the variable `latchkey_scope`")),
         (

@@ -27,6 +27,13 @@ pub fn example() -> &'static Server {
     EXAMPLE_SERVER.get_or_init(|| start(EXAMPLE, &[]))
 }
 
+/// The example in a process of its own, to measure it alone.
+pub fn example_alone() -> Server {
+    // What it serves is built by then.
+    example();
+    start(EXAMPLE, &[])
+}
+
 fn start(manifest: &str, variables: &[(&str, &str)]) -> Server {
     let launch = Launch::new().arg("--manifest").arg(manifest);
     let launch = variables

@@ -237,8 +237,27 @@ fn an_outage_is_two_lines_for_reads_and_two_for_writes() {
         let back = format!("the store can be {access} again, after ");
         assert_eq!(lines(&back), 1, "{log}");
     }
-    // And the component's reason for each answer.
-    assert_eq!(lines("latchkey_host"), 4, "{log}");
+}
+
+#[test]
+fn a_store_that_takes_no_writes_can_be_read() {
+    let Some(redis) = Redis::start() else {
+        return;
+    };
+    let server = Server::start(redis.launch());
+    can_write_again(&server);
+    redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    for _ in 0..3 {
+        cannot_write(&server);
+        named(&server).list().expect(404);
+    }
+    redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    thread::sleep(Duration::from_millis(1_100));
+    can_write_again(&server);
+    let log = server.kill();
+    assert!(log.contains("the store cannot be written: "), "{log}");
+    assert!(log.contains("the store can be written again"), "{log}");
+    assert!(!log.contains("the store cannot be read"), "{log}");
 }
 
 /// A host on a Redis that takes no writes after `refuse`, until after `accept`.

@@ -377,7 +377,7 @@ fn a_configuration_that_cannot_work_is_refused() {
     assert_eq!(nobody.send().status, 401);
 }
 
-/// Each way to sign in that the description names, at each operation, and none where it names none.
+/// Each way to sign in that the description names, at each operation.
 #[test]
 fn every_described_way_signs_in_everywhere() {
     if !host_only("a configuration of its own") {

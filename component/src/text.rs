@@ -65,6 +65,25 @@ pub fn is_unsafe(character: char) -> bool {
         )
 }
 
+/// Whether a character cannot be seen in a list of names: a name with it looks like another. Names in scripts that join letters
+/// with such characters are written without them, too.
+pub fn is_invisible(character: char) -> bool {
+    is_unsafe(character)
+        || is_other_format(character)
+        || matches!(
+            character,
+            '\u{34f}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{180b}'..='\u{180f}'
+                | '\u{2800}'
+                | '\u{3164}'
+                | '\u{fe00}'..='\u{fe0f}'
+                | '\u{ffa0}'
+                | '\u{e0100}'..='\u{e01ef}'
+        )
+}
+
 /// JSON that means the same, without [unsafe characters](is_unsafe) and without all others that only format text: they can
 /// only be within strings there.
 pub fn visible_json(json: &str) -> String {

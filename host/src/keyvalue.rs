@@ -75,6 +75,9 @@ pub enum BackendError {
     /// `increment` beyond the range of a 64-bit integer.
     #[error("the counter overflows")]
     CounterOverflow,
+    /// Of a swap that went on after it had returned: told to the next read of its key.
+    #[error("{0}")]
+    EarlierSwap(Box<Self>),
     /// Anything else.
     #[error("the store failed: {0}")]
     Failed(String),

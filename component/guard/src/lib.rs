@@ -54,8 +54,9 @@ use answer::Identity;
 use clock_and_random::{SecureRandom, SystemClock};
 use memory::Memory;
 
-/// How often the host is asked whether the variables have changed: to ask it takes time, and it looks at files no more often.
-const LOOK: Duration = Duration::from_secs(1);
+/// How long until the host is asked again whether the variables have changed: asking costs time, and the host looks at files once
+/// a second.
+const REVISION_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// When a client should try again if Latchkey could not be asked, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
@@ -230,7 +231,7 @@ fn log(line: &str) {
 async fn guard(now: Timestamp) -> Result<Rc<Guard>, ConfigError> {
     if let Some(guard) = GUARD.with_borrow(Clone::clone) {
         let looked = guard.looked.get();
-        let is_fresh = looked <= now && now < looked.plus(LOOK);
+        let is_fresh = looked <= now && now < looked.plus(REVISION_CHECK_INTERVAL);
         if guard.revision.is_none() || is_fresh {
             return Ok(guard);
         }

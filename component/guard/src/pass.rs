@@ -59,7 +59,7 @@ pub(crate) async fn on(
         Request::new(headers, None, passed_on, None)
     };
     let set = || {
-        // A request is of `GET` by itself.
+        // `GET` is the default.
         if !matches!(method, Method::Get) {
             request.set_method(&method)?;
         }

@@ -289,7 +289,7 @@ fn matches<'a>(template: &str, path: &'a str) -> Option<Names<'a>> {
     };
     let path = path.strip_prefix(USERS)?.strip_prefix('/')?;
     let (user, path) = path.split_at_checked(path.find('/')?)?;
-    let names = matches_token(template, path).filter(|_| names_no_way(user))?;
+    let names = matches_token(template, path).filter(|_| is_unambiguous_name(user))?;
     Some(Names {
         user: Some(user),
         ..names
@@ -309,7 +309,7 @@ fn matches_token<'a>(template: &str, path: &'a str) -> Option<Names<'a>> {
 
 /// Whether no proxy in front takes the name in this segment for a way through the paths, also one that decodes it: that would
 /// lead to another user. A name with a slash is one segment, as `octo%2Frepo`; decoded on the way, it has no route.
-fn names_no_way(segment: &str) -> bool {
+fn is_unambiguous_name(segment: &str) -> bool {
     let mut decoded = segment.to_ascii_lowercase();
     for (encoded, character) in [("%2f", "/"), ("%5c", "/"), ("\\", "/"), ("%2e", ".")] {
         decoded = decoded.replace(encoded, character);

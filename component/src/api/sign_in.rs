@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::auth::{LoginProxy, PROXY_SECRET_HEADER, SignIn};
-use crate::text::is_unsafe;
+use crate::text::is_invisible;
 use crate::token::Username;
 
 /// The user whom the login proxy names.
@@ -47,8 +47,8 @@ fn proxy_user(headers: &HeaderMap, proxy: &LoginProxy) -> ProxyUser {
         (Some(user), None) if user.is_empty() => ProxyUser::Absent,
         (Some(user), None) => std::str::from_utf8(user.as_bytes())
             .ok()
-            // Nobody must look like somebody else in a list.
-            .filter(|user| !user.contains(is_unsafe))
+            // No name may differ from another only by what nobody sees.
+            .filter(|user| !user.contains(is_invisible))
             .and_then(|user| user.parse().ok())
             .map_or(ProxyUser::Malformed, ProxyUser::Named),
         (Some(_), Some(_)) => ProxyUser::Malformed,

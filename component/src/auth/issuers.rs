@@ -166,8 +166,8 @@ impl TrustedIssuer {
         }
         let user = find(claims, &self.user_claim).and_then(Value::as_str);
         // Not the prefix alone: that would be one user for all who have none.
-        // And nobody must look like somebody else in a list.
-        let user = user.filter(|user| !user.is_empty() && !user.contains(text::is_unsafe));
+        // And no name may differ from another only by what nobody sees.
+        let user = user.filter(|user| !user.is_empty() && !user.contains(text::is_invisible));
         let user = user.and_then(|user| format!("{}{user}", self.user_prefix).parse().ok());
         Ok(SignedIn {
             user: user.ok_or(IdTokenError::User)?,

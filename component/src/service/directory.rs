@@ -13,7 +13,7 @@ use crate::token::{Means, Provenance, Timestamp, Username};
 /// The most users that an instance remembers to have noted.
 const MOST: usize = 4_096;
 
-/// How many users are told of at a time: for each of them the store is read three times.
+/// How many users are told of at a time: for each of them the store is read up to four times.
 const PAGE: usize = 50;
 
 /// How long a user without tokens stays noted after the last sign-in.
@@ -87,12 +87,14 @@ impl<S: Store> Service<S> {
         let others = self.store.note_user(user, means, keeps).await?;
         let mut unneeded = Vec::new();
         for other in others {
-            let tokens = self.listed(&other).await?;
-            if !self.needs_note(&other, tokens).await? {
+            // One who cannot be read stays.
+            if let Ok(tokens) = self.listed(&other).await
+                && let Ok(false) = self.needs_note(&other, tokens).await
+            {
                 unneeded.push(other);
             }
         }
-        self.forget(&unneeded).await?;
+        self.forget(&unneeded).await;
         let mut noted = self.noted.0.borrow_mut();
         if noted.len() >= MOST {
             noted.clear();
@@ -110,10 +112,10 @@ impl<S: Store> Service<S> {
         Ok(last_sign_in.is_some_and(|at| self.now().since(at) < KEPT))
     }
 
-    async fn forget(&self, users: &[Username]) -> Result<(), StoreError> {
-        match users {
-            [] => Ok(()),
-            users => self.store.forget_users(users).await,
+    /// If that fails, another request will do it.
+    async fn forget(&self, users: &[Username]) {
+        if !users.is_empty() {
+            let _ = self.store.forget_users(users).await;
         }
     }
 
@@ -205,7 +207,7 @@ impl<S: Store> Service<S> {
                 user,
             });
         }
-        self.forget(&unneeded).await?;
+        self.forget(&unneeded).await;
         Ok(Directory {
             users,
             has_more: names.next().is_some(),

@@ -24,11 +24,11 @@ const SIGNING_KEY: &str = "latchkey-signing-key";
 const USERS: &str = "latchkey-users";
 
 /// The most bytes of that document: some 25,000 users. Every store that takes the largest ledgers takes it.
-const MOST_USERS: usize = 1_000_000;
+const MAX_USERS_BYTES: usize = 1_000_000;
 
 /// How many users are looked at for each new one, whether they can be forgotten: more than one, so that the document shrinks
 /// to those that are needed.
-const LOOKS: usize = 8;
+const FORGET_CANDIDATES: usize = 8;
 
 /// The documents in a key-value store.
 #[derive(Debug)]
@@ -144,13 +144,13 @@ impl<P: Ports<KeyValue: AtomicKeyValue>> Store for Documents<P> {
             } else if former.is_none() {
                 let start = start.checked_rem(users.len() as u64).unwrap_or_default();
                 let names = users.keys().cycle().skip(start as usize);
-                let looks = names.take(LOOKS.min(users.len()));
+                let looks = names.take(FORGET_CANDIDATES.min(users.len()));
                 others = looks.filter_map(|name| name.parse().ok()).collect();
             }
             let is_new = former.is_none();
             users.insert(name.to_owned(), means.clone());
-            let size = serde_json::to_vec(users).map_or(usize::MAX, |document| document.len());
-            let fits = !is_new || size <= MOST_USERS;
+            let size = || serde_json::to_vec(users).map_or(usize::MAX, |document| document.len());
+            let fits = !is_new || size() <= MAX_USERS_BYTES;
             fits.then_some(())
         };
         self.change_value(USERS, note).await?;

@@ -267,7 +267,7 @@ impl<'a> Check<'a> {
             )),
             Ok(config) if route.is_some_and(|route| config.public.contain_route(route)) => {
                 problems.push(format!(
-                    "`latchkey_public` opens all of {trigger}: nothing there needs a token"
+                    "`latchkey_public` opens {trigger}: its paths need no token"
                 ));
             }
             Ok(_) => {}

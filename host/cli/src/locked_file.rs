@@ -9,10 +9,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long others may have the file locked: what they do takes less than a second.
-const PATIENCE: Duration = Duration::from_secs(10);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often a lock is tried.
-const PERIOD: Duration = Duration::from_millis(20);
+/// How long it takes until a lock is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A file that is locked until this is dropped.
 pub struct LockedFile {
@@ -22,7 +22,7 @@ pub struct LockedFile {
 }
 
 impl LockedFile {
-    /// Opens and locks a file; of a link, the one that it leads to. Waits for others that have it locked, up to [`PATIENCE`].
+    /// Opens and locks a file; of a link, the one that it leads to. Waits for others that have it locked, up to [`LOCK_TIMEOUT`].
     pub fn open(path: &Path) -> io::Result<Self> {
         let path = fs::canonicalize(path)?;
         // A file that is missing or unreadable leaves no lock behind. The one that is read is opened under the lock.
@@ -94,33 +94,33 @@ impl Lock {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.open(&path),
                 opened => opened,
             };
-            let file = match file {
+            match file {
+                Ok(file) => match file.try_lock() {
+                    // Who held the lock has removed the file: another may have made the next.
+                    Ok(()) if is_at(&file, &path)? => return Ok(Self { path, _file: file }),
+                    Ok(()) | Err(TryLockError::WouldBlock) => {}
+                    Err(TryLockError::Error(error)) => return Err(named(error)),
+                },
                 // Removed in between.
-                Err(error)
-                    if error.kind() == io::ErrorKind::NotFound && begin.elapsed() < PATIENCE =>
-                {
-                    thread::sleep(PERIOD);
-                    continue;
-                }
-                file => file.map_err(named)?,
-            };
-            match file.try_lock() {
-                // Who held the lock has removed the file: another may have made the next.
-                Ok(()) if is_at(&file, &path)? => return Ok(Self { path, _file: file }),
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) if begin.elapsed() < PATIENCE => {
-                    thread::sleep(PERIOD)
-                }
-                Err(TryLockError::WouldBlock) => {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                     let reason = format!(
-                        "another process has had {} locked for {} seconds",
-                        path.display(),
-                        PATIENCE.as_secs()
+                        "{}: {error}; it is another user's: remove it if no command of that user is running",
+                        path.display()
                     );
-                    return Err(io::Error::new(io::ErrorKind::WouldBlock, reason));
+                    return Err(io::Error::new(error.kind(), reason));
                 }
-                Err(TryLockError::Error(error)) => return Err(named(error)),
+                Err(error) => return Err(named(error)),
             }
+            if begin.elapsed() >= LOCK_TIMEOUT {
+                let reason = format!(
+                    "another process has had {} locked for {} seconds",
+                    path.display(),
+                    LOCK_TIMEOUT.as_secs()
+                );
+                return Err(io::Error::new(io::ErrorKind::WouldBlock, reason));
+            }
+            thread::sleep(RETRY_INTERVAL);
         }
     }
 }

@@ -44,7 +44,7 @@ pub fn run(options: &Up) -> Result<(), Failure> {
     // What can be refused at once comes first, and what takes long last; nothing listens before all of it is good.
     let given_users = parse_all(&options.users, users::parse_given)?;
     let given_variables = parse_all(&options.variables, |v| v.expose().parse::<Assignment>())?;
-    // As they were given: also a pipe may be empty because what fills it has failed.
+    // As they were given, before pipes are read: an empty one is an error, too.
     let sources = given_variables.clone();
     let settled = given_variables.into_iter().map(Assignment::settled);
     let given_variables = settled.collect::<Result<Vec<_>, _>>().map_err(usage)?;

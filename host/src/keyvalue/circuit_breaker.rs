@@ -4,7 +4,7 @@
 //! for a store that has become silent. If all did, one after the other, nothing could be asked for minutes, not even
 //! whether the server is alive.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -23,10 +23,19 @@ const OPEN_TIME: Duration = Duration::from_secs(3);
 #[derive(Default)]
 pub(super) struct CircuitBreaker {
     open_until: Mutex<Option<Instant>>,
-    outages: Outages,
+    /// Of the store, and so shared by all components.
+    outages: Arc<Outages>,
 }
 
 impl CircuitBreaker {
+    /// Another for the same store: what one component asks for must not close it to the others.
+    pub(super) fn for_another_component(&self) -> Self {
+        Self {
+            open_until: Mutex::default(),
+            outages: self.outages.clone(),
+        }
+    }
+
     /// Calls the store to read from it.
     pub(super) async fn read<T>(
         &self,
@@ -43,6 +52,14 @@ impl CircuitBreaker {
         write: impl Future<Output = Result<T, BackendError>>,
     ) -> Result<T, BackendError> {
         self.call(Access::Write, write).await
+    }
+
+    /// Calls the store to list what is there, with the time of a write: there may be many keys.
+    pub(super) async fn list<T>(
+        &self,
+        list: impl Future<Output = Result<T, BackendError>>,
+    ) -> Result<T, BackendError> {
+        self.call(Access::Read, list).await
     }
 
     async fn call<T>(

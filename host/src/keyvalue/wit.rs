@@ -37,8 +37,9 @@ impl Stores {
     /// The same for a component that is granted these, the labels of its `key_value_stores`.
     pub(crate) fn granting(&self, labels: BTreeSet<String>) -> Self {
         Self {
+            backend: self.backend.clone(),
             granted: Arc::new(labels),
-            ..self.clone()
+            breaker: Arc::new(self.breaker.for_another_component()),
         }
     }
 
@@ -82,7 +83,8 @@ impl View<'_> {
         let backend = self.backend(bucket)?;
         let writes = self.writes.clone();
         Ok(async move {
-            writes.settled(&key).await?;
+            let settled = writes.settled(&key).await;
+            settled.map_err(|error| BackendError::EarlierSwap(error.into()))?;
             backend.get(&key).await
         })
     }
@@ -221,8 +223,7 @@ impl wasi::store::HostBucket for View<'_> {
         _: Option<String>,
     ) -> wasmtime::Result<Result<wasi::store::KeyResponse, wasi::store::Error>> {
         let backend = self.backend(&bucket)?;
-        // With the time of a write: there may be many.
-        let keys = self.stores.breaker.write(backend.list_keys()).await;
+        let keys = self.stores.breaker.list(backend.list_keys()).await;
         Ok(match keys {
             Ok(keys) => Ok(wasi::store::KeyResponse { keys, cursor: None }),
             Err(error) => Err(error.into()),

@@ -39,7 +39,7 @@ struct Threads {
     serving: Vec<Thread>,
 }
 
-/// All that serves `application`, at work.
+/// Starts all that serves `application`.
 pub(super) fn assemble(application: Application, limits: Limits) -> Result<Shared, StartError> {
     let Application {
         services,
@@ -132,8 +132,8 @@ impl Assembly {
                 time: self.limits.request_time * 9 / 10,
             },
         };
-        let signs_in = service.is_latchkey;
-        let sign_in = signs_in.then(|| start_worker(&instances, 0, &self.threads.sign_in));
+        let sign_in =
+            (service.is_latchkey).then(|| start_worker(&instances, 0, &self.threads.sign_in));
         let threads = self.threads.serving.iter().enumerate();
         let serving = threads.map(|(home, thread)| start_worker(&instances, home, thread));
         let dispatcher = Dispatcher::new(sign_in, serving.collect(), self.limits.request_time);

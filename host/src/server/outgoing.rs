@@ -102,9 +102,8 @@ type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
 /// The headers of one hop, which a component neither sees nor sets. The library makes its list anew for each header that it looks at.
 static FORBIDDEN: [HeaderName; 9] = DEFAULT_FORBIDDEN_HEADERS;
 
-/// The largest part of a body that is taken from an instance at a time. Each part is a turn of the instance: a list of 100
-/// tokens is one, and not two.
-const PART: usize = 64 << 10;
+/// The most that is taken of a body at a time. Each chunk resumes the instance once; a list of 100 tokens fits into one.
+const BODY_CHUNK: usize = 64 << 10;
 
 impl WasiHttpHooks for Outgoing {
     fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
@@ -112,7 +111,7 @@ impl WasiHttpHooks for Outgoing {
     }
 
     fn p3_outgoing_body_chunk_size(&mut self) -> usize {
-        PART
+        BODY_CHUNK
     }
 
     fn send_request(

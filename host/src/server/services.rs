@@ -144,7 +144,7 @@ impl Services {
                 let is_named = |service: &&Service| service.chained_name.as_ref() == Some(name);
                 let service = self.all.iter().find(is_named);
                 let service = service.ok_or(Error::DestinationNotFound)?;
-                // As under Spin: it is a component's name, and no host's.
+                // As under Spin: the authority names a component, not a host.
                 request.headers_mut().remove(HOST);
                 Route {
                     service: Some(service),

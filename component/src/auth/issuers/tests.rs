@@ -105,6 +105,8 @@ fn each_claim_wrong_once() {
         ("sub", json!("a:b"), Err(User)),
         ("sub", json!("j\u{2060}ob"), Err(User)),
         ("sub", json!("\u{202e}boj"), Err(User)),
+        ("sub", json!("a\u{200d}da"), Err(User)),
+        ("sub", json!("ada\u{3164}"), Err(User)),
         ("sub", json!("a\nb"), Err(User)),
         ("sub", json!("x".repeat(253)), Err(User)),
         ("sub", json!("x".repeat(252)), Ok(())),
