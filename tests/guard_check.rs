@@ -209,6 +209,40 @@ fn what_the_guard_is_not_granted() {
 }
 
 #[test]
+fn a_line_that_is_missing_or_misspelt() {
+    let admin = r#"
+[[trigger.http]]
+route = "/admin/..."
+component = "admin"
+dependencies.middleware = [{ component = "guard", inherit_configuration = ["allowed_outbound_hosts", "variables"] }]
+
+[component.admin]
+source = "app.wasm"
+allowed_outbound_hosts = ["http://latchkey.spin.internal"]
+variables = { latchkey_scope = "admin" }
+"#;
+    let both = format!("{GUARDED}{admin}");
+    assert_eq!(check(&both, &[]).status.code(), Some(0));
+    let of = "[[trigger.http]] with route = \"/admin/...\"";
+    let past = format!("{of} reaches admin past the guard");
+    let misspelt =
+        format!("{of} has `dependencies.midleware`: only `middleware` does anything there");
+    let line = "dependencies.middleware = [{ component = \"guard\"";
+    for (to, expected) in [
+        ("# [{ component = \"guard\"", vec![past.clone()]),
+        (
+            "dependencies.midleware = [{ component = \"guard\"",
+            vec![misspelt, past],
+        ),
+    ] {
+        let finished = check(&both.replace(line, to), &[]);
+        assert_eq!(finished.status.code(), Some(1), "{finished:?}");
+        let lines: Vec<_> = finished.stdout.lines().collect();
+        assert_eq!(lines, expected, "{finished:?}");
+    }
+}
+
+#[test]
 fn variables_that_the_guard_would_not_take() {
     let of = "[[trigger.http]] with route = \"/app/...\"";
     let refused = |problem: &str| format!("the guard of {of} would refuse all requests: {problem}");

@@ -37,11 +37,12 @@ pub fn check(options: &GuardCheck) -> Result<(), Failure> {
         )
         .into());
     }
-    let problems = checked.problems(&guarded);
+    let meant = checked.meant_to_be_guarded();
+    let problems = checked.problems(&meant);
     for problem in &problems {
         print(&visible(problem))?;
     }
-    let names = guarded.into_iter().collect::<Vec<_>>().join(", ");
+    let names = meant.into_iter().collect::<Vec<_>>().join(", ");
     match problems.len() {
         0 => Ok(print(&visible(&format!(
             "Nothing reaches {names} past the guard."
@@ -121,8 +122,35 @@ impl<'a> Check<'a> {
             .collect()
     }
 
+    /// Those, and the ones that have variables for it: a line with the guard may be missing, or misspelt.
+    fn meant_to_be_guarded(&self) -> BTreeSet<&str> {
+        let has_variables = |component: &Component| {
+            let mut names = component.variables.keys();
+            names.any(|name| name.starts_with(OF_GUARD))
+        };
+        let mut meant = self.guarded();
+        for (id, component) in &self.document.component {
+            if has_variables(component) {
+                meant.insert(id);
+            }
+        }
+        meant
+    }
+
     fn problems(&self, guarded: &BTreeSet<&str>) -> Vec<String> {
         let mut problems = Vec::new();
+        for (kind, trigger) in self.triggers() {
+            for key in trigger
+                .dependencies
+                .keys()
+                .filter(|key| *key != "middleware")
+            {
+                let trigger = trigger.describe(kind);
+                problems.push(format!(
+                    "{trigger} has `dependencies.{key}`: only `middleware` does anything there"
+                ));
+            }
+        }
         let mut unguarded = BTreeSet::new();
         for (kind, trigger) in self.triggers() {
             let guard = self.guard_of(trigger).filter(|_| kind == "http");

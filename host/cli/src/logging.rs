@@ -16,7 +16,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 
 /// What is logged where `RUST_LOG` says nothing.
-const DEFAULT: &str = "warn,latchkey::request=info,latchkey::audit=info";
+const DEFAULT: &str = "warn,latchkey::request=info,latchkey::audit=info,latchkey::up=info";
 
 /// Lines of the log that may wait to be written, of some 200 bytes each.
 const WAITING_LINES: usize = 32 << 10;
