@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{Service, ServiceError};
 use crate::auth::{Authority, Bounds, SignedIn};
+use crate::ledger::Ledger;
 use crate::store::{Store, StoreError};
 use crate::token::{Means, Provenance, Timestamp, Username};
 
@@ -88,7 +89,7 @@ impl<S: Store> Service<S> {
         let mut unneeded = Vec::new();
         for other in others {
             // One who cannot be read stays.
-            if let Ok(tokens) = self.listed(&other).await
+            if let Ok(tokens) = self.listed(&other, |ledger| ledger.tokens().len()).await
                 && let Ok(false) = self.needs_note(&other, tokens).await
             {
                 unneeded.push(other);
@@ -119,12 +120,16 @@ impl<S: Store> Service<S> {
         }
     }
 
-    /// How many tokens of `user` are listed.
-    async fn listed(&self, user: &Username) -> Result<usize, StoreError> {
+    /// What `read` says of the tokens of `user` that are listed.
+    async fn listed<T>(
+        &self,
+        user: &Username,
+        read: impl FnOnce(Ledger) -> T,
+    ) -> Result<T, StoreError> {
         let _permit = self.admit(None).await;
         let mut ledger = self.store.load(user).await?;
         self.tidy(&mut ledger, user, self.now());
-        Ok(ledger.tokens().len())
+        Ok(read(ledger))
     }
 
     /// Whether `former` means need no replacement: who signs in by two in turn is not written each time.
@@ -171,10 +176,8 @@ impl<S: Store> Service<S> {
 
     /// How the user signed in whose newest token this is, if any is listed.
     async fn newest_means(&self, user: &Username) -> Result<Option<Means>, StoreError> {
-        let _permit = self.admit(None).await;
-        let mut ledger = self.store.load(user).await?;
-        self.tidy(&mut ledger, user, self.now());
-        let newest = ledger.into_tokens().next();
+        let newest = |ledger: Ledger| ledger.into_tokens().next();
+        let newest = self.listed(user, newest).await?;
         Ok(newest.map(|token| token.provenance.means))
     }
 
@@ -193,7 +196,7 @@ impl<S: Store> Service<S> {
         let mut users = Vec::with_capacity(page.len());
         let mut unneeded = Vec::new();
         for user in page {
-            let tokens = self.listed(&user).await?;
+            let tokens = self.listed(&user, |ledger| ledger.tokens().len()).await?;
             let uses = self.uses(&user).await;
             if !self.needs_note(&user, tokens).await? {
                 unneeded.push(user.clone());

@@ -37,7 +37,7 @@ pub fn check(options: &GuardCheck) -> Result<(), Failure> {
         )
         .into());
     }
-    let meant = checked.meant_to_be_guarded();
+    let meant = checked.meant_to_be_guarded(guarded);
     let problems = checked.problems(&meant);
     for problem in &problems {
         print(&visible(problem))?;
@@ -106,13 +106,13 @@ impl<'a> Check<'a> {
     }
 
     /// The triggers, each with its kind.
-    fn triggers(&self) -> impl Iterator<Item = (&str, &Trigger)> {
+    fn triggers(&self) -> impl Iterator<Item = (&'a str, &'a Trigger)> {
         let kinds = self.document.trigger.iter();
         kinds.flat_map(|(kind, triggers)| triggers.iter().map(|trigger| (kind.as_str(), trigger)))
     }
 
     /// The components that have the guard in front of them somewhere.
-    fn guarded(&self) -> BTreeSet<&str> {
+    fn guarded(&self) -> BTreeSet<&'a str> {
         let guarded = self.triggers().filter(|(kind, trigger)| {
             // Spin composes middleware of HTTP triggers alone.
             *kind == "http" && self.guard_of(trigger).is_some()
@@ -123,18 +123,14 @@ impl<'a> Check<'a> {
     }
 
     /// Those, and the ones that have variables for it: a line with the guard may be missing, or misspelt.
-    fn meant_to_be_guarded(&self) -> BTreeSet<&str> {
-        let has_variables = |component: &Component| {
+    fn meant_to_be_guarded(&self, mut guarded: BTreeSet<&'a str>) -> BTreeSet<&'a str> {
+        let components = self.document.component.iter();
+        let with_variables = components.filter(|(_, component)| {
             let mut names = component.variables.keys();
             names.any(|name| name.starts_with(OF_GUARD))
-        };
-        let mut meant = self.guarded();
-        for (id, component) in &self.document.component {
-            if has_variables(component) {
-                meant.insert(id);
-            }
-        }
-        meant
+        });
+        guarded.extend(with_variables.map(|(id, _)| id.as_str()));
+        guarded
     }
 
     fn problems(&self, guarded: &BTreeSet<&str>) -> Vec<String> {
