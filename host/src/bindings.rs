@@ -24,4 +24,5 @@ mod generated {
     });
 }
 
+pub use generated::exports::latchkey::component::buffered_handler;
 pub use generated::{fermyon, spin, wasi};

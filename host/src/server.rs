@@ -17,6 +17,7 @@
 //! | `dispatch` | decides which worker serves the request |
 //! | `worker` | a queue, and one instance after the other that serves it |
 //! | `instance` | calls the component |
+//! | `buffered` | calls it for a request that is in memory |
 //! | `proxy` | calls a component of WASI 0.2 |
 //! | `guest` | what the component may use |
 //! | `outgoing` | sends the requests of a component, over the network or to another one |
@@ -46,6 +47,7 @@ mod activity;
 mod answer;
 mod assembly;
 mod body;
+mod buffered;
 mod compose;
 mod connection;
 mod dispatch;

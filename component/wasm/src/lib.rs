@@ -4,6 +4,7 @@
 //! refuses its symbol.
 
 mod bindings;
+mod buffered;
 mod clock_and_random;
 mod http;
 mod key_value;
@@ -17,12 +18,14 @@ use spin_sdk::time::sleep;
 use spin_sdk::variables;
 use spin_sdk::wasip3::exports::http::handler::Guest;
 use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
+use spin_sdk::wasip3::wit_bindgen::spawn;
 
-use latchkey_component::api;
+use latchkey_component::api::{self, RequestBody};
 use latchkey_component::config::ConfigError;
-use latchkey_component::service::{Configured, Service};
+use latchkey_component::service::{Configured, Permit, Service};
 use latchkey_component::store::Documents;
 
+use bindings::exports::latchkey::component::buffered_handler;
 use clock_and_random::{SecureRandom, SystemClock};
 use key_value::KeyValueStore;
 
@@ -40,31 +43,60 @@ pub struct Component;
 #[cfg(target_family = "wasm")]
 spin_sdk::wasip3::http::service::export!(Component);
 
+#[cfg(target_family = "wasm")]
+bindings::export!(Component with_types_in bindings);
+
 impl Guest for Component {
     /// Handles one request. An instance serves several at a time.
     async fn handle(request: Request) -> Result<Response, ErrorCode> {
         response::host_turn().await;
-        let request = http::request(request)?;
-        let is_head = request.method() == ::http::Method::HEAD;
-        let service = service().await;
-        let mut handled = api::handle(service.as_deref(), request).await;
-        if let Some(line) = handled.log_line {
-            log(&line);
-        }
-        if let Some(line) = handled.audit_line {
-            let _ = writeln!(std::io::stdout(), "{line}");
-        }
-        if is_head {
-            // Hosts would drop it; a stream for nobody takes time. The length stays that of the answer to `GET`.
-            *handled.response.body_mut() = Bytes::new();
-        }
+        let answer = answer(http::request(request)?).await;
         response::host_turn().await;
-        let notes_use = service.ok().filter(|_| handled.notes_use);
-        response::response(handled.response, handled.permit, async move {
-            if let Some(service) = notes_use {
+        response::response(answer.response, answer.permit, async move {
+            if let Some(service) = answer.notes_use {
                 service.write_uses().await;
             }
         })
+    }
+}
+
+impl buffered_handler::Guest for Component {
+    /// The same for a host that has the request in memory, and takes the response so.
+    async fn handle(request: buffered_handler::Request) -> Result<buffered_handler::Response, ()> {
+        let answer = answer(buffered::request(request)?).await;
+        if let Some(service) = answer.notes_use {
+            spawn(async move { service.write_uses().await });
+        }
+        Ok(buffered::response(answer.response))
+    }
+}
+
+/// An answer, and what is left to do after it.
+struct Answer {
+    response: ::http::Response<Bytes>,
+    permit: Option<Permit>,
+    /// The service that has a use of a token to note.
+    notes_use: Option<Rc<WasmService>>,
+}
+
+async fn answer(request: ::http::Request<impl RequestBody>) -> Answer {
+    let is_head = request.method() == ::http::Method::HEAD;
+    let service = service().await;
+    let mut handled = api::handle(service.as_deref(), request).await;
+    if let Some(line) = handled.log_line {
+        log(&line);
+    }
+    if let Some(line) = handled.audit_line {
+        let _ = writeln!(std::io::stdout(), "{line}");
+    }
+    if is_head {
+        // Hosts would drop it; a stream for nobody takes time. The length stays that of the answer to `GET`.
+        *handled.response.body_mut() = Bytes::new();
+    }
+    Answer {
+        response: handled.response,
+        permit: handled.permit,
+        notes_use: service.ok().filter(|_| handled.notes_use),
     }
 }
 

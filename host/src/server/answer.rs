@@ -8,6 +8,8 @@ use http::{Response, StatusCode};
 use http_body_util::{BodyExt, Either, Full};
 use wasmtime_wasi_http::WasiBody;
 
+use super::body;
+
 /// Latchkey's answers up to this length, as all of them are, are collected before they are sent: header and body go out in
 /// one write, and what a slow client has not yet read is kept here, not in the memory of an instance.
 const MAX_COLLECTED: u64 = 8 << 20;
@@ -31,7 +33,7 @@ pub(super) type Answer = Response<AnswerBody>;
 /// The same body for who takes no other.
 pub(super) fn boxed(body: AnswerBody) -> WasiBody {
     match body {
-        Either::Left(collected) => collected.map_err(|never| match never {}).boxed_unsync(),
+        Either::Left(collected) => body::boxed(collected),
         Either::Right(stream) => stream,
     }
 }

@@ -24,6 +24,30 @@ use wasmtime_wasi_http::{Error, WasiBody};
 const DRAIN_BYTES: u64 = 8 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
+/// The body of a request to an instance.
+pub(super) enum RequestBody {
+    Buffered(Bytes),
+    Stream(WasiBody),
+}
+
+impl RequestBody {
+    pub(super) fn empty() -> Self {
+        Self::Buffered(Bytes::new())
+    }
+
+    pub(super) fn into_stream(self) -> WasiBody {
+        match self {
+            Self::Buffered(bytes) => boxed(Full::new(bytes)),
+            Self::Stream(stream) => stream,
+        }
+    }
+}
+
+/// A body in memory, for who takes any.
+pub(super) fn boxed(buffered: Full<Bytes>) -> WasiBody {
+    buffered.map_err(|never| match never {}).boxed_unsync()
+}
+
 /// A body that is read to its end even if the component drops it.
 ///
 /// Many clients send all of a body before they look at the answer. Were the connection closed with a part of the body
@@ -49,9 +73,9 @@ impl Drained {
         }
     }
 
-    /// Whether reading it is of no use: there is none, or the component refuses it for its length.
-    pub(super) fn is_empty_or_too_large(&self) -> bool {
-        self.is_end_stream() || self.size_hint().lower() > MAX_BYTES as u64
+    /// Whether the component refuses it for its length.
+    pub(super) fn is_too_large(&self) -> bool {
+        self.size_hint().lower() > MAX_BYTES as u64
     }
 
     pub(super) fn expects_continue(&self) -> bool {
@@ -60,14 +84,11 @@ impl Drained {
 
     /// Reads it. If it breaks off, takes too long or is too large, what the component gets of it breaks off, too; of a body
     /// that is too large it gets more than it accepts.
-    pub(super) async fn read(mut self) -> WasiBody {
+    pub(super) async fn read(mut self) -> RequestBody {
         let mut read = BytesMut::new();
         let error = loop {
             match self.frame().await {
-                None => {
-                    let read = Full::new(read.freeze());
-                    return read.map_err(|never| match never {}).boxed_unsync();
-                }
+                None => return RequestBody::Buffered(read.freeze()),
                 Some(Ok(frame)) => {
                     read.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
                     if read.len() > MAX_BYTES {
@@ -78,7 +99,7 @@ impl Drained {
             }
         };
         let read = Ok(Frame::data(read.freeze()));
-        StreamBody::new(stream::iter([read, Err(error)])).boxed_unsync()
+        RequestBody::Stream(StreamBody::new(stream::iter([read, Err(error)])).boxed_unsync())
     }
 }
 

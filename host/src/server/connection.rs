@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Uri};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use super::activity::Activity;
 use super::answer::{Answer, Failure};
-use super::body::{Drained, Unsent};
+use super::body::{Drained, RequestBody, Unsent};
 use super::limits::Limits;
 use super::observation::Observation;
 use super::rebinding::{is_host_clear, is_rebound};
@@ -158,14 +158,17 @@ async fn ask_latchkey(
             .dispatch(worker, credentials, request)
             .await
     };
-    if !observation.class.reads_body || body.is_empty_or_too_large() {
-        dispatch(head, body.boxed_unsync()).await
+    if !observation.class.reads_body || body.is_end_stream() {
+        dispatch(head, RequestBody::empty()).await
+    } else if body.is_too_large() {
+        dispatch(head, RequestBody::Stream(body.boxed_unsync())).await
     } else if !body.expects_continue() {
         dispatch(head, body.read().await).await
     } else {
         // By the header alone, the component may refuse the request. Only if it wants the body is the client asked for it.
         let unsent = Unsent::default();
-        match dispatch(head.clone(), unsent.clone().boxed_unsync()).await {
+        let stand_in = RequestBody::Stream(unsent.clone().boxed_unsync());
+        match dispatch(head.clone(), stand_in).await {
             Ok(_) if unsent.is_wanted() => dispatch(head, body.read().await).await,
             answer => answer,
         }

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use http::Request;
 use latchkey_component::auth::Credentials;
-use wasmtime_wasi_http::WasiBody;
 
 use super::answer::{Answer, Failure};
+use super::body::RequestBody;
 use super::known_credentials::KnownCredentials;
 use super::route_class::Verdict;
 use super::traffic::Traffic;
@@ -50,7 +50,7 @@ impl Dispatcher {
         &self,
         home: usize,
         credentials: Option<&Credentials>,
-        request: Request<WasiBody>,
+        request: Request<RequestBody>,
     ) -> Result<Answer, Failure> {
         let (worker, queue) = self.worker_for(home, credentials);
         let answer = queue.request(request, self.request_time).await?;

@@ -5,12 +5,16 @@ use std::sync::Arc;
 
 use http::header::HOST;
 use http::{HeaderValue, Method, Request};
-use wasmtime::component::{Accessor, Instance, Resource, TypedFunc};
+use wasmtime::component::{
+    Accessor, ComponentNamedList, Instance, Lift, Lower, Resource, TypedFunc,
+};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{WasiBody, WasiHttpView, p3};
 
 use super::answer::{self, Answer, Failure};
+use super::body::RequestBody;
+use super::buffered::{self, BUFFERED_HANDLER};
 use super::compose::HANDLER;
 use super::engine::PROXIES;
 use super::guest::{self, Guest, Linked};
@@ -71,10 +75,23 @@ impl Instances for ComponentInstances {
         };
         let mut store = self.store();
         let instance = service.instance_pre().instantiate_async(&mut store).await?;
-        let handle = handle(&instance, &mut store)?;
+        let handle: Handle = function(&instance, &mut store, HANDLER)?
+            .ok_or_else(|| wasmtime::format_err!("no {HANDLER}"))?;
+        let buffered = function(&instance, &mut store, BUFFERED_HANDLER)?;
         let _counted = self.metrics.as_deref().map(Metrics::instance);
         let serving = store.run_concurrent(async |accessor| {
-            let respond = |request| respond(accessor, handle, request, self);
+            let respond = async |request: Request<RequestBody>| {
+                let (head, body) = request.into_parts();
+                match (body, buffered) {
+                    (RequestBody::Buffered(body), Some(handle)) => {
+                        buffered::respond(accessor, handle, head, body).await
+                    }
+                    (body, _) => {
+                        let request = Request::from_parts(head, body.into_stream());
+                        respond(accessor, handle, request, self).await
+                    }
+                }
+            };
             worker::serve_jobs(jobs, &self.limits, &progress, respond).await
         });
         let serving = async { serving.await? };
@@ -88,12 +105,21 @@ type Sent = Pin<Box<dyn Future<Output = Result<(), wasmtime_wasi_http::Error>> +
 /// `wasi:http/handler.handle`. The library's own binding to it does not tell which call is which.
 type Handle = TypedFunc<(Resource<p3::Request>,), (Result<Resource<p3::Response>, ErrorCode>,)>;
 
-fn handle(instance: &Instance, store: &mut Store<Guest>) -> wasmtime::Result<Handle> {
-    let interface = instance.get_export_index(&mut *store, None, HANDLER);
-    let function = interface
+/// The function `handle` of an interface, if the component exports that. Fails if it is of another type.
+fn function<P, R>(
+    instance: &Instance,
+    store: &mut Store<Guest>,
+    interface: &str,
+) -> wasmtime::Result<Option<TypedFunc<P, R>>>
+where
+    P: ComponentNamedList + Lower,
+    R: ComponentNamedList + Lift,
+{
+    let interface = instance.get_export_index(&mut *store, None, interface);
+    interface
         .and_then(|interface| instance.get_export_index(&mut *store, Some(&interface), "handle"))
-        .ok_or_else(|| wasmtime::format_err!("no {HANDLER}"))?;
-    instance.get_typed_func(store, function)
+        .map(|function| instance.get_typed_func(store, function))
+        .transpose()
 }
 
 /// The value of `Host`, if the request has it: where its target names another, that one (RFC 9112, section 3.2.2).

@@ -100,7 +100,7 @@ impl Outgoing {
 type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
 /// The headers of one hop, which a component neither sees nor sets. The library makes its list anew for each header that it looks at.
-static FORBIDDEN: [HeaderName; 9] = DEFAULT_FORBIDDEN_HEADERS;
+pub(super) static FORBIDDEN: [HeaderName; 9] = DEFAULT_FORBIDDEN_HEADERS;
 
 /// The most that is taken of a body at a time. Each chunk resumes the instance once; a list of 100 tokens fits into one.
 const BODY_CHUNK: usize = 64 << 10;

@@ -9,6 +9,7 @@ use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 
 use super::answer::{self, Answer, Failure};
+use super::body::RequestBody;
 use super::guest::Guest;
 use super::instance::ComponentInstances;
 use super::traffic::{Traffic, expired};
@@ -18,13 +19,13 @@ use crate::metrics::Metrics;
 pub(super) async fn respond(
     instances: &ComponentInstances,
     proxy: &ProxyPre<Guest>,
-    request: Request<WasiBody>,
+    request: Request<RequestBody>,
 ) -> Result<Answer, Failure> {
     let traffic = request.extensions().get::<Traffic>().cloned();
     let time = instances.limits.request_time;
     tokio::select! {
         biased;
-        answer = call(instances, proxy, request) => answer.unwrap_or_else(|error| {
+        answer = call(instances, proxy, request.map(RequestBody::into_stream)) => answer.unwrap_or_else(|error| {
             tracing::error!("no instance can be made: {error:#}");
             Err(Failure::Overload)
         }),

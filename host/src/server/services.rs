@@ -16,6 +16,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 use super::activity::Activity;
 use super::answer::{self, Answer, Failure};
+use super::body::RequestBody;
 use super::dispatch::Dispatcher;
 use super::instance::ComponentInstances;
 use super::observation::Observation;
@@ -83,7 +84,8 @@ impl Service {
     ) -> Result<Answer, Failure> {
         let traffic = self.dispatcher.traffic(home);
         let streamed = |body| Streamed::new(body, &traffic).keeps(connection);
-        let mut request = request.map(|body| streamed(body).within(time).boxed_unsync());
+        let mut request = request
+            .map(|body| RequestBody::Stream(streamed(body).within(time).boxed_unsync()));
         request.extensions_mut().insert(traffic.clone());
         let answer = self.dispatcher.dispatch(home, None, request).await?;
         Ok(answer.map(|body| match body {
@@ -162,6 +164,10 @@ impl Services {
             let service = service.ok_or(Failure::NotFound)?;
             if service.is_latchkey {
                 let credentials = observation.credentials.as_ref();
+                let request = request.map(|body| match observation.class.reads_body {
+                    true => RequestBody::Stream(body),
+                    false => RequestBody::empty(),
+                });
                 return service
                     .dispatcher
                     .dispatch(home, credentials, request)

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty};
-use wasmtime_wasi_http::WasiBody;
+use http_body_util::BodyExt;
 
 use super::StartError;
 use super::answer::{Answer, Failure};
+use super::body::RequestBody;
 use super::instance::ComponentInstances;
 use super::services::Service;
 use super::worker;
@@ -40,10 +40,10 @@ pub(super) async fn try_variables(
 }
 
 /// A request that a component answers with 503 if its configuration cannot work.
-fn question() -> Result<http::Request<WasiBody>, StartError> {
+fn question() -> Result<http::Request<RequestBody>, StartError> {
     http::Request::get("http://localhost/api/v1alpha/token")
         .header(http::header::HOST, "localhost")
-        .body(Empty::new().map_err(|never| match never {}).boxed_unsync())
+        .body(RequestBody::empty())
         .map_err(|error| StartError::Failed(error.to_string()))
 }
 

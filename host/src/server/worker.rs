@@ -12,9 +12,9 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::Request;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
-use wasmtime_wasi_http::WasiBody;
 
 use super::answer::{Answer, Failure};
+use super::body::RequestBody;
 use super::limits::Limits;
 use super::traffic::{Moved, Traffic, expired};
 
@@ -35,7 +35,7 @@ pub(super) struct Jobs {
 
 /// A request on its way to an instance.
 struct Job {
-    request: Request<WasiBody>,
+    request: Request<RequestBody>,
     begun: Arc<AtomicBool>,
     answer: oneshot::Sender<Result<Answer, Failure>>,
 }
@@ -62,7 +62,7 @@ impl Queue {
     /// dropped before the worker has begun, the request is skipped.
     pub(super) async fn request(
         &self,
-        request: Request<WasiBody>,
+        request: Request<RequestBody>,
         time: Duration,
     ) -> Result<Answer, Failure> {
         let begun = Arc::new(AtomicBool::new(false));
@@ -167,7 +167,7 @@ pub(super) async fn serve_jobs<R>(
     jobs: &mut Jobs,
     limits: &Limits,
     progress: &Progress,
-    respond: impl Fn(Request<WasiBody>) -> R,
+    respond: impl Fn(Request<RequestBody>) -> R,
 ) -> wasmtime::Result<()>
 where
     R: Future<Output = wasmtime::Result<Result<Answer, Failure>>>,

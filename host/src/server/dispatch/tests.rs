@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use http::{Response, StatusCode};
-use http_body_util::{BodyExt, Either, Empty};
+use http_body_util::Either;
 
 use super::*;
 use crate::server::Limits;
@@ -25,7 +25,7 @@ impl Fixture {
             let (queue, mut jobs) = worker::queue();
             let asked = asked.clone();
             tokio::spawn(async move {
-                let respond = async |request: Request<WasiBody>| {
+                let respond = async |request: Request<RequestBody>| {
                     asked.lock().expect("no panic").push(worker);
                     let mut response = Response::new(Either::Left(Default::default()));
                     *response.status_mut() =
@@ -55,7 +55,7 @@ impl Fixture {
                 password: password.into(),
             }
         });
-        let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
+        let body = RequestBody::empty();
         let request = Request::builder().header(STATUS, status).body(body);
         let request = request.expect("a request");
         let answer = self

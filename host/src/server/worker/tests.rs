@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Mutex;
 
 use http::Response;
-use http_body_util::{BodyExt, Either, Empty};
+use http_body_util::Either;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
@@ -41,7 +41,7 @@ impl Fake {
     async fn respond(
         &self,
         instance: usize,
-        request: Request<WasiBody>,
+        request: Request<RequestBody>,
     ) -> wasmtime::Result<Result<Answer, Failure>> {
         let path = request.uri().path().to_owned();
         let begun = (instance, path.clone());
@@ -103,8 +103,9 @@ impl Fixture {
     /// Sends a request, which is in the queue when this returns.
     async fn send(&self, path: &str) -> Answering {
         let queue = self.queue.clone();
-        let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
-        let request = Request::builder().uri(path).body(body).expect("a request");
+        let request = Request::builder().uri(path)
+            .body(RequestBody::empty())
+            .expect("a request");
         let answering = tokio::spawn(async move { queue.request(request, TIME).await });
         settle().await;
         answering
