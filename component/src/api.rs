@@ -14,6 +14,7 @@ mod cross_site;
 mod discovery;
 mod document;
 mod error;
+pub mod field_lines;
 mod fields;
 mod form;
 pub mod headers;
@@ -39,7 +40,7 @@ use crate::token::{Means, TokenId, Username};
 
 pub use body::{BodyError, RequestBody};
 pub use content::MAX_BYTES;
-pub use incoming::{MalformedRequest, request};
+pub use incoming::{MalformedRequest, headers as incoming_headers, request};
 pub use query::Question;
 pub use response::error as error_response;
 pub use verification::verify_offline;

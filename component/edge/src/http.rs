@@ -22,8 +22,9 @@ pub(super) fn request(incoming: IncomingRequest) -> Result<Request<Incoming>, Er
     let target = incoming.path_with_query();
     let authority = incoming.authority();
     let fields = incoming.headers().entries();
-    let request =
-        api::request(method, target, authority, fields).map_err(|malformed| match malformed {
+    let request = api::incoming_headers(fields)
+        .and_then(|headers| api::request(method, target, authority, headers))
+        .map_err(|malformed| match malformed {
             MalformedRequest::Target => ErrorCode::HttpRequestUriInvalid,
             MalformedRequest::Header => ErrorCode::HttpProtocolError,
         })?;

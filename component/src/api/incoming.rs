@@ -1,7 +1,7 @@
 //! Requests as the bindings of WASI have them, to those of the `http` crate.
 
 use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
 
 /// Why a request is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub fn request(
     method: Method,
     target: Option<String>,
     authority: Option<String>,
-    fields: Vec<(String, Vec<u8>)>,
+    mut headers: HeaderMap,
 ) -> Result<Request<()>, MalformedRequest> {
     let mut request = Request::new(());
     *request.method_mut() = method;
@@ -29,8 +29,23 @@ pub fn request(
         let target = PathAndQuery::try_from(target).map_err(|_| MalformedRequest::Target)?;
         *request.uri_mut() = Uri::from(target);
     }
-    let headers = request.headers_mut();
-    headers.reserve(fields.len());
+    if let Some(authority) = authority
+        && !headers.contains_key(header::HOST)
+    {
+        let authority = HeaderValue::try_from(authority).map_err(|_| MalformedRequest::Header)?;
+        headers.insert(header::HOST, authority);
+    }
+    *request.headers_mut() = headers;
+    Ok(request)
+}
+
+/// Headers as the bindings of WASI have them.
+///
+/// # Errors
+///
+/// [`MalformedRequest::Header`], which a host that checks requests does not cause.
+pub fn headers(fields: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, MalformedRequest> {
+    let mut headers = HeaderMap::with_capacity(fields.len());
     for (name, value) in fields {
         let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::try_from(value))
         else {
@@ -38,11 +53,5 @@ pub fn request(
         };
         headers.append(name, value);
     }
-    if let Some(authority) = authority
-        && !headers.contains_key(header::HOST)
-    {
-        let authority = HeaderValue::try_from(authority).map_err(|_| MalformedRequest::Header)?;
-        headers.insert(header::HOST, authority);
-    }
-    Ok(request)
+    Ok(headers)
 }

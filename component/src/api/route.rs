@@ -9,9 +9,6 @@ use OpenAction::{Describe, Discover, Live, Ready, Revoke, ShowKeys, ShowPage, Ve
 /// The path above the routes of the API. `/v1alpha` is the same.
 pub const BASE: &str = "/api/v1alpha";
 
-/// Stands for any token in the paths of [`RESOURCES`].
-const TOKEN_ID: &str = "{jwt_token_id}";
-
 /// What the paths of administrators begin with, below [`BASE`]. In those of [`RESOURCES`], [`USER`] stands for any user.
 const USERS: &str = "/users";
 const USER: &str = "/{user}";
@@ -188,8 +185,11 @@ impl<'a> Route<'a> {
     /// what `/verify` makes of it is read elsewhere.
     pub fn parse(path: &'a str, query: Option<&str>) -> Option<Self> {
         let [all, details] = ["all", "details"].map(|name| asks_for(name, query));
+        let below = path
+            .strip_prefix(BASE)
+            .or_else(|| path.strip_prefix("/v1alpha"));
         RESOURCES.iter().find_map(|resource| {
-            let matched = |template: &&str| matches(template, path);
+            let matched = |template: &&str| matches(template, path, below);
             resource.0.iter().find_map(matched).map(|names| Self {
                 resource,
                 user: names.user,
@@ -261,22 +261,23 @@ struct Names<'a> {
     token_id: Option<&'a str>,
 }
 
-/// Matches `path` against `template`.
-fn matches<'a>(template: &str, path: &'a str) -> Option<Names<'a>> {
+/// Matches a path against `template`. `below` is the path below [`BASE`], if it is there.
+fn matches<'a>(template: &str, path: &'a str, below: Option<&'a str>) -> Option<Names<'a>> {
     if template == "/" {
         return (template == path).then(Names::default);
     }
-    let path = match template.strip_prefix(BASE) {
-        None => path,
-        Some(_) => path
-            .strip_prefix(BASE)
-            .or_else(|| path.strip_prefix("/v1alpha"))?,
+    let (template, path) = match template.strip_prefix(BASE) {
+        None => (template, path),
+        Some(template) => (template, below?),
     };
+    // No template begins with a name. Most are told apart by this letter.
+    if template.as_bytes().get(1) != path.as_bytes().get(1) {
+        return None;
+    }
     let is_below = |above| {
         let below = path.strip_prefix(above)?;
         below.starts_with('/').then(Names::default)
     };
-    let template = template.strip_prefix(BASE).unwrap_or(template);
     if template == "/verify"
         && let Some(below) = is_below(template)
     {
@@ -296,8 +297,12 @@ fn matches<'a>(template: &str, path: &'a str) -> Option<Names<'a>> {
     })
 }
 
+/// In `template` the only name is that of a token, `{jwt_token_id}`.
 fn matches_token<'a>(template: &str, path: &'a str) -> Option<Names<'a>> {
-    let Some((before, after)) = template.split_once(TOKEN_ID) else {
+    let parts = template.split_once('{');
+    let Some((before, (_, after))) =
+        parts.and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
+    else {
         return (template == path).then(Names::default);
     };
     let id = path.strip_prefix(before)?.strip_suffix(after)?;
@@ -330,12 +335,15 @@ fn asks_for(name: &str, query: Option<&str>) -> bool {
 
 /// Whether every proxy in front takes the segment literally.
 fn is_plain_segment(segment: &str) -> bool {
-    let lower = segment.to_ascii_lowercase();
+    let has_escape = |after: &str| {
+        let digits = after.get(..2).unwrap_or_default();
+        ["2f", "5c", "2e"]
+            .iter()
+            .any(|encoded| digits.eq_ignore_ascii_case(encoded))
+    };
     !matches!(segment, "" | "." | "..")
         && !segment.contains('/')
-        && !["%2f", "%5c", "%2e"]
-            .iter()
-            .any(|encoded| lower.contains(encoded))
+        && !segment.split('%').skip(1).any(has_escape)
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@
 //! A token may have limits of its own: `scope`, and `audience` (a string, or an array of several). A document that holds such
 //! a token has the format 2: a reader of format 1 alone would drop them, and the token could do more.
 
-use memchr::memmem;
+use memchr::memchr_iter;
 use serde::{Deserialize, Serialize};
 
 use super::{Ledger, Repeatable, WriteId};
@@ -73,7 +73,12 @@ impl Ledger {
 
     /// Reads the stored form.
     pub fn from_document(bytes: &[u8]) -> Result<Self, DocumentError> {
-        match serde_json::from_slice::<Document>(bytes) {
+        // Validated at once, not string by string.
+        let text = str::from_utf8(bytes).map_err(|error| DocumentError::Malformed {
+            line: 1,
+            column: error.valid_up_to() + 1,
+        })?;
+        match serde_json::from_str::<Document>(text) {
             Ok(document) if is_known(document.format) => Ok(Self {
                 tokens: document.tokens.into_iter().map(Token::from).collect(),
                 writes: document.writes,
@@ -92,8 +97,9 @@ impl Ledger {
 /// is read as a whole, and so is one that is not as [`Ledger::to_document`] writes it.
 pub fn find_token(bytes: &[u8], id: TokenId) -> Result<Option<Token>, DocumentError> {
     let beginning = format!(r#"{{"id":"{id}","#);
+    let is_token = |start: &usize| bytes[*start..].starts_with(beginning.as_bytes());
     if has_known_format(bytes)
-        && let Some(start) = memmem::find(bytes, beginning.as_bytes())
+        && let Some(start) = memchr_iter(b'{', bytes).find(is_token)
     {
         let mut object = serde_json::Deserializer::from_slice(&bytes[start..]);
         if let Ok(entry) = Entry::deserialize(&mut object) {

@@ -1,27 +1,27 @@
 //! Converts requests and responses between `buffered-handler` and the `http` crate.
 
+use ::http::{Method, Request, Response};
 use bytes::Bytes;
-use http::{Method, Request, Response};
 
 use super::bindings::exports::latchkey::component::buffered_handler as wit;
-use latchkey_component::api;
+use super::http::Body;
+use latchkey_component::api::{self, field_lines};
 
 /// Fails if the method, the target or a header is none that HTTP allows.
-pub(super) fn request(request: wit::Request) -> Result<Request<Bytes>, ()> {
+pub(super) fn request(request: wit::Request) -> Result<Request<Body>, ()> {
     let method = Method::from_bytes(request.method.as_bytes()).map_err(drop)?;
     let target = Some(request.path_with_query);
     let authority = Some(request.authority);
-    let head = api::request(method, target, authority, request.headers).map_err(drop)?;
-    Ok(head.map(|()| request.body.into()))
+    let headers = field_lines::decode(&request.field_lines.into()).ok_or(())?;
+    let head = api::request(method, target, authority, headers).map_err(drop)?;
+    Ok(head.map(|()| Body::Buffered(request.body.into())))
 }
 
 pub(super) fn response(response: Response<Bytes>) -> wit::Response {
     let (head, body) = response.into_parts();
-    let fields = head.headers.iter();
-    let headers = fields.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
     wit::Response {
         status_code: head.status.as_u16(),
-        headers: headers.collect(),
+        field_lines: field_lines::encode(head.headers.iter()),
         body: body.into(),
     }
 }

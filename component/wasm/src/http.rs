@@ -14,21 +14,25 @@ use latchkey_component::api::{self, BodyError, MalformedRequest, RequestBody};
 /// How much of a body is read at a time.
 const CHUNK: usize = 4 << 10;
 
-/// The unread body of a request.
-pub(super) struct Incoming(wasi::Request);
+/// The body of a request. One type for both handlers, so that what is generic over it is compiled once.
+pub(super) enum Body {
+    Buffered(Bytes),
+    Unread(wasi::Request),
+}
 
 /// The request without its scheme, which Latchkey does not use.
-pub(super) fn request(incoming: wasi::Request) -> Result<Request<Incoming>, ErrorCode> {
+pub(super) fn request(incoming: wasi::Request) -> Result<Request<Body>, ErrorCode> {
     let method = method(incoming.get_method())?;
     let target = incoming.get_path_with_query();
     let authority = incoming.get_authority();
     let fields = incoming.get_headers().copy_all();
-    let request =
-        api::request(method, target, authority, fields).map_err(|malformed| match malformed {
+    let request = api::incoming_headers(fields)
+        .and_then(|headers| api::request(method, target, authority, headers))
+        .map_err(|malformed| match malformed {
             MalformedRequest::Target => ErrorCode::HttpRequestUriInvalid,
             MalformedRequest::Header => ErrorCode::HttpProtocolError,
         })?;
-    Ok(request.map(|()| Incoming(incoming)))
+    Ok(request.map(|()| Body::Unread(incoming)))
 }
 
 fn method(method: wasi::Method) -> Result<Method, ErrorCode> {
@@ -48,10 +52,14 @@ fn method(method: wasi::Method) -> Result<Method, ErrorCode> {
     })
 }
 
-impl RequestBody for Incoming {
+impl RequestBody for Body {
     async fn read(self, limit: usize) -> Result<Bytes, BodyError> {
+        let unread = match self {
+            Self::Buffered(bytes) => return bytes.read(limit).await,
+            Self::Unread(request) => request,
+        };
         let (_received, result) = wit_future::new(|| Ok(()));
-        let (mut stream, trailers) = wasi::Request::consume_body(self.0, result);
+        let (mut stream, trailers) = wasi::Request::consume_body(unread, result);
         let mut body = Vec::new();
         loop {
             body.reserve(CHUNK);

@@ -20,8 +20,8 @@ use spin_sdk::wasip3::exports::http::handler::Guest;
 use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
 use spin_sdk::wasip3::wit_bindgen::spawn;
 
-use latchkey_component::api::{self, RequestBody};
-use latchkey_component::config::ConfigError;
+use latchkey_component::api;
+use latchkey_component::config::{ConfigError, REVISION};
 use latchkey_component::service::{Configured, Permit, Service};
 use latchkey_component::store::Documents;
 
@@ -50,7 +50,7 @@ impl Guest for Component {
     /// Handles one request. An instance serves several at a time.
     async fn handle(request: Request) -> Result<Response, ErrorCode> {
         response::host_turn().await;
-        let answer = answer(http::request(request)?).await;
+        let answer = answer(http::request(request)?, None).await;
         response::host_turn().await;
         response::response(answer.response, answer.permit, async move {
             if let Some(service) = answer.notes_use {
@@ -63,7 +63,8 @@ impl Guest for Component {
 impl buffered_handler::Guest for Component {
     /// The same for a host that has the request in memory, and takes the response so.
     async fn handle(request: buffered_handler::Request) -> Result<buffered_handler::Response, ()> {
-        let answer = answer(buffered::request(request)?).await;
+        let revision = request.revision.clone();
+        let answer = answer(buffered::request(request)?, Some(revision)).await;
         if let Some(service) = answer.notes_use {
             spawn(async move { service.write_uses().await });
         }
@@ -79,9 +80,10 @@ struct Answer {
     notes_use: Option<Rc<WasmService>>,
 }
 
-async fn answer(request: ::http::Request<impl RequestBody>) -> Answer {
+/// `revision` is that of the configuration, if the host has said it.
+async fn answer(request: ::http::Request<http::Body>, revision: Option<String>) -> Answer {
     let is_head = request.method() == ::http::Method::HEAD;
-    let service = service().await;
+    let service = service(revision).await;
     let mut handled = api::handle(service.as_deref(), request).await;
     if let Some(line) = handled.log_line {
         log(&line);
@@ -101,12 +103,16 @@ async fn answer(request: ::http::Request<impl RequestBody>) -> Answer {
 }
 
 /// The service of this instance, by the newest configuration that works.
-async fn service() -> Result<Rc<WasmService>, ConfigError> {
+async fn service(revision: Option<String>) -> Result<Rc<WasmService>, ConfigError> {
     let make = |config| {
         let ports = (KeyValueStore::default(), SystemClock, SecureRandom);
         Ok(Service::new(config, Documents::new(ports)))
     };
-    CONFIGURED.with(Rc::clone).service(read, make, log).await
+    let get = async |variable| match &revision {
+        Some(revision) if variable == REVISION => Ok(Some(revision.clone())),
+        _ => read(variable).await,
+    };
+    CONFIGURED.with(Rc::clone).service(get, make, log).await
 }
 
 async fn read(variable: &'static str) -> Result<Option<String>, ConfigError> {

@@ -3,8 +3,9 @@
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body_util::{Either, Full};
+use latchkey_component::api::field_lines;
 use wasmtime::component::{Accessor, TypedFunc};
 
 use super::answer::{Answer, Failure};
@@ -23,9 +24,10 @@ pub(super) async fn respond(
     handle: BufferedHandle,
     head: Parts,
     body: Bytes,
+    revision: String,
 ) -> wasmtime::Result<Result<Answer, Failure>> {
     let depth = head.extensions.get().copied().unwrap_or_default();
-    let request = request(head, body);
+    let request = request(head, body, revision);
     let call = accessor.with(|mut access| {
         let call = handle.start_call_concurrent(&mut access, (request,))?;
         access.data_mut().outgoing().began(call.task(), depth);
@@ -40,7 +42,7 @@ pub(super) async fn respond(
     }))
 }
 
-fn request(head: Parts, body: Bytes) -> wit::Request {
+fn request(head: Parts, body: Bytes, revision: String) -> wit::Request {
     let fields = head.headers.iter();
     let fields = fields.filter(|(name, _)| !FORBIDDEN.contains(name));
     let part = |part: Option<&str>| part.unwrap_or_default().to_owned();
@@ -48,10 +50,9 @@ fn request(head: Parts, body: Bytes) -> wit::Request {
         method: head.method.as_str().to_owned(),
         path_with_query: part(head.uri.path_and_query().map(|target| target.as_str())),
         authority: part(head.uri.authority().map(|authority| authority.as_str())),
-        headers: fields
-            .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
-            .collect(),
+        field_lines: field_lines::encode(fields),
         body: body.into(),
+        revision,
     }
 }
 
@@ -59,11 +60,6 @@ fn request(head: Parts, body: Bytes) -> wit::Request {
 fn answer(response: wit::Response) -> Option<Answer> {
     let mut answer = Response::new(Either::Left(Full::from(response.body)));
     *answer.status_mut() = StatusCode::from_u16(response.status_code).ok()?;
-    let headers = answer.headers_mut();
-    headers.reserve(response.headers.len());
-    for (name, value) in response.headers {
-        let name = HeaderName::try_from(name).ok()?;
-        headers.append(name, HeaderValue::try_from(value).ok()?);
-    }
+    *answer.headers_mut() = field_lines::decode(&response.field_lines.into())?;
     Some(answer)
 }

@@ -84,7 +84,8 @@ impl Instances for ComponentInstances {
                 let (head, body) = request.into_parts();
                 match (body, buffered) {
                     (RequestBody::Buffered(body), Some(handle)) => {
-                        buffered::respond(accessor, handle, head, body).await
+                        let revision = self.variables.revision();
+                        buffered::respond(accessor, handle, head, body, revision).await
                     }
                     (body, _) => {
                         let request = Request::from_parts(head, body.into_stream());

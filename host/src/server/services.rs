@@ -84,8 +84,8 @@ impl Service {
     ) -> Result<Answer, Failure> {
         let traffic = self.dispatcher.traffic(home);
         let streamed = |body| Streamed::new(body, &traffic).keeps(connection);
-        let mut request = request
-            .map(|body| RequestBody::Stream(streamed(body).within(time).boxed_unsync()));
+        let mut request =
+            request.map(|body| RequestBody::Stream(streamed(body).within(time).boxed_unsync()));
         request.extensions_mut().insert(traffic.clone());
         let answer = self.dispatcher.dispatch(home, None, request).await?;
         Ok(answer.map(|body| match body {

@@ -48,6 +48,13 @@ impl LiveVariables {
         self.current.store(Arc::new(variables));
     }
 
+    /// The value of [`REVISION`].
+    pub(crate) fn revision(&self) -> String {
+        let current = self.current.load();
+        let revision = current.get(REVISION).map(|value| value.expose().to_owned());
+        revision.unwrap_or_default()
+    }
+
     fn value(&self, name: &str) -> Result<String, Absent> {
         check_name(name).map_err(Absent::InvalidName)?;
         let current = self.current.load();

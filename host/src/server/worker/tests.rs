@@ -103,7 +103,8 @@ impl Fixture {
     /// Sends a request, which is in the queue when this returns.
     async fn send(&self, path: &str) -> Answering {
         let queue = self.queue.clone();
-        let request = Request::builder().uri(path)
+        let request = Request::builder()
+            .uri(path)
             .body(RequestBody::empty())
             .expect("a request");
         let answering = tokio::spawn(async move { queue.request(request, TIME).await });
