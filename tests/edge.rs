@@ -1,11 +1,10 @@
 //! The component for the edge: what it asks of its host, and the same suite against it.
 
-use std::process::Command;
-
 use insta::assert_snapshot;
 use wasmparser::{Parser, Payload};
 
 use crate::server::{Launch, Server, host_only};
+use crate::suites::Suite;
 
 /// Its manifest; tests run in `host/cli`.
 pub const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/edge/spin.toml");
@@ -17,39 +16,6 @@ const FILE: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../../target/wasm32-wasip2/edge/latchkey_edge.wasm"
 );
-
-/// Set in the run of the suite against it.
-const SUITE: &str = "LATCHKEY_SUITE";
-
-/// Whether this process is that run.
-pub fn is_suite() -> bool {
-    std::env::var_os(SUITE).is_some_and(|suite| suite == "edge")
-}
-
-/// The parts of the suite that say something about a component.
-const HOLDS: &[&str] = &[
-    "authentication::",
-    "authorization::",
-    "bodies::",
-    "concurrency::",
-    "conventions::",
-    "crash::",
-    "create::",
-    "delete::",
-    "description::",
-    "durations::",
-    "forgeries::",
-    "health::",
-    "idempotency::",
-    "list::",
-    "oauth::",
-    "page::anybody",
-    "rotate::",
-    "scale::",
-    "show::",
-    "token_format::",
-    "verify::",
-];
 
 const CROSSING: &str =
     "requests that cross in flight do not see each other: nothing compares and swaps";
@@ -77,29 +43,18 @@ const DIFFERS: &[(&str, &str)] = &[
 
 #[test]
 fn the_suite_holds_except_for_what_is_listed() {
-    if is_suite() || !host_only("hosts of its own") {
+    if Suite::is_other() || !host_only("hosts of its own") {
         return;
     }
     // Which builds the component, once.
     Server::edge();
-    let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.env(SUITE, "edge").args(HOLDS);
-    for (test, _) in DIFFERS {
-        command.args(["--skip", test]);
-    }
-    let output = command.output().expect("a run of the suite");
-    assert!(
-        output.status.success(),
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    Suite::Edge.run(DIFFERS);
 }
 
 /// A host that does not offer one of its imports refuses it. Each that is added shuts out platforms.
 #[test]
 fn what_it_asks_of_its_host() {
-    if is_suite() || !host_only("a component of its own") {
+    if Suite::is_other() || !host_only("a component of its own") {
         return;
     }
     Server::edge();
@@ -157,7 +112,7 @@ fn what_it_asks_of_its_host() {
 
 #[test]
 fn without_a_signing_key_it_says_what_to_set() {
-    if is_suite() || !host_only("a configuration of its own") {
+    if Suite::is_other() || !host_only("a configuration of its own") {
         return;
     }
     Server::edge();

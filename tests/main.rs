@@ -23,6 +23,7 @@ mod raw;
 mod relay;
 mod response;
 mod server;
+mod suites;
 mod webdriver;
 
 mod admins;
@@ -54,6 +55,7 @@ mod guard_asks;
 mod guard_check;
 mod guard_load;
 mod guard_requests;
+mod handler;
 mod health;
 mod idempotency;
 mod keygen;

@@ -7,8 +7,9 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::client::{self, Request};
-use crate::edge;
 use crate::process::{Finished, PATIENCE, Process, Stderr, latchkey};
+use crate::suites::Suite;
+use crate::{edge, handler};
 
 /// The collection of tokens.
 pub const TOKENS: &str = "/api/v1alpha/token";
@@ -80,9 +81,10 @@ impl Launch {
             users: Some(users),
             files_at_most: None,
         };
-        match edge::is_suite() {
-            true => launch.edge(),
-            false => launch,
+        match Suite::current() {
+            Suite::Component => launch,
+            Suite::Handler => launch.arg("--component").arg(handler::component()),
+            Suite::Edge => launch.edge(),
         }
     }
 

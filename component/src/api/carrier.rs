@@ -1,7 +1,7 @@
 //! What carries a token to `/verify`: `Authorization: Bearer` (RFC 6750, section 2.1), `X-Api-Key`, or the password of
 //! `Authorization: Basic`, for clients that know nothing else.
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 
 use super::headers::API_KEY;
 use crate::auth::PresentedToken;
@@ -31,7 +31,9 @@ impl Carried {
 
     pub(super) fn parse(headers: &HeaderMap) -> Self {
         let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
-        let mut keys = headers.get_all(API_KEY).iter();
+        let mut keys = headers
+            .get_all(const { HeaderName::from_static(API_KEY) })
+            .iter();
         let authorization = authorizations.next().map_or(&b""[..], |v| v.as_bytes());
         let key = keys.next();
         let end = authorization.iter().position(|byte| *byte == b' ');

@@ -7,10 +7,10 @@ use crate::auth::ClientNetwork;
 use crate::token::Username;
 
 /// The client's address, from Spin or the native host. If there are several values, the last is the host's.
-pub const CLIENT_ADDRESS: &str = "spin-client-addr";
+pub const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("spin-client-addr");
 
-/// The id of a request.
-pub const REQUEST_ID: &str = "x-request-id";
+/// The id of a request, by which it is found again: in the log, in audit lines, at a proxy and at the client.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest id of a request that is logged.
 pub const MAX_REQUEST_ID: usize = 128;

@@ -33,7 +33,7 @@ fn json_bytes(status: StatusCode, body: Vec<u8>) -> Response<Bytes> {
     );
     // No page of another origin gets it into its process, even if it asks for a script or an image (Fetch, section 3.7).
     headers.insert(
-        HeaderName::from_static("cross-origin-resource-policy"),
+        const { HeaderName::from_static("cross-origin-resource-policy") },
         HeaderValue::from_static("same-origin"),
     );
     response

@@ -1,7 +1,7 @@
 //! Whether a token is good, and for what, for reverse proxies: status and headers say it.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri};
 use serde::Serialize;
 
 use super::Answer;
@@ -156,12 +156,21 @@ fn identify(
     ends_at: u64,
     scope: Option<&Scope>,
 ) {
-    headers.insert(USER, header_text(user));
+    headers.insert(const { HeaderName::from_static(USER) }, header_text(user));
     let id = HeaderValue::try_from(id.to_string());
-    headers.insert(TOKEN_ID, id.expect("a UUID is ASCII"));
-    headers.insert(EXPIRES, HeaderValue::from(ends_at));
+    headers.insert(
+        const { HeaderName::from_static(TOKEN_ID) },
+        id.expect("a UUID is ASCII"),
+    );
+    headers.insert(
+        const { HeaderName::from_static(EXPIRES) },
+        HeaderValue::from(ends_at),
+    );
     if let Some(scope) = scope {
         let scope = HeaderValue::try_from(scope.as_str());
-        headers.insert(SCOPE, scope.expect("printable ASCII"));
+        headers.insert(
+            const { HeaderName::from_static(SCOPE) },
+            scope.expect("printable ASCII"),
+        );
     }
 }

@@ -38,6 +38,10 @@ impl Credentials {
     /// or if it makes no difference.
     pub(super) fn form_decoded(&self) -> Option<Self> {
         let Self { name, password } = self;
+        let is_encoded = |text: &str| text.bytes().any(|byte| matches!(byte, b'%' | b'+'));
+        if !is_encoded(name.as_str()) && !is_encoded(password.expose()) {
+            return None;
+        }
         let name = form_decode(name.as_str())?;
         let password = form_decode(password.expose())?;
         let differs = name != self.name.as_str() || password != self.password.expose();

@@ -7,14 +7,15 @@ use super::bindings::exports::latchkey::component::buffered_handler as wit;
 use super::http::Body;
 use latchkey_component::api::{self, field_lines};
 
-/// Fails if the method, the target or a header is none that HTTP allows.
-pub(super) fn request(request: wit::Request) -> Result<Request<Body>, ()> {
+/// The request, and the revision of the configuration. Fails if the method, the target or a header is none that HTTP allows.
+pub(super) fn request(request: wit::Request) -> Result<(Request<Body>, String), ()> {
     let method = Method::from_bytes(request.method.as_bytes()).map_err(drop)?;
     let target = Some(request.path_with_query);
     let authority = Some(request.authority);
     let headers = field_lines::decode(&request.field_lines.into()).ok_or(())?;
     let head = api::request(method, target, authority, headers).map_err(drop)?;
-    Ok(head.map(|()| Body::Buffered(request.body.into())))
+    let body = Body::Buffered(request.body.into());
+    Ok((head.map(|()| body), request.revision))
 }
 
 pub(super) fn response(response: Response<Bytes>) -> wit::Response {

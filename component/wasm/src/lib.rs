@@ -63,8 +63,8 @@ impl Guest for Component {
 impl buffered_handler::Guest for Component {
     /// The same for a host that has the request in memory, and takes the response so.
     async fn handle(request: buffered_handler::Request) -> Result<buffered_handler::Response, ()> {
-        let revision = request.revision.clone();
-        let answer = answer(buffered::request(request)?, Some(revision)).await;
+        let (request, revision) = buffered::request(request)?;
+        let answer = answer(request, Some(revision)).await;
         if let Some(service) = answer.notes_use {
             spawn(async move { service.write_uses().await });
         }

@@ -14,6 +14,7 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use latchkey_component::api::headers::CLIENT_ADDRESS;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -23,7 +24,7 @@ use super::body::{Drained, RequestBody, Unsent};
 use super::limits::Limits;
 use super::observation::Observation;
 use super::rebinding::{is_host_clear, is_rebound};
-use super::services::{CLIENT_ADDRESS, Route, Service, Services, drop_headers_of_host};
+use super::services::{Route, Service, Services, drop_headers_of_host};
 use super::target::Encoded;
 use super::thread::Thread;
 use crate::metrics::Metrics;

@@ -7,8 +7,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use latchkey_component::api::headers;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use latchkey_component::api::headers::{self, REQUEST_ID};
 use latchkey_component::auth::{Credentials, SignIn};
 
 use super::route_class::{RouteClass, Verdict};
@@ -16,9 +16,6 @@ use crate::metrics::Metrics;
 
 /// The log target of the line for each request.
 const REQUEST: &str = "latchkey::request";
-
-/// The header by which a request is found again: in the log, in audit lines, at a proxy and at the client.
-const REQUEST_ID: HeaderName = HeaderName::from_static(headers::REQUEST_ID);
 
 /// A request, from its header to its answer. If it is dropped without [`Observation::end`], its client has gone.
 pub(super) struct Observation {

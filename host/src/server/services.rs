@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::header::HOST;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Either};
-use latchkey_component::api::headers;
+use latchkey_component::api::headers::CLIENT_ADDRESS;
 use tokio::time::timeout;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
@@ -25,8 +25,6 @@ use super::traffic::Streamed;
 use crate::manifest::route::Routes;
 use crate::metrics::Metrics;
 use crate::outbound::Target;
-
-pub(super) const CLIENT_ADDRESS: HeaderName = HeaderName::from_static(headers::CLIENT_ADDRESS);
 
 /// Begins the names of the headers by which a component is told of the client, and under Spin of the route.
 const OF_HOST: &str = "spin";

@@ -12,6 +12,7 @@ use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A connection whose request targets are URIs when they are read.
@@ -128,13 +129,15 @@ impl Messages {
     fn encoded(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         let mut encoded: Option<Vec<u8>> = None;
         let mut index = 0;
-        while let Some(&byte) = bytes.get(index) {
-            if self.at == At::Lost {
-                if let Some(encoded) = &mut encoded {
-                    encoded.extend_from_slice(&bytes[index..]);
-                }
-                break;
+        loop {
+            let passed = self.pass(&bytes[index..]);
+            if let Some(encoded) = &mut encoded {
+                encoded.extend_from_slice(&bytes[index..index + passed]);
             }
+            index += passed;
+            let Some(&byte) = bytes.get(index) else {
+                return encoded;
+            };
             let is_of_target = self.at == At::Target;
             self.step(byte);
             if is_of_target && is_refused(byte) {
@@ -145,7 +148,27 @@ impl Messages {
             }
             index += 1;
         }
-        encoded
+    }
+
+    /// Passes over what comes before the next byte that may begin another part of the message, and returns its length.
+    fn pass(&mut self, bytes: &[u8]) -> usize {
+        let rest_of_line = || memchr(b'\n', bytes).unwrap_or(bytes.len());
+        match self.at {
+            At::Start | At::Target => 0,
+            At::Version => rest_of_line(),
+            At::Header => {
+                let length = rest_of_line();
+                let room = LINE - self.line.len();
+                self.line.extend_from_slice(&bytes[..length.min(room)]);
+                length
+            }
+            At::Body(left) => {
+                let length = (left - 1).min(bytes.len() as u64);
+                self.at = At::Body(left - length);
+                length as usize
+            }
+            At::Lost => bytes.len(),
+        }
     }
 
     fn step(&mut self, byte: u8) {
@@ -154,14 +177,8 @@ impl Messages {
             (At::Target, b' ') => At::Version,
             (At::Target | At::Version, b'\n') => At::Header,
             (At::Header, b'\n') => self.line_ended(),
-            (At::Header, _) => {
-                if self.line.len() < LINE {
-                    self.line.push(byte);
-                }
-                At::Header
-            }
-            (At::Body(1), _) => At::Start,
-            (At::Body(left), _) => At::Body(left - 1),
+            // The last one: `pass` has passed over the others.
+            (At::Body(_), _) => At::Start,
             (at, _) => at,
         };
     }
