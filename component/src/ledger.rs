@@ -55,7 +55,12 @@ impl TryFrom<&str> for WriteId {
 
 impl Serialize for WriteId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{:016x}", self.0))
+        // By hand: a document has many of them, and formatting is slow.
+        let mut hex = [0; 16];
+        for (digit, shift) in hex.iter_mut().zip((0..16).rev()) {
+            *digit = b"0123456789abcdef"[(self.0 >> (4 * shift)) as usize & 0xf];
+        }
+        serializer.serialize_str(str::from_utf8(&hex).expect("hexadecimal digits"))
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
+use memchr::memchr;
+
 /// What editors of Windows put before UTF-8.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
@@ -87,6 +89,10 @@ pub fn is_invisible(character: char) -> bool {
 /// JSON that means the same, without [unsafe characters](is_unsafe) and without all others that only format text: they can
 /// only be within strings there.
 pub fn visible_json(json: &str) -> String {
+    // Of ASCII, JSON may have only this one in a string. Most lines have none, and this is fast.
+    if json.is_ascii() && memchr(0x7f, json.as_bytes()).is_none() {
+        return json.to_owned();
+    }
     let mut line = String::with_capacity(json.len());
     for character in json.chars() {
         // White space between values must stay what it is; within strings JSON has none of these.

@@ -159,7 +159,10 @@ impl<P: Ports<KeyValue: AtomicKeyValue>> Documents<P> {
             Err(error) => return Ok(Confirmed::Failed(error)),
         };
         // The most frequent case, without parsing.
-        if current.as_deref() == Some(&*swap.value) {
+        if current
+            .as_deref()
+            .is_some_and(|now| is_same(now, &swap.value))
+        {
             return Ok(Confirmed::Done);
         }
         Ok(match decide(current.as_deref())? {
@@ -174,6 +177,15 @@ impl<P: Ports<KeyValue: AtomicKeyValue>> Documents<P> {
             },
         })
     }
+}
+
+/// Whether these are the same bytes. WebAssembly compares slices byte by byte otherwise.
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+    let mut pairs = a.iter().zip(b);
+    a.len() == b.len()
+        && a_rest == b_rest
+        && pairs.all(|(a, b)| u128::from_ne_bytes(*a) == u128::from_ne_bytes(*b))
 }
 
 /// The outcome of [`Store::write`].
@@ -202,4 +214,23 @@ enum Confirmed {
     Lost,
     /// The store failed: the next attempt finds out whether it has written.
     Failed(KeyValueError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_same;
+
+    #[test]
+    fn bytes_are_compared_to_the_last() {
+        let bytes: Vec<u8> = (0..40).collect();
+        for length in 0..bytes.len() {
+            assert!(is_same(&bytes[..length], &bytes[..length]), "{length}");
+            assert!(!is_same(&bytes[..length], &bytes[..length + 1]), "{length}");
+            for changed in 0..length {
+                let mut other = bytes[..length].to_vec();
+                other[changed] ^= 1;
+                assert!(!is_same(&bytes[..length], &other), "{length}, {changed}");
+            }
+        }
+    }
 }
