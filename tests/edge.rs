@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use wasmparser::{Parser, Payload};
 
 use crate::server::{Launch, Server, host_only};
-use crate::suites::Suite;
+use crate::suites::{self, Suite};
 
 /// Its manifest; tests run in `host/cli`.
 pub const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/edge/spin.toml");
@@ -43,45 +43,23 @@ const DIFFERS: &[(&str, &str)] = &[
 
 #[test]
 fn the_suite_holds_except_for_what_is_listed() {
-    if Suite::is_other() || !host_only("hosts of its own") {
+    if Suite::is_nested() || !host_only("hosts of its own") {
         return;
     }
     // Which builds the component, once.
     Server::edge();
-    Suite::Edge.run(DIFFERS);
+    Suite::Edge.run(suites::PARTS, DIFFERS);
 }
 
 /// A host that does not offer one of its imports refuses it. Each that is added shuts out platforms.
 #[test]
 fn what_it_asks_of_its_host() {
-    if Suite::is_other() || !host_only("a component of its own") {
+    if Suite::is_nested() || !host_only("a component of its own") {
         return;
     }
     Server::edge();
     let file = std::fs::read(FILE).expect("the component");
-    let mut imports = Vec::new();
-    let mut exports = Vec::new();
-    let mut depth = 0_usize;
-    for payload in Parser::new(0).parse_all(&file) {
-        match payload.expect("a valid component") {
-            Payload::Version { .. } => depth += 1,
-            Payload::End(_) => depth -= 1,
-            Payload::ComponentImportSection(section) if depth == 1 => {
-                let names = section
-                    .into_iter()
-                    .map(|import| import.expect("an import").name.name);
-                imports.extend(names.map(str::to_owned));
-            }
-            Payload::ComponentExportSection(section) if depth == 1 => {
-                let names = section
-                    .into_iter()
-                    .map(|export| export.expect("an export").name.name);
-                exports.extend(names.map(str::to_owned));
-            }
-            _ => {}
-        }
-    }
-    imports.sort();
+    let (imports, exports) = imports_and_exports(&file);
     assert_snapshot!(imports.join("\n"), @"
     fermyon:spin/variables@2.0.0
     wasi:cli/environment@0.2.0
@@ -110,9 +88,37 @@ fn what_it_asks_of_its_host() {
     assert!(file.len() <= 700 << 10, "{} bytes", file.len());
 }
 
+/// The names of what a component imports, in order, and of what it exports.
+pub fn imports_and_exports(file: &[u8]) -> (Vec<String>, Vec<String>) {
+    let mut imports = Vec::new();
+    let mut exports = Vec::new();
+    let mut depth = 0_usize;
+    for payload in Parser::new(0).parse_all(file) {
+        match payload.expect("a valid component") {
+            Payload::Version { .. } => depth += 1,
+            Payload::End(_) => depth -= 1,
+            Payload::ComponentImportSection(section) if depth == 1 => {
+                let names = section
+                    .into_iter()
+                    .map(|import| import.expect("an import").name.name);
+                imports.extend(names.map(str::to_owned));
+            }
+            Payload::ComponentExportSection(section) if depth == 1 => {
+                let names = section
+                    .into_iter()
+                    .map(|export| export.expect("an export").name.name);
+                exports.extend(names.map(str::to_owned));
+            }
+            _ => {}
+        }
+    }
+    imports.sort();
+    (imports, exports)
+}
+
 #[test]
 fn without_a_signing_key_it_says_what_to_set() {
-    if Suite::is_other() || !host_only("a configuration of its own") {
+    if Suite::is_nested() || !host_only("a configuration of its own") {
         return;
     }
     Server::edge();

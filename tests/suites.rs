@@ -19,18 +19,18 @@ pub enum Suite {
 impl Suite {
     /// That of this process.
     pub fn current() -> Self {
-        let suites = [Self::Handler, Self::Edge];
-        let wanted = std::env::var(SUITE).ok();
-        let is_wanted = |suite: &Self| wanted.as_deref() == Some(suite.name());
-        match suites.into_iter().find(is_wanted) {
-            Some(suite) => suite,
-            None if wanted.is_some() => panic!("{SUITE} is {wanted:?}"),
-            None => Self::Component,
+        let suites = [Self::Component, Self::Handler, Self::Edge];
+        match std::env::var(SUITE) {
+            Err(_) => Self::Component,
+            Ok(wanted) => suites
+                .into_iter()
+                .find(|suite| suite.name() == wanted)
+                .unwrap_or_else(|| panic!("{SUITE} is {wanted}")),
         }
     }
 
-    /// Whether this process is one of these runs: it starts no other, and has no component made.
-    pub fn is_other() -> bool {
+    /// Whether this process is a run that another one has started: it starts none itself.
+    pub fn is_nested() -> bool {
         Self::current() != Self::Component
     }
 
@@ -42,10 +42,10 @@ impl Suite {
         }
     }
 
-    /// Runs the parts, without the tests of these names, which may fail.
-    pub fn run(self, differing: &[(&str, &str)]) {
+    /// Runs it: these parts, but for the tests that differ, which are named with the reason.
+    pub fn run(self, parts: &[&str], differing: &[(&str, &str)]) {
         let mut command = Command::new(std::env::current_exe().expect("this program"));
-        command.env(SUITE, self.name()).args(PARTS);
+        command.env(SUITE, self.name()).args(parts);
         for (test, _) in differing {
             command.args(["--skip", test]);
         }
@@ -59,8 +59,8 @@ impl Suite {
     }
 }
 
-/// The parts of the suite that say something about a component.
-const PARTS: &[&str] = &[
+/// The parts of the suite that say something about any component.
+pub const PARTS: &[&str] = &[
     "authentication::",
     "authorization::",
     "bodies::",

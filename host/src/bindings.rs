@@ -1,4 +1,4 @@
-//! Bindings to the world in `wit/`: what the components import beyond WASI.
+//! Bindings to the world in `wit/`: what the components import and export beyond WASI.
 //!
 //! Only the calls that wait for a backend are asynchronous on the host's side; opening and dropping handles is not.
 

@@ -16,8 +16,10 @@
 //! | `traffic` | streams to other components than Latchkey, and sees whether anything moves |
 //! | `dispatch` | decides which worker serves the request |
 //! | `worker` | a queue, and one instance after the other that serves it |
-//! | `instance` | calls the component |
-//! | `buffered` | calls it for a request that is in memory |
+//! | `instance` | makes instances, and chooses how to call them |
+//! | `call` | the functions that an instance exports |
+//! | `buffered` | calls Latchkey with a request that is in memory |
+//! | `handler` | calls a component with a stream |
 //! | `proxy` | calls a component of WASI 0.2 |
 //! | `guest` | what the component may use |
 //! | `outgoing` | sends the requests of a component, over the network or to another one |
@@ -48,11 +50,13 @@ mod answer;
 mod assembly;
 mod body;
 mod buffered;
+mod call;
 mod compose;
 mod connection;
 mod dispatch;
 mod engine;
 mod guest;
+mod handler;
 mod instance;
 mod known_credentials;
 mod limits;

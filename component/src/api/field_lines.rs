@@ -1,6 +1,7 @@
-//! Headers as HTTP/1.1 has them (RFC 9112, section 5), between a host and the component: `name: value` and CR LF for each.
+//! Headers between a host and the component, as field lines of HTTP/1.1 (RFC 9112, section 5): `name: value` and CR LF for each.
 //!
-//! Neither part can hold CR or LF, so the lines tell all that the headers do.
+//! There is exactly one space, and what follows it is the value as it is, also where that begins or ends with a space. No name
+//! holds a colon, and no value CR or LF: so the lines tell all that the headers do.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -28,7 +29,8 @@ pub fn decode(lines: &Bytes) -> Option<HeaderMap> {
         let (name, value) = line.split_at(memchr(b':', line)?);
         let name = HeaderName::from_bytes(name).ok()?;
         let value = lines.slice_ref(value.strip_prefix(b": ")?);
-        headers.append(name, HeaderValue::from_maybe_shared(value).ok()?);
+        let value = HeaderValue::from_maybe_shared(value).ok()?;
+        headers.try_append(name, value).ok()?;
     }
     Some(headers)
 }

@@ -9,6 +9,9 @@ use OpenAction::{Describe, Discover, Live, Ready, Revoke, ShowKeys, ShowPage, Ve
 /// The path above the routes of the API. `/v1alpha` is the same.
 pub const BASE: &str = "/api/v1alpha";
 
+/// Stands for any token in the paths of [`RESOURCES`].
+const TOKEN_ID: &str = "{jwt_token_id}";
+
 /// What the paths of administrators begin with, below [`BASE`]. In those of [`RESOURCES`], [`USER`] stands for any user.
 const USERS: &str = "/users";
 const USER: &str = "/{user}";
@@ -270,7 +273,7 @@ fn matches<'a>(template: &str, path: &'a str, below: Option<&'a str>) -> Option<
         None => (template, path),
         Some(template) => (template, below?),
     };
-    // No template begins with a name. Most are told apart by this letter.
+    // No template begins with a name. Most are told apart by this byte.
     if template.as_bytes().get(1) != path.as_bytes().get(1) {
         return None;
     }
@@ -297,14 +300,12 @@ fn matches<'a>(template: &str, path: &'a str, below: Option<&'a str>) -> Option<
     })
 }
 
-/// In `template` the only name is that of a token, `{jwt_token_id}`.
+/// The only name in `template` is that of a token, if there is one.
 fn matches_token<'a>(template: &str, path: &'a str) -> Option<Names<'a>> {
-    let parts = template.split_once('{');
-    let Some((before, (_, after))) =
-        parts.and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
-    else {
+    let Some(name) = template.find('{') else {
         return (template == path).then(Names::default);
     };
+    let (before, after) = (&template[..name], &template[name + TOKEN_ID.len()..]);
     let id = path.strip_prefix(before)?.strip_suffix(after)?;
     is_plain_segment(id).then_some(Names {
         token_id: Some(id),

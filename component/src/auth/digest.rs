@@ -4,8 +4,8 @@
 //! random key, which never leaves its instance. What is in the store, or has to be the same after a restart, is digested
 //! with a key that is derived from the signing key.
 //!
-//! Every request with a password computes one. HMAC-SHA-256 takes twice as long in WebAssembly, which has instructions for 64
-//! bits and none for hashing.
+//! Every request with a password computes one. WebAssembly has instructions for 64 bits and none for hashing: HMAC-SHA-256 takes
+//! twice as long there, if both are compiled for speed.
 
 use blake2::Blake2bMac;
 use blake2::digest::consts::U32;

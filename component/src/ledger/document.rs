@@ -73,12 +73,7 @@ impl Ledger {
 
     /// Reads the stored form.
     pub fn from_document(bytes: &[u8]) -> Result<Self, DocumentError> {
-        // Validated at once, not string by string.
-        let text = str::from_utf8(bytes).map_err(|error| DocumentError::Malformed {
-            line: 1,
-            column: error.valid_up_to() + 1,
-        })?;
-        match serde_json::from_str::<Document>(text) {
+        match serde_json::from_slice::<Document>(bytes) {
             Ok(document) if is_known(document.format) => Ok(Self {
                 tokens: document.tokens.into_iter().map(Token::from).collect(),
                 writes: document.writes,

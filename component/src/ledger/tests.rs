@@ -112,6 +112,19 @@ fn a_rotated_token_leaves_at_once_or_when_it_retires() {
 }
 
 #[test]
+fn write_ids_have_16_digits() {
+    for (bits, hex) in [
+        (0, "0000000000000000"),
+        (0x0123_4567_89ab_cdef, "0123456789abcdef"),
+        (u64::MAX, "ffffffffffffffff"),
+    ] {
+        let id = WriteId::from_random(bits);
+        assert_eq!(serde_json::to_value(id).unwrap(), hex);
+        assert_eq!(WriteId::try_from(hex), Ok(id));
+    }
+}
+
+#[test]
 fn the_last_writes_are_remembered() {
     let mut ledger = Ledger::default();
     for n in 0..=REMEMBERED_WRITES as u64 {

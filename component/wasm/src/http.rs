@@ -1,4 +1,4 @@
-//! Converts requests from WASI HTTP to the `http` crate.
+//! Converts requests from WASI HTTP to the `http` crate, and reads the bodies of both handlers.
 //!
 //! The SDK's own conversion asks the host for everything in a request. This one asks for what Latchkey uses, and touches a
 //! body only to read it.

@@ -61,12 +61,16 @@ impl Guest for Component {
 }
 
 impl buffered_handler::Guest for Component {
-    /// The same for a host that has the request in memory, and takes the response so.
+    /// The same for a request in memory. The response is returned whole.
     async fn handle(request: buffered_handler::Request) -> Result<buffered_handler::Response, ()> {
         let (request, revision) = buffered::request(request)?;
-        let answer = answer(request, Some(revision)).await;
+        let answer = answer(request, revision).await;
         if let Some(service) = answer.notes_use {
-            spawn(async move { service.write_uses().await });
+            spawn(async move {
+                // The host has the answer then.
+                response::host_turn().await;
+                service.write_uses().await;
+            });
         }
         Ok(buffered::response(answer.response))
     }

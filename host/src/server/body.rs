@@ -26,7 +26,10 @@ const DRAIN_TIME: Duration = Duration::from_secs(2);
 
 /// The body of a request to an instance.
 pub(super) enum RequestBody {
+    /// All of it.
     Buffered(Bytes),
+    /// One that Latchkey does not read. What stands in front of Latchkey may.
+    Unread(WasiBody),
     Stream(WasiBody),
 }
 
@@ -38,12 +41,12 @@ impl RequestBody {
     pub(super) fn into_stream(self) -> WasiBody {
         match self {
             Self::Buffered(bytes) => boxed(Full::new(bytes)),
-            Self::Stream(stream) => stream,
+            Self::Unread(stream) | Self::Stream(stream) => stream,
         }
     }
 }
 
-/// A body in memory, for who takes any.
+/// As a boxed body.
 pub(super) fn boxed(buffered: Full<Bytes>) -> WasiBody {
     buffered.map_err(|never| match never {}).boxed_unsync()
 }

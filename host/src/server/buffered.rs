@@ -2,13 +2,15 @@
 //! most of the time of a short request.
 
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::request::Parts;
-use http::{Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::{Either, Full};
 use latchkey_component::api::field_lines;
 use wasmtime::component::{Accessor, TypedFunc};
 
 use super::answer::{Answer, Failure};
+use super::call::call;
 use super::guest::Guest;
 use super::outgoing::FORBIDDEN;
 use crate::bindings::buffered_handler as wit;
@@ -27,19 +29,16 @@ pub(super) async fn respond(
     revision: String,
 ) -> wasmtime::Result<Result<Answer, Failure>> {
     let depth = head.extensions.get().copied().unwrap_or_default();
+    let is_head = head.method == Method::HEAD;
     let request = request(head, body, revision);
-    let call = accessor.with(|mut access| {
-        let call = handle.start_call_concurrent(&mut access, (request,))?;
-        access.data_mut().outgoing().began(call.task(), depth);
-        wasmtime::error::Ok(call)
-    })?;
-    let task = call.task();
-    let (response,) = handle.finish_call_concurrent(accessor, call).await?;
-    accessor.with(|mut access| access.data_mut().outgoing().ended(task));
-    Ok(response.ok().and_then(answer).ok_or_else(|| {
-        tracing::error!("the component failed, or its answer is not valid");
-        Failure::Trap
-    }))
+    let (response,) = call(accessor, handle, depth, (request,)).await?;
+    Ok(response
+        .ok()
+        .and_then(|response| answer(response, is_head))
+        .ok_or_else(|| {
+            tracing::error!("the component failed, or its answer is not valid");
+            Failure::Trap
+        }))
 }
 
 fn request(head: Parts, body: Bytes, revision: String) -> wit::Request {
@@ -52,14 +51,86 @@ fn request(head: Parts, body: Bytes, revision: String) -> wit::Request {
         authority: part(head.uri.authority().map(|authority| authority.as_str())),
         field_lines: field_lines::encode(fields),
         body: body.into(),
-        revision,
+        configuration_revision: Some(revision),
     }
 }
 
-/// `None` if it is none that HTTP allows.
-fn answer(response: wit::Response) -> Option<Answer> {
+/// `None` if it is not valid, as by `wasi:http/handler`: a component sets no headers of the connection, and says no other length.
+fn answer(response: wit::Response, is_head: bool) -> Option<Answer> {
+    let headers = field_lines::decode(&response.field_lines.into())?;
+    if FORBIDDEN.iter().any(|name| headers.contains_key(name)) {
+        return None;
+    }
+    let lengths = headers.get_all(CONTENT_LENGTH);
+    let length = HeaderValue::from(response.body.len());
+    if !is_head && lengths.iter().any(|said| *said != length) {
+        return None;
+    }
     let mut answer = Response::new(Either::Left(Full::from(response.body)));
     *answer.status_mut() = StatusCode::from_u16(response.status_code).ok()?;
-    *answer.headers_mut() = field_lines::decode(&response.field_lines.into())?;
+    *answer.headers_mut() = headers;
     Some(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    fn response(status_code: u16, field_lines: &str, body: &str) -> wit::Response {
+        wit::Response {
+            status_code,
+            field_lines: field_lines.into(),
+            body: body.into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_valid_answer() {
+        let lines = "content-length: 3\r\nx-a: 1\r\nx-a: 2\r\n";
+        let answer = answer(response(201, lines, "abc"), false).expect("valid");
+        assert_eq!(answer.status(), 201);
+        assert_eq!(answer.headers().get_all("x-a").iter().count(), 2);
+        let body = answer.into_body().collect().await.expect("in memory");
+        assert_eq!(body.to_bytes(), "abc");
+    }
+
+    #[test]
+    fn what_is_not_valid() {
+        for (status_code, lines, body, is_head, is_valid) in [
+            (200, "", "abc", false, true),
+            (200, "content-length: 3\r\n", "", true, true),
+            (200, "content-length: 3\r\n", "", false, false),
+            (200, "content-length: 3\r\n", "ab", false, false),
+            (
+                200,
+                "content-length: 2\r\ncontent-length: 3\r\n",
+                "ab",
+                false,
+                false,
+            ),
+            (200, "transfer-encoding: chunked\r\n", "", false, false),
+            (200, "connection: close\r\n", "", false, false),
+            (200, "x-a\r\n", "", false, false),
+            (99, "", "", false, false),
+            (1000, "", "", false, false),
+        ] {
+            let answer = answer(response(status_code, lines, body), is_head);
+            assert_eq!(
+                answer.is_some(),
+                is_valid,
+                "{status_code} {lines:?} {body:?}"
+            );
+        }
+    }
+
+    /// A component of a foreign build must not end the worker.
+    #[test]
+    fn more_headers_than_fit_are_not_valid() {
+        let lines: String = (0..40_000)
+            .map(|number| format!("x-{number}: \r\n"))
+            .collect();
+        assert!(answer(response(200, &lines, ""), false).is_none());
+    }
 }

@@ -159,8 +159,10 @@ async fn ask_latchkey(
             .dispatch(worker, credentials, request)
             .await
     };
-    if !observation.class.reads_body || body.is_end_stream() {
+    if body.is_end_stream() {
         dispatch(head, RequestBody::empty()).await
+    } else if !observation.class.reads_body {
+        dispatch(head, RequestBody::Unread(body.boxed_unsync())).await
     } else if body.is_too_large() {
         dispatch(head, RequestBody::Stream(body.boxed_unsync())).await
     } else if !body.expects_continue() {

@@ -22,10 +22,11 @@ pub(super) async fn respond(
     request: Request<RequestBody>,
 ) -> Result<Answer, Failure> {
     let traffic = request.extensions().get::<Traffic>().cloned();
+    let request = request.map(RequestBody::into_stream);
     let time = instances.limits.request_time;
     tokio::select! {
         biased;
-        answer = call(instances, proxy, request.map(RequestBody::into_stream)) => answer.unwrap_or_else(|error| {
+        answer = call(instances, proxy, request) => answer.unwrap_or_else(|error| {
             tracing::error!("no instance can be made: {error:#}");
             Err(Failure::Overload)
         }),

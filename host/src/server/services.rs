@@ -164,7 +164,7 @@ impl Services {
                 let credentials = observation.credentials.as_ref();
                 let request = request.map(|body| match observation.class.reads_body {
                     true => RequestBody::Stream(body),
-                    false => RequestBody::empty(),
+                    false => RequestBody::Unread(body),
                 });
                 return service
                     .dispatcher

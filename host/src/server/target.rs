@@ -231,18 +231,21 @@ mod tests {
 
     use super::*;
 
-    /// In two reads, wherever the first ends.
+    /// In two reads, wherever the first ends, and byte by byte.
     fn check(sent: &[u8], expected: &[u8]) {
-        for end in 0..sent.len() {
+        let in_two = (0..sent.len()).map(|end| vec![&sent[..end], &sent[end..]]);
+        let byte_by_byte = sent.chunks(1).collect();
+        for parts in in_two.chain([byte_by_byte]) {
             let mut messages = Messages::default();
             let mut seen = Vec::new();
-            for part in [&sent[..end], &sent[end..]] {
+            let first = parts[0].len();
+            for part in parts {
                 seen.extend(messages.encoded(part).unwrap_or_else(|| part.to_vec()));
             }
             assert_eq!(
                 seen.escape_ascii().to_string(),
                 expected.escape_ascii().to_string(),
-                "{end}"
+                "the first read has {first} bytes"
             );
         }
     }
