@@ -87,6 +87,27 @@ fn slow_bodies_take_nobodys_place() {
     }
 }
 
+/// What is held back will not be waited for, and the client is told.
+#[test]
+fn a_held_back_body_that_does_not_count_ends_the_connection() {
+    if !host_only("what the host says of its connections") {
+        return;
+    }
+    let user = Server::shared().user();
+    for line in [
+        format!("GET {TOKENS}"),
+        format!("DELETE {TOKENS}/x"),
+        "POST /nowhere".to_owned(),
+    ] {
+        let authorization = user.authorization();
+        let mut raw = Raw::connect(user.server);
+        let headers = [&*authorization, "Content-Length: 9", EXPECT];
+        raw.send(head(user.server, &line, &headers));
+        let response = raw.response(&line);
+        assert_eq!(response.header("connection"), "close", "{line}");
+    }
+}
+
 #[test]
 fn connections_on_which_nothing_happens_keep_nobody_out() {
     if !host_only("a server with few connections") {
