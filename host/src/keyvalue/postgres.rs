@@ -11,10 +11,12 @@
 //! Statements have no names, which costs the server some parsing: a pooler that gives each transaction another connection, such as
 //! pgbouncer before 1.21, does not know those of the last.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::sleep;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
@@ -43,7 +45,11 @@ const WRITERS: usize = 6;
 const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often a statement is tried that the server has rolled back in favour of another.
-const ATTEMPTS: usize = 10;
+const ATTEMPTS: u32 = 20;
+
+/// The longest pause before the second attempt; before each later one it is longer by as much. Those that were in each other's way
+/// would be so again at once.
+const PAUSE: Duration = Duration::from_millis(2);
 
 const GET: &str = "SELECT value FROM latchkey WHERE key = $1";
 const SET: &str = "INSERT INTO latchkey (key, value) VALUES ($1, $2)
@@ -129,6 +135,8 @@ impl Postgres {
             }
             match result {
                 Err(Failure::Refused(code)) if is_rolled_back(&code) && attempt < ATTEMPTS => {
+                    let random = RandomState::new().hash_one(attempt) as u32;
+                    sleep((PAUSE * attempt).mul_f64(f64::from(random) / f64::from(u32::MAX))).await;
                     attempt += 1;
                 }
                 result => return result,

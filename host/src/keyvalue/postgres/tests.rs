@@ -100,7 +100,7 @@ async fn what_the_standby_does_not_have_is_neither_acknowledged_nor_read() {
             if read.is_ok() {
                 break;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(20)).await;
             read = store.get("a").await;
         }
         assert_eq!(read, Ok(Some(new)), "{end}");
