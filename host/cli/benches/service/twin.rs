@@ -18,13 +18,14 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use latchkey_component::api::headers::REQUEST_ID;
 use latchkey_component::api::{self, BodyError, RequestBody};
 use latchkey_component::config::Config;
 use latchkey_component::ports::{Clock, Random};
@@ -134,8 +135,6 @@ impl RequestBody for Body {
 }
 
 /// As the host's: one for each request, in the answer too.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
 fn request_id() -> HeaderValue {
     static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     static NEXT: AtomicU64 = AtomicU64::new(0);
