@@ -9,6 +9,7 @@ use latchkey_host::server::Limits;
 use crate::faults::serve_here;
 use crate::raw::{Raw, ask, head};
 use crate::server::{Launch, PASSWORD, Server, TOKENS, User, host_only};
+use crate::show::UNKNOWN;
 
 const REVOKE: &str = "/api/v1alpha/revoke";
 const VERIFY: &str = "/api/v1alpha/verify";
@@ -93,18 +94,32 @@ fn a_held_back_body_that_does_not_count_ends_the_connection() {
     if !host_only("what the host says of its connections") {
         return;
     }
-    let user = Server::shared().user();
-    for line in [
-        format!("GET {TOKENS}"),
-        format!("DELETE {TOKENS}/x"),
-        "POST /nowhere".to_owned(),
+    let server = Server::shared();
+    let known = server.user();
+    known.list().expect(404);
+    // Of these two, the sign-in worker looks at the credentials.
+    let newcomers = [server.user(), server.user()];
+    let signed_in = known.authorization();
+    let newcomers = newcomers.map(|user| user.authorization());
+    let json = "Content-Type: application/json";
+    let text = "Content-Type: text/plain";
+    let unknown = format!("{TOKENS}/{UNKNOWN}");
+    let [length, too_long] = ["Content-Length: 9", "Content-Length: 16385"];
+    for (method, path, headers, status) in [
+        ("GET", TOKENS, vec![&*newcomers[0], length], 404),
+        ("GET", TOKENS, vec![&signed_in, length], 404),
+        ("DELETE", &unknown, vec![&newcomers[1], length], 404),
+        ("POST", "/nowhere", vec![&signed_in, length], 404),
+        ("POST", TOKENS, vec![json, length], 401),
+        ("POST", TOKENS, vec![&signed_in, text, length], 415),
+        ("POST", TOKENS, vec![&signed_in, json, too_long], 413),
     ] {
-        let authorization = user.authorization();
-        let mut raw = Raw::connect(user.server);
-        let headers = [&*authorization, "Content-Length: 9", EXPECT];
-        raw.send(head(user.server, &line, &headers));
-        let response = raw.response(&line);
-        assert_eq!(response.header("connection"), "close", "{line}");
+        let line = format!("{method} {path}");
+        let mut raw = Raw::connect(server);
+        raw.send(head(server, &line, &[&headers[..], &[EXPECT]].concat()));
+        let response = raw.response(&line).expect(status);
+        assert_eq!(response.header("connection"), "close", "{headers:?}");
+        raw.closed();
     }
 }
 

@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
-use http::HeaderMap;
 use http::header::EXPECT;
+use http::request::Parts;
+use http::{HeaderValue, Version};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Incoming;
@@ -46,6 +47,10 @@ impl RequestBody {
     }
 }
 
+fn asks_for_continue(expectation: &HeaderValue) -> bool {
+    expectation.as_bytes().eq_ignore_ascii_case(b"100-continue")
+}
+
 /// As a boxed body.
 pub(super) fn boxed(buffered: Full<Bytes>) -> WasiBody {
     buffered.map_err(|never| match never {}).boxed_unsync()
@@ -62,17 +67,40 @@ pub(super) struct Drained {
     /// How long it may take as a whole, from the first wait for it.
     time: Duration,
     deadline: Option<Pin<Box<Sleep>>>,
-    /// Whether the client waits for "100 Continue", and so has sent nothing yet.
-    expects_continue: bool,
+    held_back: HeldBack,
+}
+
+/// Whether the client waits for "100 Continue" (RFC 9110, section 10.1.1), and so has sent nothing of the body.
+#[derive(Clone)]
+pub(super) struct HeldBack(Option<Arc<AtomicBool>>);
+
+impl HeldBack {
+    fn new(body: &Incoming, head: &Parts) -> Self {
+        let is_held_back = head.version == Version::HTTP_11
+            && head.headers.get_all(EXPECT).iter().any(asks_for_continue)
+            && !body.is_end_stream();
+        Self(is_held_back.then(|| Arc::new(AtomicBool::new(true))))
+    }
+
+    pub(super) fn get(&self) -> bool {
+        self.0.as_ref().is_some_and(|is| is.load(Ordering::Relaxed))
+    }
+
+    /// The client is asked for the body.
+    fn end(&self) {
+        if let Some(is_held_back) = &self.0 {
+            is_held_back.store(false, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Drained {
-    pub(super) fn new(body: Incoming, headers: &HeaderMap, time: Duration) -> Self {
+    pub(super) fn new(body: Incoming, head: &Parts, time: Duration) -> Self {
         Self {
+            held_back: HeldBack::new(&body, head),
             body: Some(body),
             time,
             deadline: None,
-            expects_continue: headers.contains_key(EXPECT),
         }
     }
 
@@ -81,8 +109,8 @@ impl Drained {
         self.size_hint().lower() > MAX_BYTES as u64
     }
 
-    pub(super) fn expects_continue(&self) -> bool {
-        self.expects_continue
+    pub(super) fn held_back(&self) -> &HeldBack {
+        &self.held_back
     }
 
     /// Reads it. If it breaks off, takes too long or is too large, what the component gets of it breaks off, too; of a body
@@ -140,7 +168,7 @@ impl Body for Drained {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        self.expects_continue = false;
+        self.held_back.end();
         let Some(body) = &mut self.body else {
             return Poll::Ready(None);
         };
@@ -168,7 +196,7 @@ impl Body for Drained {
 impl Drop for Drained {
     fn drop(&mut self) {
         if let Some(body) = self.body.take()
-            && !self.expects_continue
+            && !self.held_back.get()
             && !body.is_end_stream()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {

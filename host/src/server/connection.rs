@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::HOST;
+use http::header::{CONNECTION, HOST};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Uri};
@@ -116,6 +116,14 @@ async fn respond(
     let observation = Observation::begin(&mut request, class, client, metrics);
     let (mut head, body) = request.into_parts();
     prepare(&mut head, addresses);
+    let is_latchkey = service.is_some_and(|service| service.is_latchkey);
+    // Of others it is bounded by its pauses, not as a whole.
+    let body_time = match is_latchkey {
+        true => shared.limits.body_time,
+        false => Duration::MAX,
+    };
+    let body = Drained::new(body, &head, body_time);
+    let held_back = body.held_back().clone();
     let authority = head.uri.authority();
     let is_odd = addresses.listener.ip().is_loopback() && !is_host_clear(&head.headers);
     let answer = if is_odd || authority.is_some_and(|name| is_rebound(name, addresses.listener)) {
@@ -123,14 +131,11 @@ async fn respond(
     } else {
         match service {
             Some(service) if service.is_latchkey => {
-                let body = Drained::new(body, &head.headers, shared.limits.body_time);
                 ask_latchkey(service, worker, (head, body), &observation, activity).await
             }
             Some(service) => {
                 let _busy = activity.busy().await;
-                // Bounded by its pauses, not as a whole.
-                let body = Drained::new(body, &head.headers, Duration::MAX).boxed_unsync();
-                let request = Request::from_parts(head, body);
+                let request = Request::from_parts(head, body.boxed_unsync());
                 let time = Some(shared.limits.body_time);
                 service.stream(worker, request, Some(activity), time).await
             }
@@ -138,6 +143,11 @@ async fn respond(
         }
     };
     let mut response = answer.unwrap_or_else(Failure::response);
+    // A body that nobody wanted will not be waited for, so no other request can follow it (RFC 9110, section 10.1.1).
+    if held_back.get() {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
     observation.end(&mut response);
     response
 }
@@ -165,7 +175,7 @@ async fn ask_latchkey(
         dispatch(head, RequestBody::Unread(body.boxed_unsync())).await
     } else if body.is_too_large() {
         dispatch(head, RequestBody::Stream(body.boxed_unsync())).await
-    } else if !body.expects_continue() {
+    } else if !body.held_back().get() {
         dispatch(head, body.read().await).await
     } else {
         // By the header alone, the component may refuse the request. Only if it wants the body is the client asked for it.
