@@ -1,5 +1,6 @@
 //! Environments of Python, for tests by tools that others have written.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,6 +10,10 @@ use std::process::Command;
 pub fn with(name: &str, packages: &[&str]) -> Option<PathBuf> {
     let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let python = environment.join("bin/python");
+    // Other tests use it, too: one makes it, and they wait.
+    let lock = environment.with_extension("lock");
+    let lock = File::create(lock).expect("a lock");
+    lock.lock().expect("a lock");
     let run = |command: &mut Command| command.output().is_ok_and(|done| done.status.success());
     let pip = |more: &[&str]| {
         let install = ["-m", "pip", "install", "--quiet"];
