@@ -210,6 +210,25 @@ fn every_command_of_cargo_is_locked() {
     assert!(aliases.contains("up = \"run --locked "), "{aliases}");
 }
 
+/// What is copied into the build of the container reaches the builder.
+#[test]
+fn the_container_is_sent_what_it_copies() {
+    let ignored = include_str!("../.dockerignore");
+    let mut copied = 0;
+    for line in CONTAINER.lines().filter(|line| !line.contains("--from")) {
+        let Some(paths) = line.strip_prefix("COPY ") else {
+            continue;
+        };
+        let (sources, _) = paths.rsplit_once(' ').expect("a destination");
+        for source in sources.split(' ') {
+            copied += 1;
+            let is_sent = |line: &str| line.strip_prefix('!') == Some(source);
+            assert!(ignored.lines().any(is_sent), "{source}");
+        }
+    }
+    assert!(copied > 5, "{copied}");
+}
+
 fn documents(text: &str) -> Vec<Yaml> {
     YamlLoader::load_from_str(text).expect("YAML")
 }
