@@ -25,7 +25,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::ports::{Clock, Random};
+use crate::ports::Clock;
 use crate::secret::Secret;
 use crate::store::{Ports as _, Store, StoreError};
 use crate::token::{Timestamp, Username};
@@ -133,10 +133,10 @@ pub struct Attempt {
 }
 
 impl Authenticator {
-    /// Authenticates `users`, remembering verified passwords under a key drawn from `random`.
-    pub fn new(users: Users, random: &impl Random) -> Self {
+    /// Authenticates `users`, remembering verified passwords by digests with this key.
+    pub fn new(users: Users, key: DigestKey) -> Self {
         Self {
-            key: DigestKey::random(random),
+            key,
             remembered: RefCell::new(Remembered::new(users.count())),
             queue: Rc::new(Queue::new()),
             users,

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, DigestKey};
 use crate::config::Config;
 use crate::jwt::{KeyAlgorithm, KeySet, PublicKeySet, SignedToken};
 use crate::ledger::{Ledger, LedgerError};
@@ -132,14 +132,15 @@ pub enum ServiceError {
 impl<S: Store> Service<S> {
     /// The service of `config` over this store.
     pub fn new(config: Config, store: S) -> Self {
+        let digest_key = DigestKey::random(store.ports().random());
         Self {
             admission: Admission::new(config.max_tokens_per_user),
-            signatures: Signatures::default(),
-            id_signatures: Signatures::default(),
+            signatures: Signatures::new(digest_key.clone()),
+            id_signatures: Signatures::new(digest_key.clone()),
             presence: Presence::default(),
             usage: Rc::default(),
             noted: Noted::default(),
-            authenticator: Authenticator::new(config.users.clone(), store.ports().random()),
+            authenticator: Authenticator::new(config.users.clone(), digest_key),
             store: Rc::new(store),
             stored_keys: OnceCell::new(),
             write_check: RefCell::default(),
@@ -153,8 +154,8 @@ impl<S: Store> Service<S> {
     fn reconfigured(&self, config: Config) -> Self {
         Self {
             admission: self.admission.with_limit_for(config.max_tokens_per_user),
-            signatures: Signatures::default(),
-            id_signatures: Signatures::default(),
+            signatures: self.signatures.emptied(),
+            id_signatures: self.id_signatures.emptied(),
             presence: Presence::default(),
             usage: self.usage.clone(),
             noted: Noted::default(),

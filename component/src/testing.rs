@@ -13,7 +13,7 @@ use crate::store::{AtomicKeyValue, Change, Documents, KeyValue, KeyValueError};
 use crate::token::{Limits, Timestamp};
 
 /// A clock that only `advance` and `sleep` move.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct FakeClock(Rc<Cell<Duration>>);
 
 impl FakeClock {

@@ -7,6 +7,7 @@ mod time;
 use std::cell::Cell;
 
 use super::*;
+use crate::ports::Random;
 use crate::store::Documents;
 use crate::testing::Memory;
 use time::{FakeClock, run};
@@ -60,7 +61,10 @@ impl Instance {
         let users = users.into_iter();
         let users = users.map(|(name, hash)| user(name, &hash));
         Self {
-            authenticator: Authenticator::new(Users::new(users.collect()), &FixedRandom),
+            authenticator: Authenticator::new(
+                Users::new(users.collect()),
+                DigestKey::random(&FixedRandom),
+            ),
             store: Documents::new((memory.clone(), clock.clone(), Counting)),
             clock,
             memory,

@@ -1,6 +1,7 @@
 //! Who is asking: by a password, by the login proxy, or by an ID token.
 
 use super::Service;
+use super::signatures::Cost;
 use crate::auth::{
     self, Authentication, ClientNetwork, IdTokenError, LoginProxy, Recognition, SignIn, SignedIn,
 };
@@ -53,7 +54,7 @@ impl<S: Store> Service<S> {
         let verify = || keys.have_signed(token);
         let known = self
             .id_signatures
-            .is_right(keys.digest(), token, clock, verify);
+            .is_right(keys.digest(), token, Cost::High, clock, verify);
         match known.await {
             true => Ok(signed_in),
             false => Err(IdTokenError::Signature),
