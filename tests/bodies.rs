@@ -75,6 +75,10 @@ fn a_client_that_asks_first_never_sends_the_body() {
     assert_eq!(raw.any_response(&request).expect("an answer").status, 100);
     raw.send(body);
     raw.response(&request).expect(201);
+    // The connection is still open: the body was asked for.
+    let request = format!("GET {TOKENS}");
+    raw.send(head(user.server, &request, &[&user.authorization()]));
+    raw.response(&request).expect(200);
 }
 
 #[test]

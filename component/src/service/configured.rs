@@ -51,13 +51,15 @@ impl<S: Store> Configured<S> {
         make: impl FnOnce(Config) -> Result<Service<S>, ConfigError>,
         log: impl FnOnce(&str),
     ) -> Result<Rc<Service<S>>, ConfigError> {
-        let known = self.0.borrow().as_ref().map(|state| state.revision.clone());
-        let Some(known) = known else {
-            return self.begin(Values::read(get).await?, make);
-        };
+        let known = self
+            .0
+            .borrow()
+            .as_ref()
+            .map(|state| state.revision.is_some());
         let revision = match known {
-            Some(_) => get(REVISION).await.unwrap_or_default(),
-            None => None,
+            None => return self.begin(Values::read(get).await?, make),
+            Some(true) => get(REVISION).await.unwrap_or_default(),
+            Some(false) => None,
         };
         let begun = match &mut *self.0.borrow_mut() {
             Some(state) => state.begin_reading(revision),

@@ -49,16 +49,18 @@ impl<P: Ports<KeyValue: AtomicKeyValue>> Documents<P> {
         decide: &mut Decision<'_>,
     ) -> Result<Option<Found>, StoreError> {
         let begin = self.ports.clock().now();
-        let mut gate = Gate::new(key, self.ports.random());
+        // Only a document that does not exist has one.
+        let mut gate = None;
         let mut failing = None;
         let mut first_found = None;
         for attempt in 0..MAX_ATTEMPTS {
-            if self.ports.clock().now().since(begin) >= TRY_FOR {
+            if attempt > 0 && self.ports.clock().now().since(begin) >= TRY_FOR {
                 break;
             }
-            let failed = match self.write(key, &gate, decide).await? {
+            let failed = match self.write(key, gate.as_ref(), decide).await? {
                 Written::Nothing => return Ok(first_found),
                 Written::NotCreated => match gate
+                    .get_or_insert_with(|| Gate::new(key, self.ports.random()))
                     .enter(self.ports.key_values(), self.ports.clock())
                     .await
                 {
@@ -107,9 +109,10 @@ impl<P: Ports<KeyValue: AtomicKeyValue>> Documents<P> {
     async fn write(
         &self,
         key: &str,
-        gate: &Gate,
+        gate: Option<&Gate>,
         decide: &mut Decision<'_>,
     ) -> Result<Written, StoreError> {
+        let is_open = || gate.is_some_and(|gate| gate.is_open(self.ports.clock().now()));
         let mut found = None;
         let mut decided = None;
         let answer = self
@@ -120,11 +123,7 @@ impl<P: Ports<KeyValue: AtomicKeyValue>> Documents<P> {
                 let step = decide(current);
                 let write = match &step {
                     // As late as possible: the store may have taken longer than the right to create lasts.
-                    Ok(Step::Write(_))
-                        if current.is_none() && !gate.is_open(self.ports.clock().now()) =>
-                    {
-                        None
-                    }
+                    Ok(Step::Write(_)) if current.is_none() && !is_open() => None,
                     Ok(Step::Write(value)) => Some(value.clone()),
                     Ok(Step::Done) | Err(_) => None,
                 };

@@ -1,28 +1,23 @@
 //! Converts requests and responses between `buffered-handler` and the `http` crate.
 
-use ::http::{Method, Request, Response};
+use ::http::{Request, Response};
 use bytes::Bytes;
 
 use super::bindings::exports::latchkey::component::buffered_handler as wit;
 use super::http::Body;
-use latchkey_component::api::{self, field_lines};
+use latchkey_component::api::head;
 
-/// The request, and the revision of the configuration. Fails if the method, the target or a header is none that HTTP allows.
-pub(super) fn request(request: wit::Request) -> Result<(Request<Body>, Option<String>), ()> {
-    let method = Method::from_bytes(request.method.as_bytes()).map_err(drop)?;
-    let target = Some(request.path_with_query);
-    let authority = Some(request.authority);
-    let headers = field_lines::decode(&request.field_lines.into()).ok_or(())?;
-    let head = api::request(method, target, authority, headers).map_err(drop)?;
-    let body = Body::Buffered(request.body.into());
-    Ok((head.map(|()| body), request.configuration_revision))
+/// The request. Fails if the method, the target or a header is none that HTTP allows.
+pub(super) fn request(head: Vec<u8>, body: Option<Vec<u8>>) -> Result<Request<Body>, ()> {
+    let request = head::decode_request(&head.into()).ok_or(())?;
+    Ok(request.map(|()| Body::Buffered(body.unwrap_or_default().into())))
 }
 
 pub(super) fn response(response: Response<Bytes>) -> wit::Response {
-    let (head, body) = response.into_parts();
+    let (parts, body) = response.into_parts();
     wit::Response {
-        status_code: head.status.as_u16(),
-        field_lines: field_lines::encode(head.headers.iter()),
+        status_code: parts.status.as_u16(),
+        head: head::encode_fields(parts.headers.iter()),
         body: body.into(),
     }
 }

@@ -63,7 +63,8 @@ impl Guest for Component {
 impl buffered_handler::Guest for Component {
     /// The same for a request in memory. The response is returned whole.
     async fn handle(request: buffered_handler::Request) -> Result<buffered_handler::Response, ()> {
-        let (request, revision) = buffered::request(request)?;
+        let revision = request.configuration_revision;
+        let request = buffered::request(request.head, request.body)?;
         let answer = answer(request, revision).await;
         if let Some(service) = answer.notes_use {
             spawn(async move {
@@ -85,7 +86,7 @@ struct Answer {
 }
 
 /// `revision` is that of the configuration, if the host has said it.
-async fn answer(request: ::http::Request<http::Body>, revision: Option<String>) -> Answer {
+async fn answer(request: ::http::Request<http::Body>, revision: Option<u64>) -> Answer {
     let is_head = request.method() == ::http::Method::HEAD;
     let service = service(revision).await;
     let mut handled = api::handle(service.as_deref(), request).await;
@@ -107,13 +108,13 @@ async fn answer(request: ::http::Request<http::Body>, revision: Option<String>) 
 }
 
 /// The service of this instance, by the newest configuration that works.
-async fn service(revision: Option<String>) -> Result<Rc<WasmService>, ConfigError> {
+async fn service(revision: Option<u64>) -> Result<Rc<WasmService>, ConfigError> {
     let make = |config| {
         let ports = (KeyValueStore::default(), SystemClock, SecureRandom);
         Ok(Service::new(config, Documents::new(ports)))
     };
-    let get = async |variable| match &revision {
-        Some(revision) if variable == REVISION => Ok(Some(revision.clone())),
+    let get = async |variable| match revision {
+        Some(revision) if variable == REVISION => Ok(Some(revision.to_string())),
         _ => read(variable).await,
     };
     CONFIGURED.with(Rc::clone).service(get, make, log).await

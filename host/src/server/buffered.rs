@@ -4,9 +4,10 @@
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
+use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::{Either, Full};
-use latchkey_component::api::field_lines;
+use latchkey_component::api::head;
 use wasmtime::component::{Accessor, TypedFunc};
 
 use super::answer::{Answer, Failure};
@@ -24,13 +25,13 @@ pub(super) type BufferedHandle = TypedFunc<(wit::Request,), (Result<wit::Respons
 pub(super) async fn respond(
     accessor: &Accessor<Guest>,
     handle: BufferedHandle,
-    head: Parts,
+    parts: Parts,
     body: Bytes,
-    revision: String,
+    revision: Option<u64>,
 ) -> wasmtime::Result<Result<Answer, Failure>> {
-    let depth = head.extensions.get().copied().unwrap_or_default();
-    let is_head = head.method == Method::HEAD;
-    let request = request(head, body, revision);
+    let depth = parts.extensions.get().copied().unwrap_or_default();
+    let is_head = parts.method == Method::HEAD;
+    let request = request(parts, body, revision);
     let (response,) = call(accessor, handle, depth, (request,)).await?;
     Ok(response
         .ok()
@@ -41,23 +42,27 @@ pub(super) async fn respond(
         }))
 }
 
-fn request(head: Parts, body: Bytes, revision: String) -> wit::Request {
-    let fields = head.headers.iter();
+fn request(parts: Parts, body: Bytes, revision: Option<u64>) -> wit::Request {
+    let fields = parts.headers.iter();
     let fields = fields.filter(|(name, _)| !FORBIDDEN.contains(name));
-    let part = |part: Option<&str>| part.unwrap_or_default().to_owned();
+    let uri = parts.uri.into_parts();
+    let target = uri
+        .path_and_query
+        .unwrap_or_else(|| PathAndQuery::from_static("/"));
+    // As for every request that comes from outside; one without would be none of HTTP/1.1.
+    let authority = uri
+        .authority
+        .unwrap_or_else(|| Authority::from_static("localhost"));
     wit::Request {
-        method: head.method.as_str().to_owned(),
-        path_with_query: part(head.uri.path_and_query().map(|target| target.as_str())),
-        authority: part(head.uri.authority().map(|authority| authority.as_str())),
-        field_lines: field_lines::encode(fields),
-        body: body.into(),
-        configuration_revision: Some(revision),
+        head: head::encode_request(&parts.method, &target, &authority, fields),
+        body: (!body.is_empty()).then(|| body.into()),
+        configuration_revision: revision,
     }
 }
 
 /// `None` if it is not valid, as by `wasi:http/handler`: a component sets no headers of the connection, and says no other length.
 fn answer(response: wit::Response, is_head: bool) -> Option<Answer> {
-    let headers = field_lines::decode(&response.field_lines.into())?;
+    let headers = head::decode_fields(&response.head.into())?;
     if FORBIDDEN.iter().any(|name| headers.contains_key(name)) {
         return None;
     }
@@ -78,10 +83,10 @@ mod tests {
 
     use super::*;
 
-    fn response(status_code: u16, field_lines: &str, body: &str) -> wit::Response {
+    fn response(status_code: u16, head: &str, body: &str) -> wit::Response {
         wit::Response {
             status_code,
-            field_lines: field_lines.into(),
+            head: head.into(),
             body: body.into(),
         }
     }

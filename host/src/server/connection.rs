@@ -130,7 +130,7 @@ async fn respond(
         Err(Failure::Misdirected)
     } else {
         match service {
-            Some(service) if service.is_latchkey => {
+            Some(service) if is_latchkey => {
                 ask_latchkey(service, worker, (head, body), &observation, activity).await
             }
             Some(service) => {
@@ -143,7 +143,7 @@ async fn respond(
         }
     };
     let mut response = answer.unwrap_or_else(Failure::response);
-    // A body that nobody wanted will not be waited for, so no other request can follow it (RFC 9110, section 10.1.1).
+    // A body that nobody has asked for is not waited for, so no other request can follow it (RFC 9110, section 10.1.1).
     if held_back.get() {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);

@@ -77,21 +77,22 @@ impl Instances for ComponentInstances {
         let serving = store.run_concurrent(async |accessor| {
             let respond = async |request: Request<RequestBody>| {
                 let (head, body) = request.into_parts();
-                let (buffered_handle, body, unread) = match (buffered_handle, body) {
-                    (Some(handle), RequestBody::Buffered(body)) => (handle, body, None),
+                // What is left of a body is read for a limited time, which begins when this is dropped: after the answer.
+                let _unread;
+                let (buffered_handle, body) = match (buffered_handle, body) {
+                    (Some(handle), RequestBody::Buffered(body)) => (handle, body),
                     // By this handler the component itself is called, nothing in front of it.
-                    (Some(handle), RequestBody::Unread(body)) => (handle, Bytes::new(), Some(body)),
+                    (Some(handle), RequestBody::Unread(body)) => {
+                        _unread = body;
+                        (handle, Bytes::new())
+                    }
                     (_, body) => {
                         let request = Request::from_parts(head, body.into_stream());
                         return handler::respond(accessor, handle, request, self).await;
                     }
                 };
                 let revision = self.variables.revision();
-                let answer =
-                    buffered::respond(accessor, buffered_handle, head, body, revision).await;
-                // Not before: of a body that its client holds back, the answer says that the connection is closed.
-                drop(unread);
-                answer
+                buffered::respond(accessor, buffered_handle, head, body, revision).await
             };
             worker::serve_jobs(jobs, &self.limits, &progress, respond).await
         });

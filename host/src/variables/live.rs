@@ -49,10 +49,9 @@ impl LiveVariables {
     }
 
     /// The value of [`REVISION`].
-    pub(crate) fn revision(&self) -> String {
+    pub(crate) fn revision(&self) -> Option<u64> {
         let current = self.current.load();
-        let revision = current.get(REVISION).map(|value| value.expose().to_owned());
-        revision.unwrap_or_default()
+        current.get(REVISION)?.expose().parse().ok()
     }
 
     fn value(&self, name: &str) -> Result<String, Absent> {
