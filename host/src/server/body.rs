@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
+use http::Version;
 use http::header::EXPECT;
 use http::request::Parts;
-use http::{HeaderValue, Version};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Incoming;
@@ -47,10 +47,6 @@ impl RequestBody {
     }
 }
 
-fn asks_for_continue(expectation: &HeaderValue) -> bool {
-    expectation.as_bytes().eq_ignore_ascii_case(b"100-continue")
-}
-
 /// As a boxed body.
 pub(super) fn boxed(buffered: Full<Bytes>) -> WasiBody {
     buffered.map_err(|never| match never {}).boxed_unsync()
@@ -70,18 +66,20 @@ pub(super) struct Drained {
     held_back: HeldBack,
 }
 
-/// Whether the client waits for "100 Continue" (RFC 9110, section 10.1.1), and so has sent nothing of the body.
+/// Whether the client may be waiting for "100 Continue" (RFC 9110, section 10.1.1), and so has sent nothing of the body. It may
+/// with any `Expect`: that is a list.
 #[derive(Clone)]
 pub(super) struct HeldBack(Option<Arc<AtomicBool>>);
 
 impl HeldBack {
     fn new(body: &Incoming, head: &Parts) -> Self {
         let is_held_back = head.version == Version::HTTP_11
-            && head.headers.get_all(EXPECT).iter().any(asks_for_continue)
+            && head.headers.contains_key(EXPECT)
             && !body.is_end_stream();
         Self(is_held_back.then(|| Arc::new(AtomicBool::new(true))))
     }
 
+    /// Whether that is so now.
     pub(super) fn get(&self) -> bool {
         self.0.as_ref().is_some_and(|is| is.load(Ordering::Relaxed))
     }
